@@ -1,0 +1,5 @@
+//! Throughline: a unified CRM API that passes every request through, in real time.
+
+#![forbid(unsafe_code)]
+
+pub mod error;
