@@ -2,4 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod connections;
+pub mod net;
+
 pub mod error;
