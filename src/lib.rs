@@ -2,7 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod catalog;
 pub mod connections;
 pub mod net;
+
+pub mod model;
 
 pub mod error;

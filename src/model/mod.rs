@@ -1,0 +1,67 @@
+//! The unified side of the world: models, resources, operations, queries. Plain data, no I/O.
+
+mod query;
+mod schema;
+mod validate;
+mod value;
+
+pub use query::{FieldSet, Filter, FilterOp, Query, Sort};
+pub use schema::{Member, Members, Model, Type};
+pub use validate::{Verdict, escape, validate};
+pub use value::{instant, number_text, parse_filter_value, plain_decimal};
+
+/// What can be done with a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    List,
+    Get,
+    Create,
+    Update,
+    Delete,
+    Upsert,
+}
+
+impl Operation {
+    pub const ALL: [Operation; 6] =
+        [Operation::List, Operation::Get, Operation::Create, Operation::Update, Operation::Delete, Operation::Upsert];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::List => "list",
+            Operation::Get => "get",
+            Operation::Create => "create",
+            Operation::Update => "update",
+            Operation::Delete => "delete",
+            Operation::Upsert => "upsert",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.as_str() == text)
+    }
+
+    /// Whether it changes something at the provider.
+    pub fn is_write(self) -> bool {
+        !matches!(self, Operation::List | Operation::Get)
+    }
+}
+
+/// Something that was dropped or degraded on the way to a success. Shown in `Throughline-Warning` and `warnings[]`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Warning {
+    pub code: &'static str,
+    /// RFC 6901 pointer into the record, where one member is concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    pub detail: String,
+}
+
+impl Warning {
+    pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, pointer: None, detail: detail.into() }
+    }
+
+    pub fn at(code: &'static str, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { code, pointer: Some(pointer.into()), detail: detail.into() }
+    }
+}
