@@ -1,5 +1,32 @@
 //! All that is known of providers: reads `mappings/`, validates it, and holds the result, which never changes.
 
+mod build;
+mod errors;
+mod field;
+mod filter;
+mod leaf;
+mod load;
+mod provider;
+mod resource;
 mod source;
+pub mod spec;
+pub mod structure;
+mod suggest;
+mod template;
+mod variant;
 
+pub use build::Located;
+pub use errors::Classified;
+pub use field::{Field, Place, Shape, Source, Table, Target, Values};
+pub use filter::FilterRule;
+pub use leaf::Leaf;
+pub use load::{Catalog, Files, Options};
+pub use provider::{CREDENTIAL_KINDS, Passthrough, Provider, Setting, basic_user};
+pub use resource::{Resource, Select};
 pub use source::{Node, Problem};
+pub use suggest::nearest;
+pub use template::{COMPONENT, Template};
+pub use variant::{Accepts, Answer, Count, Next, RequestShape, Step, Variant};
+
+/// The present catalog. Whoever needs it for one request takes one snapshot and keeps to it.
+pub type Shared = std::sync::Arc<arc_swap::ArcSwap<Catalog>>;

@@ -131,6 +131,11 @@ impl FieldSet {
         Some(parts)
     }
 
+    /// Whether the member was named without naming a part of it.
+    pub fn wants_whole(&self, member: &str) -> bool {
+        self.wants(member) && self.parts(member).is_none()
+    }
+
     /// Names under `custom_fields` that were asked for one by one.
     pub fn custom(&self) -> impl Iterator<Item = &str> {
         self.paths().iter().filter_map(|path| path.strip_prefix("custom_fields."))

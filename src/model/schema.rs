@@ -13,6 +13,8 @@ pub struct Model {
     pub resource: String,
     pub description: String,
     pub members: Members,
+    /// Short names for filters on parts of lists: `email` for `emails.email`.
+    pub aliases: IndexMap<String, String>,
     pub schema: Value,
 }
 
@@ -122,7 +124,19 @@ impl Model {
             return Err(faults);
         }
         let description = text(schema, "description");
-        Ok(Self { name: name.to_owned(), resource, description, members, schema: schema.clone() })
+        let aliases = schema.get("x-filters").and_then(Value::as_object).into_iter().flatten();
+        let aliases = aliases.filter_map(|(alias, path)| Some((alias.clone(), path.as_str()?.to_owned()))).collect();
+        let model = Self { name: name.to_owned(), resource, description, members, aliases, schema: schema.clone() };
+        let lost = model.aliases.iter().find(|(_, path)| model.member(path).is_none());
+        match lost {
+            Some((alias, path)) => Err(vec![(format!("/x-filters/{alias}"), format!("the model has no `{path}`"))]),
+            None => Ok(model),
+        }
+    }
+
+    /// The dotted path that a filter's name stands for.
+    pub fn filter_target<'a>(&'a self, name: &'a str) -> &'a str {
+        self.aliases.get(name).map_or(name, String::as_str)
     }
 
     /// The member at a dotted path; lists are passed through (`emails.email`).

@@ -50,6 +50,14 @@ impl Origin {
         self.authority.host()
     }
 
+    pub fn port(&self) -> Option<u16> {
+        self.authority.port_u16()
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
     pub fn authority(&self) -> &Authority {
         &self.authority
     }

@@ -1,0 +1,185 @@
+//! How a provider says what went wrong: which kind of failure an answer is, and what it names.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use regex::Regex;
+use serde_json::Value;
+
+use super::build::{Build, Located, Scope};
+use super::leaf::Leaf;
+use super::spec::{ErrorsSpec, RetryUnit};
+use super::variant::answer_scope;
+use crate::error::Kind;
+use crate::mapping::Vars;
+
+#[derive(Debug, Default)]
+pub struct ErrorRules {
+    code: Option<Leaf>,
+    message: Option<Leaf>,
+    fields: Option<Leaf>,
+    other_id: Option<Leaf>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    status: Vec<u16>,
+    code: Vec<String>,
+    message: Option<Regex>,
+    when: Option<Located>,
+    is: Kind,
+    retryable: Option<bool>,
+    retry_after: Option<(RetryUnit, Leaf)>,
+}
+
+/// What an error answer turned out to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classified {
+    pub kind: Kind,
+    pub code: Option<String>,
+    pub message: Option<String>,
+    /// Vendor names of the fields at fault.
+    pub fields: Vec<String>,
+    pub other_id: Option<String>,
+    pub retryable: Option<bool>,
+    pub retry_after: Option<Duration>,
+}
+
+impl ErrorRules {
+    pub fn compile(build: &mut Build<'_>, spec: &ErrorsSpec) -> Self {
+        let scope = answer_scope();
+        let mut leaf = |build: &mut Build<'_>, word: &str, spec: &Option<Value>| {
+            spec.as_ref().and_then(|spec| Leaf::compile(build, &format!("/errors/read/{word}"), spec, &scope))
+        };
+        let code = leaf(build, "code", &spec.read.code);
+        let message = leaf(build, "message", &spec.read.message);
+        let fields = leaf(build, "fields", &spec.read.fields);
+        let other_id = leaf(build, "other_id", &spec.read.other_id);
+        let rows = spec.classify.iter().enumerate();
+        let rows = rows.filter_map(|(index, row)| {
+            let at = format!("/errors/classify/{index}");
+            let Some(is) = Kind::from_code(&row.is) else {
+                let codes = crate::error::KINDS.iter().map(|(_, code, _)| *code);
+                let hint = super::build::hint(&row.is, codes);
+                build.problem(&format!("{at}/is"), format!("`{}` is not the code of a problem{hint}", row.is));
+                return None;
+            };
+            let scope = Scope { ..answer_scope() };
+            Some(Row {
+                status: row.status.as_ref().map(super::spec::OneOrMany::to_vec).unwrap_or_default(),
+                code: row.code.as_ref().map(super::spec::OneOrMany::to_vec).unwrap_or_default(),
+                message: row.message.as_ref().and_then(|pattern| build.regex(&format!("{at}/message"), pattern, false)),
+                when: row.when.as_ref().and_then(|when| build.expression(&format!("{at}/when"), when, &scope)),
+                is,
+                retryable: row.retryable,
+                retry_after: row.retry_after.as_ref().and_then(|hint| {
+                    let (unit, leaf) = hint.iter().next()?;
+                    Some((*unit, Leaf::compile(build, &format!("{at}/retry_after"), leaf, &scope)?))
+                }),
+            })
+        });
+        Self { code, message, fields, other_id, rows: rows.collect() }
+    }
+
+    /// Total: what cannot be read is left out, so that a strange error is still an error.
+    pub fn classify(&self, status: u16, headers: &Value, body: &Value, write: bool, now: Timestamp) -> Classified {
+        let vars = Vars::none().with("status", Value::from(status)).with("headers", headers.clone());
+        let text = |leaf: &Option<Leaf>| leaf.as_ref().and_then(|leaf| leaf.text(body, &vars).ok().flatten());
+        let code = text(&self.code);
+        let message = text(&self.message);
+        let row = self.rows.iter().find(|row| {
+            (row.status.is_empty() || row.status.contains(&status))
+                && (row.code.is_empty() || code.as_ref().is_some_and(|code| row.code.contains(code)))
+                && row.message.as_ref().is_none_or(|pattern| pattern.is_match(message.as_deref().unwrap_or_default()))
+                && row.when.as_ref().is_none_or(|when| when.holds(body, &vars).unwrap_or(false))
+        });
+        let fields = self.fields.as_ref().and_then(|leaf| leaf.evaluate(body, &vars).ok().flatten());
+        let hint = row.and_then(|row| row.retry_after.as_ref());
+        let hint = hint.and_then(|(unit, leaf)| delay(*unit, &leaf.evaluate(body, &vars).ok()??, now));
+        let header = headers.get("retry-after").and_then(|value| {
+            delay(RetryUnit::S, value, now).or_else(|| delay(RetryUnit::HttpDate, value, now))
+        });
+        Classified {
+            kind: row.map_or_else(|| by_status(status, write), |row| row.is),
+            code,
+            message,
+            fields: names(fields),
+            other_id: text(&self.other_id),
+            retryable: row.and_then(|row| row.retryable),
+            retry_after: hint.or(header),
+        }
+    }
+}
+
+fn names(fields: Option<Value>) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut pending: Vec<Value> = fields.into_iter().collect();
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::String(name) => names.push(name),
+            Value::Array(list) => pending.extend(list.into_iter().rev()),
+            _ => {}
+        }
+    }
+    names
+}
+
+/// What a status means where no line of the table matches.
+fn by_status(status: u16, write: bool) -> Kind {
+    match status {
+        400 if write => Kind::ValidationFailed,
+        400 => Kind::InvalidRequest,
+        401 => Kind::Unauthenticated,
+        403 => Kind::Forbidden,
+        404 | 410 => Kind::NotFound,
+        409 | 423 => Kind::Conflict,
+        412 => Kind::PreconditionFailed,
+        413 => Kind::PayloadTooLarge,
+        422 => Kind::ValidationFailed,
+        429 => Kind::RateLimited,
+        500..=599 => Kind::ProviderUnavailable,
+        _ => Kind::InvalidProviderResponse,
+    }
+}
+
+/// A retry hint as a delay; at most a week, because more than that is a mistake.
+fn delay(unit: RetryUnit, value: &Value, now: Timestamp) -> Option<Duration> {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = text.trim();
+    let until = |seconds: f64| (seconds - now.as_millisecond() as f64 / 1000.0).max(0.0);
+    let seconds = match unit {
+        RetryUnit::S => text.parse::<f64>().ok()?,
+        RetryUnit::Ms => text.parse::<f64>().ok()? / 1000.0,
+        RetryUnit::EpochS => until(text.parse::<f64>().ok()?),
+        RetryUnit::EpochMs => until(text.parse::<f64>().ok()? / 1000.0),
+        RetryUnit::HttpDate => {
+            let date = jiff::fmt::rfc2822::parse(text).ok()?;
+            until(date.timestamp().as_second() as f64)
+        }
+    };
+    (0.0..=604_800.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_in_every_unit() {
+        let now: Timestamp = "2026-09-01T00:00:00Z".parse().expect("a timestamp");
+        for (unit, value, seconds) in [
+            (RetryUnit::S, serde_json::json!("3"), Some(3)),
+            (RetryUnit::S, serde_json::json!(10), Some(10)),
+            (RetryUnit::S, serde_json::json!("soon"), None),
+            (RetryUnit::S, serde_json::json!(-1), None),
+            (RetryUnit::Ms, serde_json::json!(2000), Some(2)),
+            (RetryUnit::EpochS, serde_json::json!(now.as_second() + 5), Some(5)),
+            (RetryUnit::EpochS, serde_json::json!(now.as_second() - 5), Some(0)),
+            (RetryUnit::HttpDate, serde_json::json!("Tue, 01 Sep 2026 00:01:00 GMT"), Some(60)),
+            (RetryUnit::S, serde_json::json!(1e12), None),
+        ] {
+            assert_eq!(delay(unit, &value, now), seconds.map(Duration::from_secs), "{unit:?} {value}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A leaf of a request or an answer: a path, an expression, a literal, or a map or list of leaves.
+
+use serde_json::{Map, Value};
+
+use super::build::{Build, Located, Scope};
+use crate::error::Error;
+use crate::mapping::{Path, Vars};
+
+#[derive(Debug, Clone)]
+pub enum Leaf {
+    Literal(Value),
+    /// Runs natively, without the engine.
+    Path(Path),
+    Expression(Located),
+    List(Vec<Leaf>),
+    Map(Vec<(String, Leaf)>),
+    /// In a query: the parameter is repeated, once per item.
+    Each(Box<Leaf>),
+}
+
+impl Leaf {
+    /// Strings are paths or expressions, `{const: x}` is the literal x, other scalars stand for themselves.
+    pub fn compile(build: &mut Build<'_>, pointer: &str, spec: &Value, scope: &Scope<'_>) -> Option<Leaf> {
+        match spec {
+            Value::String(text) => match Path::parse(text) {
+                Some(path) => {
+                    let first = path.first();
+                    if let Some(names) = &scope.names
+                        && !first.is_empty()
+                        && !names.contains(&first)
+                    {
+                        let hint = super::build::hint(first, names.iter().copied());
+                        build.problem(
+                            pointer,
+                            format!("{} has no `{first}`{hint} (a text is written as {{const: {text}}})", scope.title),
+                        );
+                    }
+                    Some(Leaf::Path(path))
+                }
+                None => build.expression(pointer, text, scope).map(Leaf::Expression),
+            },
+            Value::Object(map) => match map.iter().next() {
+                Some((key, value)) if map.len() == 1 && key == "const" => Some(Leaf::Literal(value.clone())),
+                Some((key, value)) if map.len() == 1 && key == "each" => {
+                    let inner = Leaf::compile(build, &format!("{pointer}/each"), value, scope)?;
+                    Some(Leaf::Each(Box::new(inner)))
+                }
+                _ => {
+                    let mut leaves = Vec::new();
+                    for (key, value) in map {
+                        let leaf = Leaf::compile(build, &format!("{pointer}/{key}"), value, scope)?;
+                        leaves.push((key.clone(), leaf));
+                    }
+                    Some(Leaf::Map(leaves))
+                }
+            },
+            Value::Array(list) => {
+                let mut leaves = Vec::new();
+                for (index, value) in list.iter().enumerate() {
+                    leaves.push(Leaf::compile(build, &format!("{pointer}/{index}"), value, scope)?);
+                }
+                Some(Leaf::List(leaves))
+            }
+            literal => Some(Leaf::Literal(literal.clone())),
+        }
+    }
+
+    /// The value in this scope. Members of maps and items of lists without a value vanish.
+    pub fn evaluate(&self, input: &Value, vars: &Vars) -> Result<Option<Value>, Error> {
+        Ok(match self {
+            Leaf::Literal(value) => Some(value.clone()),
+            Leaf::Path(path) => path.get(input).cloned(),
+            Leaf::Expression(expression) => expression.evaluate(input, vars)?,
+            Leaf::Each(inner) => inner.evaluate(input, vars)?,
+            Leaf::List(leaves) => {
+                let mut list = Vec::with_capacity(leaves.len());
+                for leaf in leaves {
+                    list.extend(leaf.evaluate(input, vars)?);
+                }
+                Some(Value::Array(list))
+            }
+            Leaf::Map(leaves) => {
+                let mut map = Map::new();
+                for (key, leaf) in leaves {
+                    if let Some(value) = leaf.evaluate(input, vars)? {
+                        map.insert(key.clone(), value);
+                    }
+                }
+                Some(Value::Object(map))
+            }
+        })
+    }
+
+    /// Like `evaluate`, as text; null is no text.
+    pub fn text(&self, input: &Value, vars: &Vars) -> Result<Option<String>, Error> {
+        Ok(match self.evaluate(input, vars)? {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text),
+            Some(other) => Some(other.to_string()),
+        })
+    }
+}

@@ -1,0 +1,294 @@
+//! Reads all mapping files, reports every fault at once, and makes the catalog of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use include_dir::{Dir, include_dir};
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::provider::Provider;
+use super::resource::{Resource, Surroundings};
+use super::source::{Node, Problem};
+use super::spec::{ProviderSpec, ResourceSpec};
+use super::structure;
+use crate::mapping::Engine;
+use crate::model::Model;
+
+static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/mappings");
+
+/// Files that are not resources.
+const NOT_RESOURCES: [&str; 2] = ["provider.yaml", "sandbox.yaml"];
+
+/// Mapping files by their path in the folder, for example `acme/contacts.yaml`.
+#[derive(Debug, Clone, Default)]
+pub struct Files(BTreeMap<String, String>);
+
+/// Everything that is known of providers. Immutable: a reload makes another one.
+#[derive(Debug)]
+pub struct Catalog {
+    pub providers: IndexMap<String, Arc<Provider>>,
+    /// By resource name, the plural in URLs.
+    pub models: IndexMap<String, Arc<Model>>,
+    /// Tells revisions apart in metrics and cache keys.
+    pub revision: String,
+}
+
+/// What a deployment may change.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub engine: Engine,
+    /// Provider to the scheme, host and port that its requests go to instead.
+    pub bases: HashMap<String, String>,
+}
+
+impl Files {
+    /// The files that the binary ships with.
+    pub fn embedded() -> Self {
+        let mut files = BTreeMap::new();
+        collect(&EMBEDDED, &mut files);
+        Self(files)
+    }
+
+    /// All YAML files below a folder. Unreadable ones are problems.
+    pub fn folder(root: &Path) -> Result<Self, Problem> {
+        let mut files = BTreeMap::new();
+        let mut pending: Vec<PathBuf> = vec![root.to_owned()];
+        let problem = |path: &Path, error: std::io::Error| Problem {
+            file: path.display().to_string().into(),
+            line: 0,
+            message: format!("it cannot be read: {error}"),
+        };
+        while let Some(folder) = pending.pop() {
+            for entry in std::fs::read_dir(&folder).map_err(|error| problem(&folder, error))? {
+                let path = entry.map_err(|error| problem(&folder, error))?.path();
+                if path.is_dir() {
+                    pending.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                    let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+                    let text = std::fs::read_to_string(&path).map_err(|error| problem(&path, error))?;
+                    files.insert(name, text);
+                }
+            }
+        }
+        Ok(Self(files))
+    }
+
+    /// Lays a folder over the files: a provider that it holds replaces the whole provider, a model the model.
+    pub fn laid_over(mut self, over: Files) -> Self {
+        let providers: Vec<&str> = over.providers();
+        self.0.retain(|name, _| name.split_once('/').is_none_or(|(folder, _)| !providers.contains(&folder)));
+        self.0.extend(over.0);
+        self
+    }
+
+    /// Adds overrides: files of the same names, laid over the fields and filters of the resources.
+    pub fn with_overrides(mut self, overrides: Files) -> Self {
+        self.0.extend(overrides.0.into_iter().map(|(name, text)| (format!("overrides/{name}"), text)));
+        self
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Folder names that hold a `provider.yaml`.
+    pub fn providers(&self) -> Vec<&str> {
+        self.0.keys().filter_map(|name| name.strip_suffix("/provider.yaml")).filter(|name| !name.contains('/')).collect()
+    }
+
+    /// Files in `folder` as (name without `.yaml`, text).
+    pub fn within<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter_map(move |(name, text)| {
+            let name = name.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(".yaml")?;
+            (!name.contains('/')).then_some((name, text.as_str()))
+        })
+    }
+}
+
+fn collect(dir: &Dir<'_>, files: &mut BTreeMap<String, String>) {
+    for file in dir.files() {
+        if file.path().extension().is_some_and(|extension| extension == "yaml")
+            && let Some(text) = file.contents_utf8()
+        {
+            files.insert(file.path().to_string_lossy().replace('\\', "/"), text.to_owned());
+        }
+    }
+    dir.dirs().for_each(|inner| collect(inner, files));
+}
+
+impl Catalog {
+    pub fn load(files: &Files, options: &Options) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let models = load_models(files, &mut problems);
+        let mut providers = IndexMap::new();
+        for name in files.providers() {
+            match load_provider(name, files, &models, options) {
+                Ok(provider) => {
+                    providers.insert(name.to_owned(), Arc::new(provider));
+                }
+                Err(faults) => problems.extend(faults),
+            }
+        }
+        for name in options.bases.keys().filter(|name| !files.providers().contains(&name.as_str())) {
+            problems.push(Problem {
+                file: "configuration".into(),
+                line: 0,
+                message: format!("providers: there is no provider `{name}`"),
+            });
+        }
+        if !problems.is_empty() {
+            problems.sort();
+            problems.dedup();
+            return Err(problems);
+        }
+        let mut hasher = DefaultHasher::new();
+        files.0.hash(&mut hasher);
+        Ok(Self { providers, models, revision: format!("{:016x}", hasher.finish()) })
+    }
+
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers.get(name)
+    }
+
+    pub fn model(&self, resource: &str) -> Option<&Arc<Model>> {
+        self.models.get(resource)
+    }
+}
+
+fn load_models(files: &Files, problems: &mut Vec<Problem>) -> IndexMap<String, Arc<Model>> {
+    let mut nodes = IndexMap::new();
+    for (name, text) in files.within("models") {
+        match Node::parse(&format!("models/{name}.yaml"), text) {
+            Ok(node) => {
+                nodes.insert(name.to_owned(), node);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let values: IndexMap<String, Value> = nodes.iter().map(|(name, node)| (name.clone(), node.to_value())).collect();
+    let mut models = IndexMap::new();
+    for (name, node) in nodes.iter().filter(|(name, _)| !name.starts_with('_')) {
+        let mut schema = node.to_value();
+        if let Err(message) = inline(&mut schema, &values, 0) {
+            problems.push(node.problem(message));
+            continue;
+        }
+        match Model::compile(name, &schema) {
+            Ok(model) => {
+                models.insert(model.resource.clone(), Arc::new(model));
+            }
+            Err(faults) => {
+                problems.extend(faults.into_iter().map(|(pointer, message)| node.locate(&pointer).problem(message)));
+            }
+        }
+    }
+    models
+}
+
+/// Replaces `$ref: _common.yaml#/$defs/x` by what it refers to.
+fn inline(schema: &mut Value, files: &IndexMap<String, Value>, depth: u8) -> Result<(), String> {
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::String(reference)) = map.get("$ref") {
+                let (file, pointer) = reference.split_once('#').unwrap_or((reference, ""));
+                let target = files.get(file.trim_end_matches(".yaml")).and_then(|value| value.pointer(pointer));
+                let Some(target) = target.filter(|_| depth < 8) else {
+                    return Err(format!("`$ref: {reference}` leads nowhere"));
+                };
+                let mut target = target.clone();
+                inline(&mut target, files, depth + 1)?;
+                if let Value::Object(target) = &mut target {
+                    target.extend(map.iter().filter(|(key, _)| *key != "$ref").map(|(k, v)| (k.clone(), v.clone())));
+                }
+                *schema = target;
+                return Ok(());
+            }
+            map.values_mut().try_for_each(|value| inline(value, files, depth))
+        }
+        Value::Array(list) => list.iter_mut().try_for_each(|value| inline(value, files, depth)),
+        _ => Ok(()),
+    }
+}
+
+fn load_provider(
+    name: &str,
+    files: &Files,
+    models: &IndexMap<String, Arc<Model>>,
+    options: &Options,
+) -> Result<Provider, Vec<Problem>> {
+    let text = files.get(&format!("{name}/provider.yaml")).unwrap_or_default();
+    let mut node = Node::parse(&format!("{name}/provider.yaml"), text).map_err(|problem| vec![problem])?;
+    let params = params(&node);
+    node.substitute(&params);
+    let spec: ProviderSpec = structure::read(&node)?;
+    let base = options.bases.get(name).map(String::as_str);
+    let mut provider = Provider::compile(name, &node, &spec, options.engine, base)?;
+    let around = Surroundings {
+        models,
+        codecs: &provider.codecs,
+        settings: provider.settings.keys().map(String::as_str).collect(),
+        engine: options.engine,
+    };
+    let mut problems = Vec::new();
+    let mut resources = IndexMap::new();
+    for (file, _) in files.within(name) {
+        if file.starts_with('_') || NOT_RESOURCES.iter().any(|other| other.trim_end_matches(".yaml") == file) {
+            continue;
+        }
+        match load_resource(name, file, files, &provider.params, &around) {
+            Ok(resource) => {
+                resources.insert(file.to_owned(), Arc::new(resource));
+            }
+            Err(faults) => problems.extend(faults),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    provider.resources = resources;
+    Ok(provider)
+}
+
+fn load_resource(
+    provider: &str,
+    name: &str,
+    files: &Files,
+    provider_params: &Map<String, Value>,
+    around: &Surroundings<'_>,
+) -> Result<Resource, Vec<Problem>> {
+    let mut node = layered(provider, name, files, 0).map_err(|problem| vec![problem])?;
+    let over = format!("overrides/{provider}/{name}.yaml");
+    if let Some(text) = files.get(&over) {
+        let over = Node::parse(&over, text).map_err(|problem| vec![problem])?;
+        node = node.lay_over(over);
+    }
+    let mut all = provider_params.clone();
+    all.extend(params(&node));
+    node.substitute(&all);
+    let spec: ResourceSpec = structure::read(&node)?;
+    Resource::compile(name, &node, &spec, all, around)
+}
+
+/// The file with those it extends below it.
+fn layered(provider: &str, name: &str, files: &Files, depth: u8) -> Result<Node, Problem> {
+    let file = format!("{provider}/{name}.yaml");
+    let node = Node::parse(&file, files.get(&file).unwrap_or_default())?;
+    let Some(base) = node.get("extends") else { return Ok(node) };
+    let Some(base_name) = base.as_str().filter(|base| files.get(&format!("{provider}/{base}.yaml")).is_some()) else {
+        return Err(base.problem("`extends` names a file of this folder, without `.yaml`"));
+    };
+    if depth >= 4 {
+        return Err(base.problem("`extends` goes on for more than four files"));
+    }
+    Ok(layered(provider, base_name, files, depth + 1)?.lay_over(node))
+}
+
+fn params(node: &Node) -> Map<String, Value> {
+    match node.get("params").map(Node::to_value) {
+        Some(Value::Object(params)) => params,
+        _ => Map::new(),
+    }
+}

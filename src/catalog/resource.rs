@@ -1,0 +1,175 @@
+//! One resource of one provider, compiled.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use super::build::Build;
+use super::field::{Field, Table, TableContext, compile_table};
+use super::filter::{FilterRule, compile_filters};
+use super::source::{Node, Problem};
+use super::spec::{LimitSpec, OneOrMany, OperationsSpec, ResourceSpec, SelectDepth, SelectSpec, VariantSpec};
+use super::variant::{Variant, VariantContext, compile_variant};
+use crate::mapping::{Codec, Engine, Path};
+use crate::model::{Model, Operation};
+
+#[derive(Debug)]
+pub struct Resource {
+    pub name: String,
+    pub model: Arc<Model>,
+    pub id_pattern: Option<Regex>,
+    pub table: Table,
+    pub select: Option<Select>,
+    pub filters: IndexMap<String, FilterRule>,
+    /// Unified field to vendor column.
+    pub sorts: IndexMap<String, String>,
+    pub limit: LimitSpec,
+    pub only: IndexMap<String, Value>,
+    pub clear: Value,
+    pub text: Option<Path>,
+    pub operations: HashMap<Operation, Vec<Variant>>,
+    pub params: Map<String, Value>,
+    /// Some expression's cost is not bounded by its input: records are mapped away from the request threads.
+    pub unbounded: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Select {
+    pub under: Option<Path>,
+    pub always: Vec<String>,
+}
+
+/// What a resource takes from its provider.
+pub struct Surroundings<'a> {
+    pub models: &'a IndexMap<String, Arc<Model>>,
+    pub codecs: &'a IndexMap<String, Codec>,
+    pub settings: Vec<&'a str>,
+    pub engine: Engine,
+}
+
+impl Resource {
+    pub fn compile(
+        name: &str,
+        node: &Node,
+        spec: &ResourceSpec,
+        params: Map<String, Value>,
+        around: &Surroundings<'_>,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut build = Build::new(node, around.engine);
+        let wanted = spec.model.as_deref();
+        let model = around.models.values().find(|model| match wanted {
+            Some(wanted) => model.name == wanted,
+            None => model.resource == name,
+        });
+        let Some(model) = model else {
+            let known = around.models.values().map(|model| model.resource.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(vec![node.problem(format!("there is no model for `{name}`: models serve {known}"))]);
+        };
+        let select_spec = match &spec.select {
+            Some(SelectSpec::On(full)) => Some(full.clone()),
+            _ => None,
+        };
+        let under = match select_spec.as_ref().and_then(|select| select.under.as_ref()) {
+            Some(under) => build.path("/select/under", under),
+            None => None,
+        };
+        let full_depth = select_spec.as_ref().is_some_and(|select| select.depth == SelectDepth::Full);
+        let context = TableContext { codecs: around.codecs, under: under.as_ref(), full_depth, top: true };
+        let table = compile_table(&mut build, "/fields", &spec.fields, &model.members, &context);
+        if !table.contains_key("id") {
+            build.problem("/fields", "every resource reads an `id`");
+        }
+        let filters = compile_filters(&mut build, &spec.filters, model, &table, around.codecs, under.as_ref());
+        for name in spec.sorts.keys().filter(|name| model.member(name).is_none()) {
+            build.problem(&format!("/sorts/{name}"), format!("the model {} has no `{name}`", model.name));
+        }
+        let id_pattern = match &spec.id {
+            Some(id) => build.regex("/id/pattern", &id.pattern, true),
+            None => None,
+        };
+        let text = match &spec.text {
+            Some(text) => build.path("/text", text),
+            None => None,
+        };
+        let mut names = around.settings.clone();
+        names.extend(params.keys().map(String::as_str));
+        let operations = compile_operations(&mut build, &spec.operations, &filters, &spec.sorts, &names);
+        let unbounded = build.unbounded;
+        if !build.problems.is_empty() {
+            return Err(build.problems);
+        }
+        let select = match &spec.select {
+            Some(SelectSpec::On(full)) => Some(Select { under, always: full.always.clone() }),
+            Some(SelectSpec::Off(_)) => None,
+            None => Some(Select { under: None, always: Vec::new() }),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            model: model.clone(),
+            id_pattern,
+            table,
+            select,
+            filters,
+            sorts: spec.sorts.clone(),
+            limit: spec.limit.clone(),
+            only: spec.only.clone(),
+            clear: spec.clear.clone().unwrap_or(Value::Null),
+            text,
+            operations,
+            params,
+            unbounded,
+        })
+    }
+
+    pub fn variants(&self, operation: Operation) -> &[Variant] {
+        self.operations.get(&operation).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub fn supports(&self, operation: Operation) -> bool {
+        !self.variants(operation).is_empty()
+    }
+
+    /// The line for a unified top-level member.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.table.get(name)
+    }
+}
+
+fn compile_operations(
+    build: &mut Build<'_>,
+    spec: &OperationsSpec,
+    filters: &IndexMap<String, FilterRule>,
+    sorts: &IndexMap<String, String>,
+    names: &[&str],
+) -> HashMap<Operation, Vec<Variant>> {
+    let written: [(Operation, &Option<OneOrMany<VariantSpec>>); 5] = [
+        (Operation::List, &spec.list),
+        (Operation::Get, &spec.get),
+        (Operation::Create, &spec.create),
+        (Operation::Update, &spec.update),
+        (Operation::Delete, &spec.delete),
+    ];
+    let mut operations = HashMap::new();
+    for (operation, specs) in written {
+        let Some(specs) = specs else { continue };
+        let context = VariantContext { operation, filters, sorts, names: names.to_vec() };
+        let base = format!("/operations/{}", operation.as_str());
+        let mut variants = Vec::new();
+        match specs {
+            OneOrMany::One(spec) => variants.extend(compile_variant(build, &base, spec, &context)),
+            OneOrMany::Many(specs) => {
+                for (index, spec) in specs.iter().enumerate() {
+                    variants.extend(compile_variant(build, &format!("{base}/{index}"), spec, &context));
+                }
+            }
+        }
+        if variants.iter().any(|variant| variant.then == super::spec::ThenSpec::Get) && spec.get.is_none() {
+            build.problem(&base, "`then: get` needs the operation `get`");
+        }
+        operations.insert(operation, variants);
+    }
+    operations
+}

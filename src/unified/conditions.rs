@@ -1,0 +1,187 @@
+//! Filters as conditions on the vendor's columns, in the one shape that query styles and expressions see:
+//! `{any: [{all: [{on, op, value, type}]}]}`.
+
+use serde_json::{Map, Value, json};
+
+use crate::catalog::{FilterRule, Resource};
+use crate::error::{Error, Kind, Violation};
+use crate::mapping::Path;
+use crate::model::{Filter, FilterOp};
+
+/// One comparison of a column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    pub on: String,
+    pub op: &'static str,
+    pub value: Value,
+    pub literal: String,
+}
+
+/// Any of these groups; all conditions of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conditions(Vec<Vec<Condition>>);
+
+/// More groups than this come of too many alternatives at once; vendors refuse such queries anyway.
+const MAX_GROUPS: usize = 32;
+
+impl Conditions {
+    /// No condition at all: everything matches.
+    pub fn none() -> Self {
+        Self(vec![Vec::new()])
+    }
+
+    pub fn of(groups: Vec<Vec<Condition>>) -> Self {
+        Self(groups)
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.0.iter().all(Vec::is_empty)
+    }
+
+    /// Both: every group of this with every group of the other.
+    pub fn and(self, other: Conditions) -> Result<Self, Error> {
+        if self.0.len() * other.0.len() > MAX_GROUPS {
+            return Err(Error::new(Kind::UnsupportedFilter, "Too many alternatives are combined in one list."));
+        }
+        let pairs = self.0.iter().flat_map(|left| other.0.iter().map(move |right| [left.as_slice(), right].concat()));
+        Ok(Self(pairs.collect()))
+    }
+
+    pub fn to_value(&self) -> Value {
+        let groups = self.0.iter().map(|group| {
+            let all: Vec<Value> = group
+                .iter()
+                .map(|condition| {
+                    json!({"on": condition.on, "op": condition.op, "value": condition.value, "type": condition.literal})
+                })
+                .collect();
+            json!({ "all": all })
+        });
+        json!({ "any": groups.collect::<Vec<_>>() })
+    }
+}
+
+/// What filters became.
+pub struct Encoded {
+    pub conditions: Conditions,
+    /// `filter.<field>.<op>`: the same values by unified name, for vendors with plain query parameters.
+    pub by_name: Value,
+    /// An `in` without values: nothing can match, no call is made.
+    pub nothing: bool,
+}
+
+/// Filter values through the field's own codecs, onto its columns.
+pub fn encode(resource: &Resource, filters: &[Filter]) -> Result<Encoded, Error> {
+    let mut conditions = Conditions::none();
+    let mut by_name = Value::Object(Map::new());
+    let mut nothing = false;
+    for filter in filters {
+        let Some(rule) = resource.filters.get(&filter.field) else { continue };
+        let value = encode_value(rule, filter)?;
+        nothing |= filter.op == FilterOp::In && value.as_array().is_some_and(Vec::is_empty);
+        conditions = conditions.and(groups(rule, filter, &value))?;
+        let name = filter.field.split('.').chain([filter.op.as_str()]);
+        Path::of(name).set(&mut by_name, value);
+    }
+    for (column, value) in &resource.only {
+        conditions = conditions.and(Conditions(vec![vec![equals(column, value)]]))?;
+    }
+    Ok(Encoded { conditions, by_name, nothing })
+}
+
+fn encode_value(rule: &FilterRule, filter: &Filter) -> Result<Value, Error> {
+    if filter.op == FilterOp::Exists {
+        return Ok(filter.value.clone());
+    }
+    match &filter.value {
+        Value::Array(values) => {
+            values.iter().map(|value| encode_one(rule, filter, value)).collect::<Result<_, _>>().map(Value::Array)
+        }
+        value => encode_one(rule, filter, value),
+    }
+}
+
+fn encode_one(rule: &FilterRule, filter: &Filter, value: &Value) -> Result<Value, Error> {
+    if matches!(filter.op, FilterOp::Contains | FilterOp::StartsWith) || rule.conditions.is_some() {
+        return Ok(value.clone());
+    }
+    let parameter = format!("filter[{}][{}]", filter.field, filter.op.as_str());
+    let refused = |detail: String| {
+        Error::new(Kind::InvalidRequest, "A filter value cannot be used.").violation(Violation::parameter(&parameter, detail))
+    };
+    if let Some(values) = &rule.values {
+        let unknown = || refused(format!("{value} is not a value of this field")).supported(values.names());
+        return values.write(value).cloned().ok_or_else(unknown);
+    }
+    rule.codecs.iter().rev().try_fold(value.clone(), |value, codec| codec.write(&value).map_err(&refused))
+}
+
+fn groups(rule: &FilterRule, filter: &Filter, value: &Value) -> Conditions {
+    if let Some(expansions) = &rule.conditions {
+        let wanted: Vec<&Value> = match value {
+            Value::Array(values) => values.iter().collect(),
+            value => vec![value],
+        };
+        let groups = wanted.into_iter().filter_map(Value::as_str).filter_map(|name| expansions.get(name));
+        return Conditions(groups.map(|all| all.iter().map(|(column, value)| equals(column, value)).collect()).collect());
+    }
+    let op = match (filter.op, value) {
+        (FilterOp::Exists, Value::Bool(false)) => "missing",
+        (op, _) => op.as_str(),
+    };
+    let on_each = rule.on.iter().map(|on| {
+        vec![Condition { on: on.clone(), op, value: value.clone(), literal: rule.literal.clone() }]
+    });
+    Conditions(on_each.collect())
+}
+
+fn equals(column: &str, value: &Value) -> Condition {
+    let literal = match value {
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        _ => "string",
+    };
+    Condition { on: column.to_owned(), op: "eq", value: value.clone(), literal: literal.to_owned() }
+}
+
+/// "After the last row": for columns c1…cn, `c1 > v1`, or `c1 = v1 and c2 > v2`, and so on. `columns` are
+/// (column, descending, literal).
+pub fn after(columns: &[(String, bool, String)], values: &[Value]) -> Conditions {
+    let rows = (0..columns.len().min(values.len())).map(|last| {
+        let mut group = Vec::new();
+        for (index, ((column, descending, literal), value)) in columns.iter().zip(values).take(last + 1).enumerate() {
+            let op = match (index == last, descending) {
+                (false, _) => "eq",
+                (true, false) => "gt",
+                (true, true) => "lt",
+            };
+            group.push(Condition { on: column.clone(), op, value: value.clone(), literal: literal.clone() });
+        }
+        group
+    });
+    Conditions(rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_begins_after_the_last_row() {
+        let columns = [("M".to_owned(), false, "date-time".to_owned()), ("Id".to_owned(), false, "id".to_owned())];
+        let Conditions(groups) = after(&columns, &[json!("t"), json!("k")]);
+        let shown: Vec<String> = groups
+            .iter()
+            .map(|group| group.iter().map(|c| format!("{} {} {}", c.on, c.op, c.value)).collect::<Vec<_>>().join(" & "))
+            .collect();
+        assert_eq!(shown, ["M gt \"t\"", "M eq \"t\" & Id gt \"k\""]);
+    }
+
+    #[test]
+    fn alternatives_multiply_up_to_a_bound() {
+        let condition = || Condition { on: "a".into(), op: "eq", value: json!(1), literal: "number".into() };
+        let eight = || Conditions((0..8).map(|_| vec![condition()]).collect());
+        assert!(eight().and(eight()).is_err());
+        assert!(Conditions::none().and(eight()).is_ok());
+    }
+}

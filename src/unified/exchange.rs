@@ -1,0 +1,285 @@
+//! One request to the vendor made from a mapping, and its answer taken apart.
+
+use std::time::Instant as Clock;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use jiff::Timestamp;
+use percent_encoding::utf8_percent_encode;
+use serde_json::{Map, Value};
+use tower::ServiceExt;
+
+use super::Call;
+use super::write::pointer_of;
+use crate::catalog::{Answer, COMPONENT, Leaf, RequestShape};
+use crate::error::{Error, Kind, Outcome, ProviderAnswer, Violation};
+use crate::mapping::Vars;
+use crate::net::Body;
+use crate::telemetry::Labels;
+use crate::upstream;
+
+/// A vendor's JSON larger than this is refused. Bytes.
+const MAX_ANSWER: usize = 32 * 1024 * 1024;
+/// What of a vendor's error body a problem shows. Bytes.
+const SHOWN_BODY: usize = 4 * 1024;
+
+/// A request ready to be sent, relative to the connection's origin.
+#[derive(Debug)]
+pub struct Rendered {
+    pub path_and_query: String,
+    /// `path_and_query` is a whole path on the bare host.
+    pub root: bool,
+    pub headers: HeaderMap,
+    pub body: Option<Value>,
+}
+
+/// A vendor's answer with its body parsed.
+#[derive(Debug)]
+pub struct Answered {
+    pub status: u16,
+    /// Lower-case names; repeated headers joined by ", ".
+    pub headers: Value,
+    /// Null when there was none; text when it is not JSON.
+    pub body: Value,
+}
+
+impl Answered {
+    pub fn vars(&self, call: &Call, scope: &Value) -> Vars {
+        Vars::none()
+            .with("status", Value::from(self.status))
+            .with("headers", self.headers.clone())
+            .with("call", scope.clone())
+            .with("settings", call.settings())
+            .styled(call.provider.styles.clone())
+    }
+}
+
+/// The variables that request leaves see besides the scope's bare names.
+pub fn call_vars(call: &Call) -> Vars {
+    Vars::none()
+        .with("now", Value::String(Timestamp::now().to_string()))
+        .with("settings", call.settings())
+        .styled(call.provider.styles.clone())
+}
+
+pub fn render(call: &Call, shape: &RequestShape, scope: &Value, vars: &Vars) -> Result<Rendered, Error> {
+    let missing = |name: String| {
+        Error::new(Kind::MappingFailed, format!("{}: the URL needs `{name}`, which has no value.", call.resource.name))
+    };
+    let mut url = shape.path.render(scope).map_err(missing)?;
+    let mut separator = '?';
+    for (name, leaf) in &shape.query {
+        for text in query_texts(leaf, scope, vars)? {
+            url.push(separator);
+            url.extend([utf8_percent_encode(name, COMPONENT).to_string().as_str(), "="]);
+            url.push_str(&utf8_percent_encode(&text, COMPONENT).to_string());
+            separator = '&';
+        }
+    }
+    if url.len() > call.provider.max_url {
+        return Err(Error::new(
+            Kind::InvalidRequest,
+            format!(
+                "The request to {} would have a URL of {} characters, which is more than it takes ({}): ask for fewer fields or filter values.",
+                call.provider.title,
+                url.len(),
+                call.provider.max_url
+            ),
+        ));
+    }
+    let body = match &shape.body {
+        Some(leaf) => leaf.evaluate(scope, vars)?,
+        None if call.operation.is_write() && call.body.is_some() => scope.get("record").cloned(),
+        None => None,
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    if body.is_some() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    for (name, leaf) in call.provider.headers.iter().chain(&shape.headers) {
+        if let Some(text) = leaf.text(scope, vars)? {
+            headers.insert(name.clone(), header_value(name, &text)?);
+        }
+    }
+    Ok(Rendered { path_and_query: url, root: false, headers, body })
+}
+
+/// None, one, or (for `each`) several values of one parameter.
+fn query_texts(leaf: &Leaf, scope: &Value, vars: &Vars) -> Result<Vec<String>, Error> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    Ok(match (leaf.evaluate(scope, vars)?, leaf) {
+        (None | Some(Value::Null), _) => Vec::new(),
+        (Some(Value::Array(items)), Leaf::Each(_)) => items.iter().map(text).collect(),
+        (Some(Value::Array(items)), _) => vec![items.iter().map(text).collect::<Vec<_>>().join(",")],
+        (Some(value), _) => vec![text(&value)],
+    })
+}
+
+fn header_value(name: &HeaderName, text: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(text)
+        .map_err(|_| Error::new(Kind::MappingFailed, format!("The value for the header {name} cannot be sent.")))
+}
+
+/// Sends one request and reads its answer whole.
+pub async fn send(
+    call: &Call,
+    upstream: &upstream::Service,
+    shape: &RequestShape,
+    rendered: Rendered,
+) -> Result<Answered, Error> {
+    let body = match &rendered.body {
+        Some(body) => Body::full(serde_json::to_vec(body).map_err(Error::internal)?),
+        None => Body::empty(),
+    };
+    let request = upstream::Request {
+        connection: call.connection.clone(),
+        labels: Labels::new(&call.provider.name, &call.resource.name, call.operation.as_str()),
+        method: shape.method.clone(),
+        path_and_query: rendered.path_and_query,
+        root: rendered.root,
+        passthrough: false,
+        headers: rendered.headers,
+        body,
+        safe: shape.safe,
+        deadline: call.deadline,
+        timings: call.timings.clone(),
+    };
+    let response = upstream.clone().oneshot(request).await?;
+    let status = response.status.as_u16();
+    let headers = header_map(&response.headers);
+    let executed = |error: Error| match call.operation.is_write() && !shape.safe {
+        true if status < 300 => error.outcome(Outcome::Executed),
+        true => error.outcome(Outcome::Unknown),
+        false => error,
+    };
+    let bytes = response.collect(MAX_ANSWER).await.map_err(executed)?;
+    let started = Clock::now();
+    let body = parse(&bytes, status, &headers).map_err(executed)?;
+    call.timings.add_mapping(started.elapsed());
+    Ok(Answered { status, headers, body })
+}
+
+fn header_map(headers: &HeaderMap) -> Value {
+    let mut map = Map::new();
+    for name in headers.keys() {
+        let values: Vec<String> =
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+        map.insert(name.as_str().to_owned(), Value::String(values.join(", ")));
+    }
+    Value::Object(map)
+}
+
+/// JSON, or the text as it is when the vendor does not even claim to send JSON (HTML error pages).
+fn parse(bytes: &Bytes, status: u16, headers: &Value) -> Result<Value, Error> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(bytes).or_else(|error| {
+        let kind = headers.get("content-type").and_then(Value::as_str).unwrap_or_default();
+        if status < 300 || kind.contains("json") && status < 400 {
+            return Err(Error::new(
+                Kind::InvalidProviderResponse,
+                format!("The provider's answer is not valid JSON (line {}, column {}).", error.line(), error.column()),
+            ));
+        }
+        Ok(Value::String(String::from_utf8_lossy(bytes).into_owned()))
+    })
+}
+
+/// What an answer means for the call.
+pub enum Meaning {
+    Success,
+    /// Nothing found on a list.
+    Empty,
+    /// No such record.
+    Absent,
+}
+
+/// Success, or the problem that the answer is.
+pub fn judge(call: &Call, answer: &Answer, answered: &Answered, vars: &Vars) -> Result<Meaning, Error> {
+    let list = call.operation == crate::model::Operation::List;
+    if list && answer.empty.contains(&answered.status) {
+        return Ok(Meaning::Empty);
+    }
+    let ok = match &answer.ok {
+        Some(ok) => ok.holds(&answered.body, vars)?,
+        None => (200..300).contains(&answered.status),
+    };
+    if ok {
+        return Ok(Meaning::Success);
+    }
+    if !list && answer.absent.contains(&answered.status) {
+        return Ok(Meaning::Absent);
+    }
+    // A success status that carries an error says elsewhere in its body what the error is.
+    let inner = match &answer.error {
+        Some(error) if answered.status < 300 => error.evaluate(&answered.body, vars)?,
+        _ => None,
+    };
+    Err(match inner {
+        Some(inner) => {
+            let status = inner.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+            let body = inner.get("body").cloned().unwrap_or(Value::Null);
+            problem(call, status.unwrap_or(answered.status), &answered.headers, &body)
+        }
+        None => problem(call, answered.status, &answered.headers, &answered.body),
+    })
+}
+
+/// A vendor's error answer as a problem.
+pub fn problem(call: &Call, status: u16, headers: &Value, body: &Value) -> Error {
+    let write = call.operation.is_write();
+    let classified = call.provider.errors.classify(status, headers, body, write, Timestamp::now());
+    let message = classified.message.map(|message| clean(&message, 1_000));
+    let title = &call.provider.title;
+    let said = message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+    // `unauthenticated` is about the caller's own key: a refused credential of the connection has another remedy.
+    let kind = match classified.kind {
+        Kind::Unauthenticated => Kind::NeedsReauth,
+        other => other,
+    };
+    let pointers = classified.fields.iter().map(|field| {
+        Violation::at(pointer_of(&call.resource, field), message.clone().unwrap_or_else(|| "refused".into()))
+    });
+    let mut error = Error::new(kind, format!("{title} answered {status}{said}"))
+        .violations(pointers.collect())
+        .retry_after(classified.retry_after)
+        .provider(ProviderAnswer {
+            name: call.provider.name.to_string(),
+            status,
+            code: classified.code.map(|code| clean(&code, 200)),
+            message,
+            body: Some(shown(body)),
+            other_id: classified.other_id,
+        });
+    if let Some(retryable) = classified.retryable {
+        error = error.retryable(retryable);
+    }
+    if write {
+        error = error.outcome(if status >= 500 && !matches!(kind, Kind::RateLimited | Kind::QuotaExhausted) {
+            Outcome::Unknown
+        } else {
+            Outcome::NotExecuted
+        });
+    }
+    error
+}
+
+/// Vendor text without control characters, and not endless.
+fn clean(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !c.is_control() || *c == '\n').take(most).collect()
+}
+
+fn shown(body: &Value) -> Value {
+    match body {
+        Value::String(text) => Value::String(clean(text, SHOWN_BODY)),
+        other => {
+            let text = other.to_string();
+            if text.len() <= SHOWN_BODY { other.clone() } else { Value::String(clean(&text, SHOWN_BODY)) }
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! A vendor's record as a unified one: the fields table from right to left.
+
+use serde_json::{Map, Value};
+
+use crate::catalog::{Field, Resource, Shape, Source, Table};
+use crate::error::Error;
+use crate::mapping::{Path, Vars, to_date, to_decimal, to_instant};
+use crate::model::{FieldSet, Member, Type, Warning, escape, number_text};
+
+/// What is wanted of each record.
+pub struct Wanted<'a> {
+    pub fields: &'a FieldSet,
+    pub raw: bool,
+    /// Fields that the answer of this variant does not hold.
+    pub lacks: &'a [String],
+}
+
+/// The unified record. A member that cannot be read is null, with a warning.
+pub fn read_record(
+    resource: &Resource,
+    vendor: &Value,
+    wanted: &Wanted<'_>,
+    vars: &Vars,
+    warnings: &mut Vec<Warning>,
+) -> Result<Value, Error> {
+    let reader = Reader { vars, nulls_removed: without_nulls(vendor) };
+    let mut record = Map::new();
+    for (name, member) in &resource.model.members {
+        if !wanted.fields.wants(name) {
+            continue;
+        }
+        let pointer = format!("/{name}");
+        let mut value = match resource.table.get(name) {
+            Some(field) if !wanted.lacks.contains(name) => reader.field(field, vendor, &pointer, warnings)?,
+            _ => Value::Null,
+        };
+        if name == "custom_fields" {
+            value = reader.custom(resource, value, vendor, wanted.fields, warnings)?;
+        } else if value.is_null() {
+            value = absent(member);
+        }
+        if let Some(parts) = wanted.fields.parts(name) {
+            narrow(&mut value, &parts);
+        }
+        record.insert(name.clone(), value);
+    }
+    if wanted.raw {
+        record.insert("raw".to_owned(), vendor.clone());
+    }
+    Ok(Value::Object(record))
+}
+
+/// The vendor's columns that the wanted fields need, in the order of the table; `None` where the vendor sends all.
+pub fn columns(resource: &Resource, fields: &FieldSet, extra: &[String]) -> Option<Vec<String>> {
+    let select = resource.select.as_ref()?;
+    let mut columns = select.always.clone();
+    for (name, field) in &resource.table {
+        let wanted = match name.strip_prefix("custom_fields.") {
+            Some(custom) => fields.is_all() || fields.custom().any(|name| name == custom) || fields.wants_whole("custom_fields"),
+            None => fields.wants(name),
+        };
+        if !wanted {
+            continue;
+        }
+        match fields.parts(name) {
+            Some(parts) => columns.extend(part_columns(field, &parts)),
+            None => columns.extend(field.columns.iter().cloned()),
+        }
+    }
+    if resource.table.get("custom_fields").is_some_and(|field| matches!(field.shape, Shape::Custom { .. })) {
+        let unclaimed = fields.custom().filter(|name| !resource.table.contains_key(&format!("custom_fields.{name}")));
+        columns.extend(unclaimed.map(str::to_owned));
+    }
+    columns.extend(extra.iter().cloned());
+    let mut seen = std::collections::HashSet::new();
+    columns.retain(|column| seen.insert(column.clone()));
+    Some(columns)
+}
+
+fn part_columns(field: &Field, parts: &[&str]) -> Vec<String> {
+    let of_table = |table: &Table| {
+        let wanted = table.iter().filter(|(name, _)| parts.contains(&name.as_str()));
+        wanted.flat_map(|(_, field)| field.columns.clone()).collect::<Vec<_>>()
+    };
+    match &field.shape {
+        Shape::Object { base: None, table } => of_table(table),
+        Shape::Places(places) => places.iter().flat_map(|place| of_table(&place.table)).collect(),
+        _ => field.columns.clone(),
+    }
+}
+
+struct Reader<'a> {
+    vars: &'a Vars,
+    /// Expressions never see null.
+    nulls_removed: Value,
+}
+
+impl Reader<'_> {
+    fn field(&self, field: &Field, vendor: &Value, at: &str, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
+        self.field_of(field, vendor, &self.nulls_removed, at, warnings)
+    }
+
+    fn field_of(
+        &self,
+        field: &Field,
+        vendor: &Value,
+        clean: &Value,
+        at: &str,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Value, Error> {
+        let holds = field.when.iter().all(|(path, pattern)| {
+            path.get(vendor).is_some_and(|value| pattern.is_match(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        });
+        if !holds {
+            return Ok(Value::Null);
+        }
+        Ok(match &field.shape {
+            Shape::Const(value) => value.clone(),
+            Shape::Absent(_) | Shape::Custom { .. } => Value::Null,
+            Shape::Value { read, .. } => {
+                let Some(value) = self.source(read, vendor, clean)? else { return Ok(Value::Null) };
+                match convert(field, value) {
+                    Ok(value) => value,
+                    Err(detail) => {
+                        warnings.push(Warning::at("field-unreadable", at, detail));
+                        Value::Null
+                    }
+                }
+            }
+            Shape::Object { base, table } => {
+                let (vendor, clean) = match base {
+                    Some(base) => match (base.get(vendor), base.get(clean)) {
+                        (Some(vendor), Some(clean)) => (vendor, clean),
+                        _ => return Ok(Value::Null),
+                    },
+                    None => (vendor, clean),
+                };
+                let object = self.object(table, vendor, clean, at, warnings)?;
+                if object.is_empty() { Value::Null } else { Value::Object(object) }
+            }
+            Shape::Each { path, table } => {
+                let mut list = Vec::new();
+                let items = as_list(path.get(vendor));
+                let cleans = as_list(path.get(clean));
+                for (index, (item, clean)) in items.into_iter().zip(cleans).enumerate() {
+                    let object = self.object(table, item, clean, &format!("{at}/{index}"), warnings)?;
+                    if !object.is_empty() {
+                        list.push(Value::Object(object));
+                    }
+                }
+                Value::Array(list)
+            }
+            Shape::Places(places) => {
+                let mut list = Vec::new();
+                for place in places {
+                    let at = format!("{at}/{}", list.len());
+                    let members = self.object(&place.table, vendor, clean, &at, warnings)?;
+                    if !members.is_empty() {
+                        let mut item = place.constants.clone();
+                        item.extend(members);
+                        list.push(Value::Object(item));
+                    }
+                }
+                Value::Array(list)
+            }
+        })
+    }
+
+    /// The members that have a value; empty text counts as none.
+    fn object(
+        &self,
+        table: &Table,
+        vendor: &Value,
+        clean: &Value,
+        at: &str,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Map<String, Value>, Error> {
+        let mut object = Map::new();
+        for (name, field) in table {
+            let value = self.field_of(field, vendor, clean, &format!("{at}/{name}"), warnings)?;
+            if !value.is_null() && value != "" {
+                object.insert(name.clone(), value);
+            }
+        }
+        Ok(object)
+    }
+
+    fn source(&self, sources: &[Source], vendor: &Value, clean: &Value) -> Result<Option<Value>, Error> {
+        for source in sources {
+            let value = match source {
+                Source::Path(path) => path.get(vendor).cloned(),
+                Source::Expression(expression) => expression.evaluate(clean, self.vars)?,
+            };
+            if let Some(value) = value.filter(|value| !value.is_null()) {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Custom fields: those with a line of their own, and those that were asked for by name.
+    fn custom(
+        &self,
+        resource: &Resource,
+        value: Value,
+        vendor: &Value,
+        fields: &FieldSet,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Value, Error> {
+        let mut custom = match value {
+            Value::Object(custom) => custom,
+            _ => Map::new(),
+        };
+        for (name, field) in &resource.table {
+            let Some(name) = name.strip_prefix("custom_fields.") else { continue };
+            let at = format!("/custom_fields/{}", escape(name));
+            custom.insert(name.to_owned(), self.field(field, vendor, &at, warnings)?);
+        }
+        if let Some(Shape::Custom { inside }) = resource.table.get("custom_fields").map(|field| &field.shape) {
+            for name in fields.custom().filter(|name| !custom.contains_key(*name)).collect::<Vec<_>>() {
+                let column = Path::of([name]);
+                let found = inside.as_ref().map_or(Some(vendor), |inside| inside.get(vendor));
+                let value = found.and_then(|place| column.get(place)).cloned().unwrap_or(Value::Null);
+                custom.insert(name.to_owned(), value);
+            }
+        }
+        Ok(Value::Object(custom))
+    }
+}
+
+/// Codecs, enum values, then the model's type.
+fn convert(field: &Field, mut value: Value) -> Result<Value, String> {
+    for codec in &field.codecs {
+        value = codec.read(&value)?;
+        if value.is_null() {
+            return Ok(value);
+        }
+    }
+    if let Some(values) = &field.values {
+        return values
+            .read(&value)
+            .ok_or_else(|| format!("the vendor's value {} has no unified name", short(&value)));
+    }
+    if field.member.list {
+        let items = match value {
+            Value::Array(items) => items,
+            one => vec![one],
+        };
+        return items.into_iter().map(|item| typed(&field.member, item)).collect::<Result<_, _>>().map(Value::Array);
+    }
+    typed(&field.member, value)
+}
+
+/// A vendor's value as the model's type. Numbers keep their source text.
+fn typed(member: &Member, value: Value) -> Result<Value, String> {
+    let expected = |value: &Value| format!("{} is not {}", short(value), member.kind.describe());
+    match &member.kind {
+        Type::Any | Type::Object(_) => Ok(value),
+        Type::Id | Type::Text => match value {
+            Value::String(_) => Ok(value),
+            Value::Number(_) | Value::Bool(_) => Ok(Value::String(value.to_string())),
+            other => Err(expected(&other)),
+        },
+        // Empty text is how many vendors say "no value" for what is not text.
+        _ if value == "" => Ok(Value::Null),
+        Type::Integer | Type::Number => {
+            let text = number_text(&value).ok_or_else(|| expected(&value))?;
+            let text = match member.kind {
+                Type::Integer => whole(&text).ok_or_else(|| expected(&value))?,
+                _ => text,
+            };
+            text.parse().map(Value::Number).map_err(|_| expected(&value))
+        }
+        Type::Decimal => to_decimal(&value).map(Value::String),
+        Type::Boolean => match &value {
+            Value::Bool(_) => Ok(value),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
+            other => Err(expected(other)),
+        },
+        Type::Date => to_date(&value).map(Value::String),
+        Type::DateTime => to_instant(&value).map(Value::String),
+        Type::Enum(values) => match &value {
+            Value::String(text) if values.contains(text) => Ok(value),
+            other => Err(expected(other)),
+        },
+    }
+}
+
+/// `12`, `12.0` and `1.2e1` are the integer 12.
+fn whole(text: &str) -> Option<String> {
+    let plain = crate::model::plain_decimal(text)?;
+    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
+    fraction.chars().all(|digit| digit == '0').then(|| whole.to_owned())
+}
+
+fn absent(member: &Member) -> Value {
+    if member.list { Value::Array(Vec::new()) } else { Value::Null }
+}
+
+fn as_list(value: Option<&Value>) -> Vec<&Value> {
+    match value {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(items)) => items.iter().collect(),
+        Some(one) => vec![one],
+    }
+}
+
+fn narrow(value: &mut Value, parts: &[&str]) {
+    match value {
+        Value::Object(object) => object.retain(|name, _| parts.contains(&name.as_str())),
+        Value::Array(items) => items.iter_mut().for_each(|item| narrow(item, parts)),
+        _ => {}
+    }
+}
+
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => Value::Object(
+            object.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect(),
+        ),
+        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
+        other => other.clone(),
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 60 { text } else { format!("{}…", text.chars().take(59).collect::<String>()) }
+}

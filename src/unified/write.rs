@@ -1,0 +1,410 @@
+//! A caller's record as a vendor's: the fields table from left to right. Only what was sent is written, and all that
+//! was sent is written, or the call is refused before anything leaves.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use crate::catalog::{Field, Place, Resource, Shape, Table, Target};
+use crate::error::{Error, Kind, Violation};
+use crate::mapping::{Path, Vars, merge};
+use crate::model::{Operation, Warning, escape, validate};
+
+/// The vendor's record for a create or an update.
+pub fn write_record(
+    resource: &Resource,
+    operation: Operation,
+    id: Option<&str>,
+    body: &Map<String, Value>,
+    settings: &Value,
+    warnings: &mut Vec<Warning>,
+) -> Result<Value, Error> {
+    let body = &without_own_id(id, body, warnings);
+    let verdict = validate(&resource.model, body);
+    if !verdict.is_good() {
+        return Err(refusal(verdict.invalid, verdict.unknown));
+    }
+    if body.is_empty() {
+        return Err(Error::new(Kind::ValidationFailed, "The record is empty: there is nothing to write.")
+            .violation(Violation::at("", "no member was sent").expected("at least one member")));
+    }
+    let mut writer = Writer {
+        resource,
+        operation,
+        input: Value::Object(body.clone()),
+        settings,
+        record: Value::Object(Map::new()),
+        written: HashMap::new(),
+        invalid: Vec::new(),
+        unknown: Vec::new(),
+        warnings,
+    };
+    writer.members(body);
+    if operation == Operation::Create {
+        writer.required(body);
+        for (column, value) in &resource.only {
+            Path::of([column.as_str()]).set(&mut writer.record, value.clone());
+        }
+    }
+    let Writer { record, invalid, unknown, .. } = writer;
+    if !invalid.is_empty() || !unknown.is_empty() {
+        return Err(refusal(invalid, unknown).supported(writable(resource)));
+    }
+    Ok(record)
+}
+
+/// People send back what they got: the record's own id says nothing new.
+fn without_own_id(id: Option<&str>, body: &Map<String, Value>, warnings: &mut Vec<Warning>) -> Map<String, Value> {
+    let mut body = body.clone();
+    if id.is_some() && body.get("id").and_then(Value::as_str) == id {
+        body.shift_remove("id");
+        warnings.push(Warning::at("ignored-member", "/id", "the id is that of the record anyway"));
+    }
+    body
+}
+
+fn refusal(invalid: Vec<Violation>, unknown: Vec<Violation>) -> Error {
+    let (kind, detail) = if invalid.is_empty() {
+        (Kind::UnknownField, "The record holds members that cannot be written here.")
+    } else {
+        (Kind::ValidationFailed, "The record is not valid.")
+    };
+    Error::new(kind, detail).violations(invalid).violations(unknown)
+}
+
+/// The members that a write can hold.
+pub fn writable(resource: &Resource) -> Vec<String> {
+    resource.table.iter().filter(|(_, field)| is_writable(field)).map(|(name, _)| name.clone()).collect()
+}
+
+fn is_writable(field: &Field) -> bool {
+    match &field.shape {
+        Shape::Value { write, .. } => !matches!(write, Target::ReadOnly),
+        Shape::Const(_) => true,
+        Shape::Absent(_) | Shape::Custom { .. } => false,
+        Shape::Object { table, .. } | Shape::Each { table, .. } => table.values().any(is_writable),
+        Shape::Places(places) => places.iter().any(|place| place.table.values().any(is_writable)),
+    }
+}
+
+struct Writer<'a> {
+    resource: &'a Resource,
+    operation: Operation,
+    /// The caller's record, which `write` expressions see.
+    input: Value,
+    settings: &'a Value,
+    record: Value,
+    /// Vendor path to the pointer that wrote it: two members must not fight over one place.
+    written: HashMap<String, (String, Value)>,
+    invalid: Vec<Violation>,
+    unknown: Vec<Violation>,
+    warnings: &'a mut Vec<Warning>,
+}
+
+impl Writer<'_> {
+    fn members(&mut self, body: &Map<String, Value>) {
+        for (name, value) in body {
+            if name == "custom_fields" {
+                self.custom_fields(value);
+                continue;
+            }
+            let at = format!("/{}", escape(name));
+            match self.resource.table.get(name) {
+                Some(field) => self.field(field, value, &at, None),
+                None => self.unknown.push(Violation::at(at, format!("this provider has no place for `{name}`"))),
+            }
+        }
+    }
+
+    fn custom_fields(&mut self, value: &Value) {
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let at = format!("/custom_fields/{}", escape(name));
+            match self.resource.table.get(&format!("custom_fields.{name}")) {
+                Some(field) => self.field(field, value, &at, None),
+                None => self.unknown.push(Violation::at(
+                    at,
+                    format!("no mapping names the custom field `{name}`; one line in an override adds it"),
+                )),
+            }
+        }
+    }
+
+    fn required(&mut self, body: &Map<String, Value>) {
+        for (name, field) in &self.resource.table {
+            let missing = body.get(name).is_none_or(Value::is_null);
+            if field.required_on_create && missing {
+                self.invalid.push(
+                    Violation::at(format!("/{name}"), format!("`{name}` is required to create a record here"))
+                        .expected(field.member.kind.describe()),
+                );
+            }
+        }
+    }
+
+    /// `base` is the vendor path that nested fields are relative to.
+    fn field(&mut self, field: &Field, value: &Value, at: &str, base: Option<&Path>) {
+        if let Some(other) = field.link.as_ref().filter(|_| self.operation != Operation::Create) {
+            let detail = format!("it can be set on create only; afterwards it is an association with {other}");
+            self.invalid.push(Violation::at(at, detail));
+            return;
+        }
+        match &field.shape {
+            Shape::Absent(reason) => {
+                self.unknown.push(Violation::at(at, format!("this provider does not have it: {reason}")));
+            }
+            Shape::Custom { .. } | Shape::Value { write: Target::ReadOnly, .. } => {
+                self.invalid.push(Violation::at(at, "it is read-only here"));
+            }
+            Shape::Const(constant) if value == constant => {}
+            Shape::Const(constant) => {
+                self.invalid.push(Violation::at(at, "it always has the same value here").expected(constant.to_string()));
+            }
+            Shape::Value { write, .. } => {
+                if let Some(vendor) = self.convert(field, value, at) {
+                    self.put(write, vendor, value, at, base);
+                }
+            }
+            Shape::Object { base: inner, table } => {
+                let base = inner.as_ref().or(base).cloned();
+                self.object(table, value, at, base.as_ref());
+            }
+            Shape::Each { path, table } => self.each(path, table, value, at),
+            Shape::Places(places) => self.places(field, places, value, at),
+        }
+    }
+
+    /// The vendor's form of a value; `None` leaves it out (null on create) or was a violation.
+    fn convert(&mut self, field: &Field, value: &Value, at: &str) -> Option<Value> {
+        if value.is_null() {
+            let clear = field.clear.as_ref().unwrap_or(&self.resource.clear);
+            return (self.operation != Operation::Create).then(|| clear.clone());
+        }
+        if let Some(values) = &field.values {
+            let vendor = values.write(value).cloned();
+            if vendor.is_none() {
+                self.invalid.push(
+                    Violation::at(at, format!("{value} cannot be stored by this provider"))
+                        .expected(format!("one of {}", values.names().join(", "))),
+                );
+            }
+            return vendor;
+        }
+        let mut vendor = value.clone();
+        for codec in field.codecs.iter().rev() {
+            match codec.write(&vendor) {
+                Ok(value) => vendor = value,
+                Err(expected) => {
+                    self.invalid.push(Violation::at(at, "the value cannot be converted").expected(expected));
+                    return None;
+                }
+            }
+        }
+        Some(vendor)
+    }
+
+    fn put(&mut self, write: &Target, vendor: Value, value: &Value, at: &str, base: Option<&Path>) {
+        match write {
+            Target::ReadOnly => {}
+            Target::Path(path) => self.set(&below(base, path), vendor, at),
+            Target::Patch { expression, sets } => {
+                let mut vars = Vars::none()
+                    .with("settings", self.settings.clone())
+                    .with("operation", Value::String(self.operation.as_str().into()));
+                if !value.is_null() {
+                    vars = vars.with("value", vendor.clone());
+                }
+                match expression.evaluate(&self.input, &vars) {
+                    Ok(patch) => self.patch(patch.unwrap_or(Value::Null), sets, value, at),
+                    Err(error) => self.invalid.push(Violation::at(at, error.to_string())),
+                }
+            }
+        }
+    }
+
+    /// What the patch leaves out of what it is said to set becomes a clear, not a loss.
+    fn patch(&mut self, mut patch: Value, sets: &[Path], value: &Value, at: &str) {
+        if !patch.is_object() {
+            patch = Value::Object(Map::new());
+        }
+        for path in sets {
+            if path.get(&patch).is_none() && self.operation != Operation::Create {
+                path.set(&mut patch, self.resource.clear.clone());
+            }
+        }
+        if patch.as_object().is_some_and(Map::is_empty) && !value.is_null() {
+            self.invalid.push(Violation::at(at, "the mapping made nothing of this value"));
+            return;
+        }
+        merge(&mut self.record, patch);
+    }
+
+    fn set(&mut self, path: &Path, value: Value, at: &str) {
+        let value = match &self.resource.text {
+            Some(text) if path.strip_prefix(text).is_some() => as_text(value),
+            _ => value,
+        };
+        let key = path.to_string();
+        if let Some((other, before)) = self.written.get(&key)
+            && *before != value
+        {
+            self.invalid.push(Violation::at(at, format!("it is stored in the same place as {other}, with another value")));
+            return;
+        }
+        self.written.insert(key, (at.to_owned(), value.clone()));
+        path.set(&mut self.record, value);
+    }
+
+    fn object(&mut self, table: &Table, value: &Value, at: &str, base: Option<&Path>) {
+        let no_members = Map::new();
+        let members = match value {
+            Value::Object(members) => members,
+            // Null clears every part that can be written.
+            _ => {
+                for (name, field) in table.iter().filter(|(_, field)| is_writable(field)) {
+                    self.field(field, &Value::Null, &format!("{at}/{name}"), base);
+                }
+                &no_members
+            }
+        };
+        let any_written = members.keys().any(|name| table.get(name).is_some_and(is_writable));
+        for (name, value) in members {
+            let at = format!("{at}/{}", escape(name));
+            match table.get(name) {
+                Some(field) if is_writable(field) => self.field(field, value, &at, base),
+                // `{id, name}` is sent back as it was read: the name follows from the id.
+                _ if any_written => {
+                    self.warnings.push(Warning::at("ignored-member", at, format!("`{name}` follows from the rest")));
+                }
+                Some(_) => self.invalid.push(Violation::at(at, "it is read-only here")),
+                None => self.unknown.push(Violation::at(at, format!("this provider has no place for `{name}`"))),
+            }
+        }
+    }
+
+    /// A list of objects, written as a whole.
+    fn each(&mut self, path: &Path, table: &Table, value: &Value, at: &str) {
+        let mut list = Vec::new();
+        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+            let outer = std::mem::replace(&mut self.record, Value::Object(Map::new()));
+            let written = std::mem::take(&mut self.written);
+            self.object(table, item, &format!("{at}/{index}"), None);
+            list.push(std::mem::replace(&mut self.record, outer));
+            self.written = written;
+        }
+        if value.is_null() && self.operation == Operation::Create {
+            return;
+        }
+        self.set(path, Value::Array(list), at);
+    }
+
+    /// The list is the whole truth about its places: those without an item are cleared.
+    fn places(&mut self, field: &Field, places: &[Place], value: &Value, at: &str) {
+        let empty = Vec::new();
+        let items = value.as_array().unwrap_or(&empty);
+        let mut taken: Vec<Option<usize>> = vec![None; places.len()];
+        let kinds: Vec<&str> = places.iter().filter_map(Place::kind).collect();
+        for (index, item) in items.iter().enumerate() {
+            match assign(places, &taken, item) {
+                Some(place) => {
+                    if let Some(slot) = taken.get_mut(place) {
+                        *slot = Some(index);
+                    }
+                }
+                None => self.invalid.push(
+                    Violation::at(format!("{at}/{index}"), "there is no free place for this item")
+                        .expected(format!("at most {} items, of the types {}", places.len(), kinds.join(", "))),
+                ),
+            }
+        }
+        for (place, item) in places.iter().zip(&taken) {
+            match item.and_then(|index| items.get(index).map(|item| (index, item))) {
+                Some((index, item)) => self.place(place, item, &format!("{at}/{index}")),
+                None if self.operation == Operation::Create => {}
+                None => self.clear_place(field, place, at),
+            }
+        }
+    }
+
+    fn place(&mut self, place: &Place, item: &Value, at: &str) {
+        let Some(item) = item.as_object() else { return };
+        for (name, value) in item {
+            let at = format!("{at}/{}", escape(name));
+            match place.table.get(name) {
+                Some(field) => self.field(field, value, &at, None),
+                None if place.constants.get(name) == Some(value) || value.is_null() => {}
+                None if name == "type" || name == "primary" => {
+                    let detail = format!("the place decides `{name}`, it was not stored");
+                    self.warnings.push(Warning::at("degraded-member", at, detail));
+                }
+                None => self.unknown.push(Violation::at(at, format!("this place does not hold `{name}`"))),
+            }
+        }
+        // The item replaces the place: parts that it does not name are cleared.
+        if self.operation != Operation::Create {
+            for (name, field) in place.table.iter().filter(|(name, _)| !item.contains_key(*name)) {
+                self.field(field, &Value::Null, &format!("{at}/{name}"), None);
+            }
+        }
+    }
+
+    fn clear_place(&mut self, _field: &Field, place: &Place, at: &str) {
+        for field in place.table.values().filter(|field| is_writable(field)) {
+            self.field(field, &Value::Null, at, None);
+        }
+    }
+}
+
+/// The place for an item: that of its type; without a type the primary place for a primary item, else the first free.
+fn assign(places: &[Place], taken: &[Option<usize>], item: &Value) -> Option<usize> {
+    let free = |index: &usize| taken.get(*index).is_some_and(Option::is_none);
+    let find = |test: &dyn Fn(&Place) -> bool| {
+        places.iter().enumerate().filter(|(_, place)| test(place)).map(|(index, _)| index).find(|index| free(index))
+    };
+    match item.get("type").and_then(Value::as_str) {
+        Some(kind) => find(&|place| place.kind() == Some(kind)),
+        None if item.get("primary") == Some(&Value::Bool(true)) => {
+            find(&Place::is_primary).or_else(|| find(&|_| true))
+        }
+        None => find(&|_| true),
+    }
+}
+
+fn below(base: Option<&Path>, path: &Path) -> Path {
+    match base {
+        Some(base) => base.join(path),
+        None => path.clone(),
+    }
+}
+
+fn as_text(value: Value) -> Value {
+    match value {
+        Value::Bool(_) | Value::Number(_) => Value::String(value.to_string()),
+        other => other,
+    }
+}
+
+/// The unified member that a vendor's field name belongs to, for pointers in errors.
+pub fn pointer_of(resource: &Resource, vendor_name: &str) -> String {
+    let found = resource.table.iter().find(|(_, field)| writes_to(field, vendor_name, resource.text.as_ref()));
+    match found {
+        Some((name, _)) => format!("/{}", escape(name).replace("custom_fields.", "custom_fields/")),
+        None => format!("/custom_fields/{}", escape(vendor_name)),
+    }
+}
+
+fn writes_to(field: &Field, vendor_name: &str, under: Option<&Path>) -> bool {
+    let names = |path: &Path| {
+        let path = under.and_then(|under| path.strip_prefix(under)).unwrap_or_else(|| path.clone());
+        path.dotted() == vendor_name || path.first() == vendor_name
+    };
+    match &field.shape {
+        Shape::Value { write: Target::Path(path), .. } => names(path),
+        Shape::Value { write: Target::Patch { sets, .. }, .. } => sets.iter().any(names),
+        Shape::Object { table, .. } => table.values().any(|field| writes_to(field, vendor_name, under)),
+        Shape::Each { path, .. } => names(path),
+        Shape::Places(places) => {
+            places.iter().flat_map(|place| place.table.values()).any(|field| writes_to(field, vendor_name, under))
+        }
+        _ => false,
+    }
+}
