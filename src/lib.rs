@@ -8,4 +8,6 @@ pub mod net;
 
 pub mod model;
 
+pub mod telemetry;
+
 pub mod error;

@@ -1,5 +1,16 @@
 //! Talking to machines outside: the HTTP client, TLS, which addresses may be reached, and bodies with a cap.
 
+mod body;
+mod client;
+mod config;
+mod connector;
+mod guard;
 mod origin;
+mod send_error;
 
-pub use origin::Origin;
+pub use body::{Body, BodyError, BoxError, collect_capped};
+pub use client::{Client, ClientError};
+pub use config::Config;
+pub use guard::{AddressGuard, Cidr, InvalidCidr};
+pub use origin::{InvalidOrigin, Origin};
+pub use send_error::{Failure, Phase, SendError};

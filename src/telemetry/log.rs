@@ -1,0 +1,39 @@
+//! Log lines, on standard error: standard output belongs to what a command prints. Bodies, query strings and credentials
+//! are never logged; values that may hold them have types that do not print.
+
+use std::io::{self, IsTerminal};
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+/// How a line looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For eyes.
+    Pretty,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("'{0}' is not a log filter such as info or throughline=debug,warn")]
+    Filter(String, #[source] ParseError),
+    #[error("logging is set up already")]
+    Twice(#[source] TryInitError),
+}
+
+/// Sets the process up to log what `filter` lets pass (`info`, `throughline=debug,warn`).
+pub fn init(format: Format, filter: &str) -> Result<(), LogError> {
+    let parsed = EnvFilter::try_new(filter).map_err(|error| LogError::Filter(filter.to_owned(), error))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr);
+    let installed = match format {
+        Format::Json => lines.json().flatten_event(true).with_span_list(false).finish().try_init(),
+        Format::Pretty => lines.with_ansi(io::stderr().is_terminal()).with_target(false).finish().try_init(),
+    };
+    installed.map_err(LogError::Twice)
+}

@@ -1,0 +1,317 @@
+//! All metric families, in one list, in a registry of their own. Label values come from closed sets: what a caller or a
+//! provider can make up (ids, paths, messages) is never one. Times and counts are recorded through guards, which tell of
+//! a request that was given up, too.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use super::Timings;
+
+/// What a request is counted under. The names of provider and resource are the catalog's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    pub provider: Arc<str>,
+    pub resource: Arc<str>,
+    pub operation: &'static str,
+}
+
+/// The families. Built and owned by the composition root, shared by all that count.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    overhead_seconds: HistogramVec,
+    in_flight: IntGauge,
+    attempts: IntCounterVec,
+    upstream_seconds: HistogramVec,
+    retries: IntCounterVec,
+    mapping_seconds: HistogramVec,
+    cache: IntCounterVec,
+    catalog: IntGaugeVec,
+    names: ArcSwap<Names>,
+}
+
+#[derive(Default)]
+struct Names {
+    providers: BTreeSet<String>,
+    resources: BTreeSet<String>,
+}
+
+/// The label of everything that the catalog does not know.
+const OTHER: &str = "other";
+
+/// A round trip to a provider: a few tens of milliseconds at best, half a minute at worst.
+const UPSTREAM_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+/// What we add ourselves is thought of in tenths of a millisecond.
+const OWN_BUCKETS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5];
+
+impl Metrics {
+    pub fn new() -> Result<Arc<Self>, prometheus::Error> {
+        let registry = Registry::new_custom(Some("throughline".to_owned()), None)?;
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let family = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(family.clone()))?;
+            Ok::<_, prometheus::Error>(family)
+        };
+        let histogram = |name: &str, help: &str, buckets: &[f64], labels: &[&str]| {
+            let family = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?;
+            registry.register(Box::new(family.clone()))?;
+            Ok::<_, prometheus::Error>(family)
+        };
+        let gauge = |name: &str, help: &str, labels: &[&str]| {
+            let family = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(family.clone()))?;
+            Ok::<_, prometheus::Error>(family)
+        };
+
+        let requests = counter(
+            "requests_total",
+            "Finished requests of callers; outcome is ok, canceled or the code of the problem.",
+            &["provider", "resource", "operation", "outcome"],
+        )?;
+        let request_seconds = histogram(
+            "request_seconds",
+            "Time from the head of a caller's request to its answer, the provider's time included.",
+            UPSTREAM_BUCKETS,
+            &["provider", "resource", "operation"],
+        )?;
+        let overhead_seconds = histogram(
+            "overhead_seconds",
+            "Time of a request that is ours: all but waiting for the provider and for its allowance.",
+            OWN_BUCKETS,
+            &["provider", "resource", "operation"],
+        )?;
+        let attempts = counter(
+            "attempts_total",
+            "HTTP exchanges with providers; outcome is the class of the status or the failure.",
+            &["provider", "operation", "outcome"],
+        )?;
+        let upstream_seconds = histogram(
+            "upstream_seconds",
+            "Time from sending an attempt to the head of its answer or its failure.",
+            UPSTREAM_BUCKETS,
+            &["provider", "operation"],
+        )?;
+        let retries = counter(
+            "retries_total",
+            "Failures that could have been sent again; result is sent, no-budget or no-time.",
+            &["provider", "result"],
+        )?;
+        let mapping_seconds = histogram(
+            "mapping_seconds",
+            "Time to translate one request (direction out) or one answer (direction in).",
+            OWN_BUCKETS,
+            &["provider", "resource", "direction"],
+        )?;
+        let cache = counter(
+            "cache_total",
+            "Look-ups in the read cache; result is hit, stale, miss or bypass.",
+            &["provider", "resource", "result"],
+        )?;
+        let build = gauge("build_info", "Always 1; the version is the label.", &["version"])?;
+        let catalog =
+            gauge("catalog_info", "Always 1; the revision of the mappings in use is the label.", &["revision"])?;
+        let in_flight = IntGauge::new("requests_in_flight", "Requests of callers that are being answered.")?;
+        registry.register(Box::new(in_flight.clone()))?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+
+        Ok(Arc::new(Self {
+            requests,
+            request_seconds,
+            overhead_seconds,
+            in_flight,
+            attempts,
+            upstream_seconds,
+            retries,
+            mapping_seconds,
+            cache,
+            catalog,
+            names: ArcSwap::default(),
+            registry,
+        }))
+    }
+
+    /// The names that may become label values and the revision they come from. Told anew after every reload.
+    pub fn catalog_loaded<S: Into<String>>(
+        &self,
+        revision: &str,
+        providers: impl IntoIterator<Item = S>,
+        resources: impl IntoIterator<Item = S>,
+    ) {
+        self.names.store(Arc::new(Names {
+            providers: providers.into_iter().map(Into::into).collect(),
+            resources: resources.into_iter().map(Into::into).collect(),
+        }));
+        self.catalog.reset();
+        self.catalog.with_label_values(&[revision]).set(1);
+    }
+
+    /// Counts a request as being answered until the guard is dropped.
+    pub fn enter(self: &Arc<Self>) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.clone())
+    }
+
+    /// Starts the clock of one request.
+    pub fn request(self: &Arc<Self>, labels: Labels, timings: Arc<Timings>) -> RequestGuard {
+        RequestGuard { metrics: self.clone(), labels, timings, started: Instant::now(), outcome: "canceled" }
+    }
+
+    /// Starts the clock of one exchange with a provider.
+    pub fn attempt(self: &Arc<Self>, labels: Labels, timings: Arc<Timings>) -> AttemptGuard {
+        AttemptGuard { metrics: self.clone(), labels, timings, started: Instant::now(), outcome: "canceled" }
+    }
+
+    /// A failure that could have been sent again: `sent`, `no-budget` or `no-time`.
+    pub fn retry(&self, provider: &str, result: &'static str) {
+        let names = self.names.load();
+        self.retries.with_label_values(&[known(&names.providers, provider), result]).inc();
+    }
+
+    /// One translation, `out` to the provider or `in` from it.
+    pub fn mapping(&self, labels: &Labels, direction: &'static str, time: Duration) {
+        let names = self.names.load();
+        let (provider, resource, _) = names.of(labels);
+        self.mapping_seconds.with_label_values(&[provider, resource, direction]).observe(time.as_secs_f64());
+    }
+
+    /// One look-up in the read cache: `hit`, `stale`, `miss` or `bypass`.
+    pub fn cache(&self, labels: &Labels, result: &'static str) {
+        let names = self.names.load();
+        let (provider, resource, _) = names.of(labels);
+        self.cache.with_label_values(&[provider, resource, result]).inc();
+    }
+
+    /// For families of subsystems that this list does not know (breakers, allowances, token refreshes).
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The text that Prometheus reads: our own families, then those of the process.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        let mut families = self.registry.gather();
+        // Gathered apart, as their names (`process_…`) carry no prefix.
+        families.extend(prometheus::core::Collector::collect(&ProcessCollector::for_self()));
+        TextEncoder::new().encode_to_string(&families)
+    }
+}
+
+impl Names {
+    fn of<'a>(&self, labels: &'a Labels) -> (&'a str, &'a str, &'static str) {
+        (known(&self.providers, &labels.provider), known(&self.resources, &labels.resource), labels.operation)
+    }
+}
+
+fn known<'a>(names: &BTreeSet<String>, name: &'a str) -> &'a str {
+    if names.contains(name) { name } else { OTHER }
+}
+
+/// See [`Metrics::enter`].
+pub struct InFlight(Arc<Metrics>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.dec();
+    }
+}
+
+/// One request of a caller. Dropped without [`RequestGuard::finish`] it counts as canceled.
+pub struct RequestGuard {
+    metrics: Arc<Metrics>,
+    labels: Labels,
+    timings: Arc<Timings>,
+    started: Instant,
+    outcome: &'static str,
+}
+
+impl RequestGuard {
+    /// `outcome` is `ok` or the code of the problem.
+    pub fn finish(mut self, outcome: &'static str) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for RequestGuard {
+    fn drop(&mut self) {
+        let total = self.started.elapsed();
+        let metrics = &self.metrics;
+        let names = metrics.names.load();
+        let (provider, resource, operation) = names.of(&self.labels);
+        metrics.requests.with_label_values(&[provider, resource, operation, self.outcome]).inc();
+        let labels = [provider, resource, operation];
+        metrics.request_seconds.with_label_values(&labels).observe(total.as_secs_f64());
+        metrics.overhead_seconds.with_label_values(&labels).observe(self.timings.overhead(total).as_secs_f64());
+    }
+}
+
+/// One exchange with a provider. Dropped without [`AttemptGuard::finish`] it counts as canceled.
+pub struct AttemptGuard {
+    metrics: Arc<Metrics>,
+    labels: Labels,
+    timings: Arc<Timings>,
+    started: Instant,
+    outcome: &'static str,
+}
+
+impl AttemptGuard {
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// `outcome` is the class of the status (`2xx`) or a failure in a word.
+    pub fn finish(mut self, outcome: &'static str) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for AttemptGuard {
+    fn drop(&mut self) {
+        let time = self.started.elapsed();
+        self.timings.add_upstream(time);
+        let metrics = &self.metrics;
+        let names = metrics.names.load();
+        let (provider, _, operation) = names.of(&self.labels);
+        metrics.attempts.with_label_values(&[provider, operation, self.outcome]).inc();
+        metrics.upstream_seconds.with_label_values(&[provider, operation]).observe(time.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(provider: &str, resource: &str) -> Labels {
+        Labels { provider: provider.into(), resource: resource.into(), operation: "list" }
+    }
+
+    #[test]
+    fn families_are_rendered_with_closed_label_sets() {
+        let metrics = Metrics::new().expect("the families");
+        metrics.catalog_loaded("r1", ["acme"], ["contacts"]);
+        metrics.catalog_loaded("r2", ["acme"], ["contacts"]);
+        let timings = Arc::new(Timings::default());
+        metrics.attempt(labels("acme", "contacts"), timings.clone()).finish("2xx");
+        metrics.request(labels("acme", "made-up"), timings.clone()).finish("ok");
+        drop(metrics.request(labels("acme", "contacts"), timings.clone()));
+        let inside = metrics.enter();
+        let text = metrics.render().expect("text");
+        for line in [
+            r#"throughline_requests_total{operation="list",outcome="ok",provider="acme",resource="other"} 1"#,
+            r#"throughline_requests_total{operation="list",outcome="canceled",provider="acme",resource="contacts"} 1"#,
+            r#"throughline_attempts_total{operation="list",outcome="2xx",provider="acme"} 1"#,
+            r#"throughline_catalog_info{revision="r2"} 1"#,
+            "throughline_requests_in_flight 1",
+            "throughline_build_info",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        assert!(!text.contains("made-up") && !text.contains("r1\""));
+        drop(inside);
+        assert!(metrics.render().expect("text").contains("throughline_requests_in_flight 0"));
+    }
+}

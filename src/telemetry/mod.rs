@@ -1,0 +1,9 @@
+//! What the process tells about itself: metric families, log lines, and where the time of a request went.
+
+mod log;
+mod metrics;
+mod timings;
+
+pub use log::{Format, LogError, init};
+pub use metrics::{AttemptGuard, InFlight, Labels, Metrics, RequestGuard};
+pub use timings::Timings;

@@ -1,0 +1,80 @@
+//! Where the time of one request went. Shared by all that work on it and read once, for `Server-Timing`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Sums in nanoseconds; a request that asks the provider twice adds twice.
+#[derive(Debug, Default)]
+pub struct Timings {
+    upstream: AtomicU64,
+    quota: AtomicU64,
+    mapping: AtomicU64,
+}
+
+impl Timings {
+    /// Waiting for the provider: from sending a request to the last byte of the answer that was read here.
+    pub fn add_upstream(&self, time: Duration) {
+        add(&self.upstream, time);
+    }
+
+    /// Waiting for a permit of the provider's allowance.
+    pub fn add_quota(&self, time: Duration) {
+        add(&self.quota, time);
+    }
+
+    /// Computing mappings, both ways.
+    pub fn add_mapping(&self, time: Duration) {
+        add(&self.mapping, time);
+    }
+
+    pub fn upstream(&self) -> Duration {
+        Duration::from_nanos(self.upstream.load(Ordering::Relaxed))
+    }
+
+    pub fn quota(&self) -> Duration {
+        Duration::from_nanos(self.quota.load(Ordering::Relaxed))
+    }
+
+    pub fn mapping(&self) -> Duration {
+        Duration::from_nanos(self.mapping.load(Ordering::Relaxed))
+    }
+
+    /// What of `total` is neither the provider's time nor waiting for its allowance. Mapping is part of it. Zero where
+    /// requests ran side by side and add up to more than the whole.
+    pub fn overhead(&self, total: Duration) -> Duration {
+        total.saturating_sub(self.upstream()).saturating_sub(self.quota())
+    }
+
+    /// The value of `Server-Timing`, in milliseconds.
+    pub fn server_timing(&self, total: Duration) -> String {
+        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+        format!(
+            "upstream;dur={:.3}, quota;dur={:.3}, mapping;dur={:.3}, overhead;dur={:.3}",
+            ms(self.upstream()),
+            ms(self.quota()),
+            ms(self.mapping()),
+            ms(self.overhead(total))
+        )
+    }
+}
+
+fn add(sum: &AtomicU64, time: Duration) {
+    sum.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overhead_is_what_is_ours() {
+        let timings = Timings::default();
+        timings.add_upstream(Duration::from_millis(80));
+        timings.add_upstream(Duration::from_millis(20));
+        timings.add_quota(Duration::from_millis(5));
+        timings.add_mapping(Duration::from_micros(1500));
+        let text = timings.server_timing(Duration::from_millis(108));
+        assert_eq!(text, "upstream;dur=100.000, quota;dur=5.000, mapping;dur=1.500, overhead;dur=3.000");
+        assert_eq!(timings.overhead(Duration::from_millis(1)), Duration::ZERO);
+    }
+}
