@@ -2,9 +2,15 @@
 
 #![forbid(unsafe_code)]
 
-pub mod catalog;
+pub mod upstream;
+
 pub mod connections;
+
+pub mod catalog;
+
 pub mod net;
+
+pub mod mapping;
 
 pub mod model;
 

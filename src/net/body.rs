@@ -47,6 +47,10 @@ impl Body {
         Self::Streaming(UnsyncBoxBody::new(body.map_err(Into::into)))
     }
 
+    pub fn is_streaming(&self) -> bool {
+        matches!(self, Self::Streaming(_))
+    }
+
     /// A second body with the same content; `None` where the content exists only once.
     pub fn try_clone(&self) -> Option<Self> {
         match self {

@@ -54,6 +54,11 @@ impl SendError {
         self.failure.may_have_been_sent()
     }
 
+    /// The failure behind `error`, if it came from the wire.
+    pub fn within(error: &crate::error::Error) -> Option<&Self> {
+        error.source().and_then(|source| source.downcast_ref())
+    }
+
     /// Whether the body we were sending was larger than its reader allowed.
     pub fn body_too_large(&self) -> bool {
         self.causes().any(|cause| matches!(cause.downcast_ref::<BodyError>(), Some(BodyError::TooLarge(_))))

@@ -44,6 +44,8 @@ struct Names {
 
 /// The label of everything that the catalog does not know.
 const OTHER: &str = "other";
+/// The resource of requests that have none.
+const PASSTHROUGH: &str = "passthrough";
 
 /// A round trip to a provider: a few tens of milliseconds at best, half a minute at worst.
 const UPSTREAM_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
@@ -208,7 +210,7 @@ impl Names {
 }
 
 fn known<'a>(names: &BTreeSet<String>, name: &'a str) -> &'a str {
-    if names.contains(name) { name } else { OTHER }
+    if names.contains(name) || name == PASSTHROUGH { name } else { OTHER }
 }
 
 /// See [`Metrics::enter`].

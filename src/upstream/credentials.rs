@@ -1,0 +1,122 @@
+//! Adds the connection's credential to an attempt. Below retry and quota, so that every attempt carries the newest one,
+//! and after all other work on headers, so that nothing can take it out. Nothing above ever holds a credential.
+
+use std::task::{Context, Poll};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use secrecy::ExposeSecret;
+use tokio::time::timeout_at;
+use tower::{Layer, Service};
+
+use super::{Attempt, Future, Request, Response, headers};
+use crate::connections::{Access, Connections};
+use crate::error::{Error, Kind, Outcome, Result};
+
+const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[derive(Clone)]
+pub struct AddCredentialsLayer {
+    connections: Connections,
+}
+
+#[derive(Clone)]
+pub struct AddCredentials<S> {
+    inner: S,
+    connections: Connections,
+}
+
+impl AddCredentialsLayer {
+    pub fn new(connections: Connections) -> Self {
+        Self { connections }
+    }
+}
+
+impl<S> Layer<S> for AddCredentialsLayer {
+    type Service = AddCredentials<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AddCredentials { inner, connections: self.connections.clone() }
+    }
+}
+
+impl<S> Service<Request> for AddCredentials<S>
+where
+    S: Service<Attempt, Response = Response, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Error;
+    type Future = Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Future {
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        let connections = self.connections.clone();
+        Box::pin(async move {
+            let access = match timeout_at(request.deadline, connections.access(&request.connection)).await {
+                Ok(access) => access?,
+                Err(_) => return Err(pending(&request)),
+            };
+            headers::inject(&mut request.headers, &access);
+            request.path_and_query = with_query(request.path_and_query, &access);
+            let head_by = request.deadline;
+            let mut response = inner.call(Attempt { request, access: access.clone(), head_by }).await?;
+            headers::strip_echoes(&mut response.headers, &access);
+            Ok(response)
+        })
+    }
+}
+
+fn pending(request: &Request) -> Error {
+    let error = Error::new(Kind::CredentialRefreshPending, "The connection's credentials were not renewed in time.");
+    if request.is_safe() { error } else { error.outcome(Outcome::NotExecuted) }
+}
+
+/// Appends the parameters that carry the credential, and takes out those of the same name that stand there already:
+/// which of two counts is up to the vendor.
+fn with_query(path_and_query: String, access: &Access) -> String {
+    if access.query.is_empty() {
+        return path_and_query;
+    }
+    let (path, query) = path_and_query.split_once('?').unwrap_or((&path_and_query, ""));
+    let is_ours = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
+        let name = percent_decode_str(&name).decode_utf8_lossy();
+        access.query.iter().any(|(ours, _)| *ours == name)
+    };
+    let mut pairs: Vec<String> =
+        query.split('&').filter(|pair| !pair.is_empty() && !is_ours(pair)).map(str::to_owned).collect();
+    for (name, secret) in &access.query {
+        let name = utf8_percent_encode(name, QUERY_VALUE);
+        pairs.push(format!("{name}={}", utf8_percent_encode(secret.expose_secret(), QUERY_VALUE)));
+    }
+    format!("{path}?{}", pairs.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Origin;
+
+    #[test]
+    fn a_credential_in_the_query_replaces_what_the_caller_wrote() {
+        let access = Access {
+            generation: 1,
+            origin: Origin::parse("https://api.example.test").expect("a good origin"),
+            headers: Vec::new(),
+            query: vec![("api_token".to_owned(), "a b&c".into())],
+        };
+        for (given, sent) in [
+            ("/a", "/a?api_token=a%20b%26c"),
+            ("/a?", "/a?api_token=a%20b%26c"),
+            ("/a?x=1&y", "/a?x=1&y&api_token=a%20b%26c"),
+            ("/a?api_token=mine&x=1&api%5ftoken=z&api_token", "/a?x=1&api_token=a%20b%26c"),
+        ] {
+            assert_eq!(with_query(given.to_owned(), &access), sent);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! One logical request to a provider, as one or more HTTP exchanges. The only way out to a CRM: unified operations and
+//! passthrough both end here. What stands in which order is `pipeline`'s business; each layer is in the file of its name.
+
+mod attempt;
+mod credentials;
+pub mod headers;
+pub mod path;
+mod request;
+mod response;
+mod retry;
+mod send;
+mod timeout;
+
+#[cfg(test)]
+mod tests;
+
+pub use attempt::{RecordAttempt, RecordAttemptLayer};
+pub use credentials::{AddCredentials, AddCredentialsLayer};
+pub use request::{Attempt, Request};
+pub use response::Response;
+pub use retry::{Retry, RetryLayer, retry_after};
+pub use send::Send;
+pub use timeout::{HeadTimeout, HeadTimeoutLayer};
+
+use crate::error::Error;
+
+/// The finished stage.
+pub type Service = tower::util::BoxCloneSyncService<Request, Response, Error>;
+
+/// What the layers of this stage answer with.
+pub type Future = futures_util::future::BoxFuture<'static, Result<Response, Error>>;
