@@ -8,6 +8,9 @@ mod guard;
 mod origin;
 mod send_error;
 
+#[cfg(test)]
+mod tests;
+
 pub use body::{Body, BodyError, BoxError, collect_capped};
 pub use client::{Client, ClientError};
 pub use config::Config;

@@ -3,7 +3,9 @@
 use std::error::Error as StdError;
 use std::io;
 
-use super::body::{BodyError, BoxError};
+use http_body_util::LengthLimitError;
+
+use super::body::BoxError;
 
 /// A request without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +61,9 @@ impl SendError {
         error.source().and_then(|source| source.downcast_ref())
     }
 
-    /// Whether the body we were sending was larger than its reader allowed.
+    /// Whether the body we were sending was larger than its reader allowed (`http_body_util::Limited`).
     pub fn body_too_large(&self) -> bool {
-        self.causes().any(|cause| matches!(cause.downcast_ref::<BodyError>(), Some(BodyError::TooLarge(_))))
+        self.causes().any(|cause| cause.is::<LengthLimitError>())
     }
 
     /// What the TCP connector says. Our own resolver's verdict is somewhere in its chain of causes.

@@ -28,8 +28,9 @@ pub fn passthrough_path(raw: &str) -> Result<String> {
 /// Whether the provider file keeps this request from being passed through. A rule is a path prefix (`/oauth/`, or
 /// `/oauth/token` for that path and what lies below) in which `*` stands for one segment. `methods` empty means all.
 pub fn denied(rules: &[String], methods: &[Method], method: &Method, path_and_query: &str) -> bool {
-    if !methods.is_empty() && !methods.contains(method) && !(*method == Method::HEAD && methods.contains(&Method::GET))
-    {
+    let open =
+        methods.is_empty() || methods.contains(method) || (*method == Method::HEAD && methods.contains(&Method::GET));
+    if !open {
         return true;
     }
     let path = path_and_query.split('?').next().unwrap_or_default();

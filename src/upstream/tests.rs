@@ -4,10 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, stream};
 use http::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, Limited, StreamBody};
 use parking_lot::Mutex;
 use serde_json::Map;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -287,6 +290,34 @@ async fn a_stream_is_sent_once_only() {
     let body = Body::streaming(Body::full("x"));
     let error = scene.send(Request { body, ..scene.request(Method::GET) }).await.expect_err("no answer");
     assert_eq!((error.kind(), scene.requests()), (Kind::ProviderUnavailable, 1));
+}
+
+#[tokio::test]
+async fn a_connection_that_died_in_the_pool_costs_a_write_nothing() {
+    // Keeps the connection alive by its words and closes it.
+    let scene = scene(script(|_, mut stream| async move {
+        let _ = stream.write_all(PLAIN.as_bytes()).await;
+    }))
+    .await;
+    for asked in 1..=3 {
+        let response = scene.post().await.expect("an answer").collect(CAP).await.expect("a body");
+        assert_eq!((response.body().as_ref(), scene.requests()), (&b"ok"[..], asked));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_is_not_the_providers_fault() {
+    let scene = scene(says(PLAIN)).await;
+    let broken = || {
+        let parts = [Ok(Frame::data(Bytes::from_static(b"half"))), Err(std::io::Error::other("gone"))];
+        StreamBody::new(stream::iter(parts).then(|part| async { part }))
+    };
+    let upload = |body: Body| Request { body, passthrough: true, ..scene.request(Method::PUT) };
+    let error = scene.send(upload(Body::streaming(broken()))).await.expect_err("half an upload");
+    assert_eq!((error.kind(), error.get_outcome()), (Kind::InvalidRequest, Some(Outcome::Unknown)));
+    let error = scene.send(upload(Body::streaming(Limited::new(broken(), 3)))).await.expect_err("too much");
+    assert_eq!(error.kind(), Kind::PayloadTooLarge);
 }
 
 #[tokio::test]
