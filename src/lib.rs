@@ -2,9 +2,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod store;
+
+pub mod unified;
+
 pub mod upstream;
 
 pub mod connections;
+
+pub mod auth;
 
 pub mod catalog;
 

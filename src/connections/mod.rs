@@ -2,4 +2,6 @@
 
 mod connection;
 
-pub use connection::{Access, Connection, ConnectionId, Credentials, State, TenantId};
+/// Lives in `auth`, which stands below; named here as well because every connection has one.
+pub use crate::auth::TenantId;
+pub use connection::{Access, Connection, ConnectionId, Credentials, State};
