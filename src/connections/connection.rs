@@ -8,12 +8,33 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::auth::TenantId;
+use crate::auth::{TenantId, base62};
+use crate::error::{Error, Kind, Result};
 use crate::net::Origin;
 
 /// `conn_` and 20 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub Arc<str>);
+
+impl ConnectionId {
+    const PREFIX: &str = "conn_";
+    const RANDOM: usize = 20;
+
+    pub fn generate() -> Result<Self> {
+        let random = base62::random(Self::RANDOM)?;
+        Ok(Self(format!("{}{random}", Self::PREFIX).into()))
+    }
+
+    /// `None` for what cannot be an id: it never reaches the store.
+    pub fn parse(text: &str) -> Option<Self> {
+        let random = text.strip_prefix(Self::PREFIX)?;
+        (random.len() == Self::RANDOM && base62::is_base62(random)).then(|| Self(text.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,6 +50,25 @@ pub enum State {
     Paused,
     Revoked,
     Deleting,
+}
+
+impl State {
+    const NAMES: [(State, &str); 6] = [
+        (State::Active, "active"),
+        (State::Degraded, "degraded"),
+        (State::NeedsReauth, "needs_reauth"),
+        (State::Paused, "paused"),
+        (State::Revoked, "revoked"),
+        (State::Deleting, "deleting"),
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
+    }
 }
 
 /// A connection without its secrets.
@@ -48,6 +88,29 @@ pub struct Connection {
     pub last_error: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl Connection {
+    /// Whether requests may be sent through it in its present state.
+    pub fn check_usable(&self) -> Result<()> {
+        match self.state {
+            State::Active | State::Degraded => Ok(()),
+            State::Paused => Err(Error::new(
+                Kind::ConnectionPaused,
+                "The connection is paused; PATCH it with `{\"paused\": false}` to use it again.",
+            )),
+            State::NeedsReauth | State::Revoked => Err(Error::new(
+                Kind::NeedsReauth,
+                "The provider does not accept the connection's credentials any more; the customer has to authorise it again.",
+            )),
+            State::Deleting => Err(Self::not_found()),
+        }
+    }
+
+    /// The one answer for a connection that does not exist, is another tenant's or is outside the key's limits.
+    pub(super) fn not_found() -> Error {
+        Error::new(Kind::ConnectionNotFound, "There is no connection like this that this key may use.")
+    }
 }
 
 /// What a customer's account is opened with, as it was imported. Never printed.

@@ -1,0 +1,256 @@
+//! What owners do with their connections: import, look at, change, replace and delete them. Every one of these checks
+//! the tenant and the limits of the key.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::access::access;
+use super::connection::{Connection, ConnectionId, Credentials, State};
+use super::repository::{Filter, Listed, Overview, Row, Times, WriteError};
+use super::service::Connections;
+use crate::auth::Caller;
+use crate::catalog::Provider;
+use crate::error::{Error, Kind, Result, Violation};
+
+/// How often a write is tried again when somebody else was faster.
+const ATTEMPTS: usize = 5;
+
+/// A connection to be imported.
+pub struct NewConnection {
+    pub provider: String,
+    pub customer_id: String,
+    pub settings: Map<String, Value>,
+    pub credentials: Credentials,
+    /// The scopes the customer granted.
+    pub scopes: Vec<String>,
+    pub on_conflict: OnConflict,
+}
+
+/// What to do when the customer has a connection to the provider already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    #[default]
+    Fail,
+    /// Put the new settings and credentials into the connection there is; it keeps its id.
+    Replace,
+}
+
+/// What became of an import.
+#[derive(Debug)]
+pub struct Created {
+    pub overview: Overview,
+    pub replaced: bool,
+}
+
+/// A change of a connection: only what is given is touched.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    pub paused: Option<bool>,
+    pub customer_id: Option<String>,
+    /// Laid over the present settings; null takes a setting back to its default.
+    pub settings: Option<Map<String, Value>>,
+}
+
+impl OnConflict {
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "fail" => Some(OnConflict::Fail),
+            "replace" => Some(OnConflict::Replace),
+            _ => None,
+        }
+    }
+}
+
+impl Connections {
+    pub async fn create(&self, caller: &Caller, new: NewConnection) -> Result<Created> {
+        let provider = self
+            .provider(&new.provider)
+            .map_err(|error| error.violation(Violation::at("/provider", "the catalog holds no such provider")))?;
+        if !caller.may_use_provider(&new.provider) || !caller.connections.is_empty() {
+            return Err(Error::new(Kind::Forbidden, "This key is limited and cannot make this connection."));
+        }
+        let settings = checked(&provider, &new)?;
+        let now = now();
+        for _ in 0..ATTEMPTS {
+            let connection = Connection {
+                id: ConnectionId::generate()?,
+                tenant: caller.tenant.clone(),
+                provider: new.provider.as_str().into(),
+                customer_id: new.customer_id.as_str().into(),
+                state: State::Active,
+                state_reason: None,
+                settings: settings.clone(),
+                scopes: new.scopes.clone(),
+                last_error: None,
+                created_at: now,
+                updated_at: now,
+            };
+            // Said now rather than at the first request: what the provider's description cannot use.
+            access(&provider, &connection, 1, &new.credentials)?;
+            let sealed = self.sealed(&connection.tenant, &connection.id, 1, &new.credentials)?;
+            let row = Row { connection, paused: false, times: Times::default(), revision: 1, generation: 1, sealed };
+            let customer = Arc::clone(&row.connection.customer_id);
+            let overview = row.overview();
+            let inserted = self.0.repository.insert(row).await;
+            self.forget_customer(&caller.tenant, &customer);
+            match inserted {
+                Ok(()) => return Ok(Created { overview, replaced: false }),
+                Err(WriteError::Taken(id)) if new.on_conflict == OnConflict::Fail => return Err(taken(&id)),
+                Err(WriteError::Taken(id)) => match self.replace(caller, &id, &new, &settings).await? {
+                    Some(overview) => return Ok(Created { overview, replaced: true }),
+                    None => continue,
+                },
+                Err(WriteError::Stale) => continue,
+                Err(WriteError::Failed(error)) => return Err(error),
+            }
+        }
+        Err(busy())
+    }
+
+    pub async fn get(&self, caller: &Caller, id: &str) -> Result<Overview> {
+        Ok(self.own_row(caller, id).await?.overview())
+    }
+
+    /// A page of the caller's connections; `filter.providers` and `filter.connections` are the key's.
+    pub async fn list(&self, caller: &Caller, filter: Filter) -> Result<Listed> {
+        let limit = filter.limit.max(1);
+        // One more than asked for tells whether there is a next page.
+        let filter = Filter {
+            providers: caller.providers.clone(),
+            connections: caller.connections.clone(),
+            limit: limit.saturating_add(1),
+            ..filter
+        };
+        let mut data = self.0.repository.list(caller.tenant.clone(), filter).await?;
+        let more = data.len() > limit;
+        data.truncate(limit);
+        let next = data.last().filter(|_| more).map(|last| last.connection.id.clone());
+        Ok(Listed { data, next })
+    }
+
+    pub async fn update(&self, caller: &Caller, id: &str, change: &Change) -> Result<Overview> {
+        for _ in 0..ATTEMPTS {
+            let row = self.own_row(caller, id).await?;
+            let mut changed = row.clone();
+            changed.paused = change.paused.unwrap_or(row.paused);
+            if let Some(customer) = &change.customer_id {
+                changed.connection.customer_id = customer.as_str().into();
+            }
+            if let Some(settings) = &change.settings {
+                let settings = laid_over(&row.connection.settings, settings);
+                let provider = self.provider(&row.connection.provider)?;
+                changed.connection.settings = provider.check_settings(&settings).map_err(invalid)?;
+                provider.origin(&changed.connection.settings)?;
+            }
+            if let Some(overview) = self.write(changed, &row).await? {
+                return Ok(overview);
+            }
+        }
+        Err(busy())
+    }
+
+    pub async fn delete(&self, caller: &Caller, id: &str) -> Result<()> {
+        let row = self.own_row(caller, id).await?;
+        let Connection { id, tenant, customer_id, .. } = row.connection;
+        let deleted = self.0.repository.delete(tenant.clone(), id.clone()).await;
+        self.forget(&id);
+        self.forget_customer(&tenant, &customer_id);
+        if deleted? { Ok(()) } else { Err(Connection::not_found()) }
+    }
+
+    /// New settings and credentials for a connection there is; `None` if it changed under our hands.
+    async fn replace(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+        new: &NewConnection,
+        settings: &Map<String, Value>,
+    ) -> Result<Option<Overview>> {
+        let Some(row) = self.row(&caller.tenant, id).await? else { return Ok(None) };
+        let mut changed = row.clone();
+        changed.generation += 1;
+        changed.sealed = self.sealed(&caller.tenant, id, changed.generation, &new.credentials)?;
+        changed.times = Times { last_used_at: row.times.last_used_at, ..Times::default() };
+        let connection = &mut changed.connection;
+        connection.settings = settings.clone();
+        connection.scopes = new.scopes.clone();
+        connection.state = State::Active;
+        connection.state_reason = None;
+        connection.last_error = None;
+        self.write(changed, &row).await
+    }
+
+    /// Writes `changed` in the place of `row`; `None` if somebody else was faster.
+    async fn write(&self, mut changed: Row, row: &Row) -> Result<Option<Overview>> {
+        changed.revision = row.revision + 1;
+        changed.connection.updated_at = now();
+        let (overview, customer) = (changed.overview(), Arc::clone(&changed.connection.customer_id));
+        let written = self.0.repository.update(changed, row.revision).await;
+        // Also after a failure: it may have come after the write.
+        self.forget(&row.connection.id);
+        self.forget_customer(&row.connection.tenant, &row.connection.customer_id);
+        self.forget_customer(&row.connection.tenant, &customer);
+        match written {
+            Ok(()) => Ok(Some(overview)),
+            Err(WriteError::Stale) => Ok(None),
+            Err(WriteError::Taken(id)) => Err(taken(&id)),
+            Err(WriteError::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn own_row(&self, caller: &Caller, id: &str) -> Result<Row> {
+        let id = ConnectionId::parse(id).ok_or_else(Connection::not_found)?;
+        let row = self.row(&caller.tenant, &id).await?;
+        let usable = row.filter(|row| caller.may_use(id.as_str(), &row.connection.provider));
+        usable.ok_or_else(Connection::not_found)
+    }
+}
+
+/// The settings with their defaults, if they and the kind of credentials are what the provider takes.
+fn checked(provider: &Provider, new: &NewConnection) -> Result<Map<String, Value>> {
+    let (settings, mut violations) = match provider.check_settings(&new.settings) {
+        Ok(settings) => (settings, Vec::new()),
+        Err(violations) => (Map::new(), violations),
+    };
+    let kinds = provider.credential_kinds();
+    if !kinds.contains(&new.credentials.kind()) {
+        let violation = Violation::at("/credentials/type", "the provider does not take credentials of this type");
+        violations.push(violation.expected(format!("one of {}", kinds.join(", "))));
+        return Err(invalid(violations).supported(kinds));
+    }
+    if violations.is_empty() { Ok(settings) } else { Err(invalid(violations)) }
+}
+
+fn laid_over(present: &Map<String, Value>, given: &Map<String, Value>) -> Map<String, Value> {
+    let mut settings = present.clone();
+    for (name, value) in given {
+        match value {
+            Value::Null => drop(settings.shift_remove(name)),
+            value => drop(settings.insert(name.clone(), value.clone())),
+        }
+    }
+    settings
+}
+
+pub(super) fn invalid(violations: Vec<Violation>) -> Error {
+    Error::new(Kind::ValidationFailed, "The connection is not valid.").violations(violations)
+}
+
+fn taken(id: &ConnectionId) -> Error {
+    let detail =
+        format!("The customer has a connection to this provider already: {id}. `on_conflict=replace` replaces it.");
+    let violation = Violation::at("/customer_id", format!("connection {id} has this customer and provider"));
+    Error::new(Kind::Conflict, detail).violation(violation)
+}
+
+fn busy() -> Error {
+    Error::new(Kind::Conflict, "The connection is being changed by others at the same time.").retryable(true)
+}
+
+/// In microseconds, which is what stores keep: a row that was written equals the one that is read.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}

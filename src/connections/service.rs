@@ -1,0 +1,95 @@
+//! The connections service: what it holds in memory, and how that is filled and forgotten. What it does stands beside:
+//! [`super::resolve`] and [`super::access`] for requests, [`super::manage`] for owners.
+
+use std::sync::Arc;
+
+use super::access::Held;
+use super::connection::{Connection, ConnectionId};
+use super::repository::{ConnectionRepository, Row};
+use super::vault::Vault;
+use crate::auth::{Memory, TenantId};
+use crate::catalog::{self, Provider};
+use crate::error::{Error, Kind, Result};
+
+/// Connections that are served without the store; about 1 KB each.
+const REMEMBERED: u64 = 200_000;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Connections(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) repository: Arc<dyn ConnectionRepository>,
+    pub(super) vault: Vault,
+    catalog: catalog::Shared,
+    known: Memory<ConnectionId, Arc<Connection>>,
+    customers: Memory<(TenantId, Arc<str>), Arc<[ConnectionId]>>,
+    pub(super) access: Memory<ConnectionId, Arc<Held>>,
+}
+
+impl Connections {
+    pub fn new(repository: Arc<dyn ConnectionRepository>, vault: Vault, catalog: catalog::Shared) -> Self {
+        Self(Arc::new(Inner {
+            repository,
+            vault,
+            catalog,
+            known: Memory::with_capacity(REMEMBERED),
+            customers: Memory::with_capacity(REMEMBERED),
+            access: Memory::with_capacity(REMEMBERED),
+        }))
+    }
+
+    /// Forgets what is in memory of one connection, after it was changed.
+    pub fn forget(&self, id: &ConnectionId) {
+        if let Some(connection) = self.0.known.get(id) {
+            self.forget_customer(&connection.tenant, &connection.customer_id);
+        }
+        self.0.known.forget(id);
+        self.0.access.forget(id);
+    }
+
+    /// Forgets everything, for when the store was changed by somebody else.
+    pub fn forget_all(&self) {
+        self.0.known.forget_all();
+        self.0.customers.forget_all();
+        self.0.access.forget_all();
+    }
+
+    pub(super) fn forget_customer(&self, tenant: &TenantId, customer: &Arc<str>) {
+        self.0.customers.forget(&(tenant.clone(), Arc::clone(customer)));
+    }
+
+    /// A connection of `tenant`, from memory if possible.
+    pub(super) async fn known(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Arc<Connection>>> {
+        let load = || async {
+            let row = self.0.repository.find(tenant.clone(), id.clone()).await?;
+            Ok(row.map(|row| Arc::new(row.shown())))
+        };
+        let known = self.0.known.get_or_load(id, load).await?;
+        // Memory is shared by all tenants: this line keeps them apart.
+        Ok(known.filter(|connection| connection.tenant == *tenant))
+    }
+
+    /// The ids of a customer's connections, from memory if possible.
+    pub(super) async fn of_customer(&self, tenant: &TenantId, customer: &str) -> Result<Arc<[ConnectionId]>> {
+        let key = (tenant.clone(), Arc::from(customer));
+        let load = || async {
+            let ids = self.0.repository.find_by_customer(tenant.clone(), Arc::clone(&key.1)).await?;
+            Ok((!ids.is_empty()).then(|| ids.into()))
+        };
+        Ok(self.0.customers.get_or_load(&key, load).await?.unwrap_or_else(|| Arc::from([])))
+    }
+
+    pub(super) async fn row(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Row>> {
+        self.0.repository.find(tenant.clone(), id.clone()).await
+    }
+
+    pub(super) fn provider(&self, name: &str) -> Result<Arc<Provider>> {
+        let catalog = self.0.catalog.load();
+        if let Some(provider) = catalog.provider(name) {
+            return Ok(Arc::clone(provider));
+        }
+        let error = Error::new(Kind::ProviderNotFound, "The catalog holds no provider with this name.");
+        Err(error.supported(catalog.provider_names()))
+    }
+}
