@@ -15,6 +15,7 @@ pub mod auth;
 pub mod catalog;
 
 pub mod net;
+pub mod store;
 
 pub mod mapping;
 

@@ -1,0 +1,142 @@
+//! The thread that owns the database. Operations queue up for it, so that no request thread ever waits for a disk; the
+//! queue is bounded, and a full one is an answer.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::{oneshot, watch};
+
+use crate::error::{Error, Kind, Result};
+
+/// At some ten thousand reads a second this is a tenth of a second of waiting; writes take longer.
+const QUEUE: usize = 1024;
+
+type Operation = Box<dyn FnOnce(&mut Connection) + Send>;
+
+enum Job {
+    Run(Operation),
+    Close(oneshot::Sender<()>),
+}
+
+#[derive(Clone)]
+pub(super) struct Worker {
+    queue: SyncSender<Job>,
+    calls: Arc<AtomicU64>,
+    changed: watch::Receiver<u64>,
+}
+
+impl Worker {
+    /// The thread ends, and the lock with it, when the last handle is dropped or one of them closes it.
+    pub(super) fn start(connection: Connection, lock: Option<File>, poll: Option<Duration>) -> std::io::Result<Self> {
+        let (queue, jobs) = sync_channel(QUEUE);
+        let (announce, changed) = watch::channel(0);
+        let work = move || {
+            let closed = serve(connection, &jobs, poll, &announce);
+            drop(lock);
+            // Answered when all is given up, so that whoever waits can open the store again.
+            if let Some(done) = closed {
+                let _ = done.send(());
+            }
+        };
+        // Jobs that are still queued after a close are dropped with the queue: their callers get an error.
+        std::thread::Builder::new().name("store".to_owned()).spawn(work)?;
+        Ok(Self { queue, calls: Arc::default(), changed })
+    }
+
+    pub(super) async fn run<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> T + Send + 'static,
+    {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        let operation = move |connection: &mut Connection| drop(answer.send(operation(connection)));
+        match self.queue.try_send(Job::Run(Box::new(operation))) {
+            Ok(()) => answered.await.map_err(|_| Error::internal("the store's thread gave no answer")),
+            Err(TrySendError::Full(_)) => {
+                let error = Error::new(Kind::Overloaded, "Too much work is waiting for the store.");
+                Err(error.retry_after(Some(Duration::from_secs(1))))
+            }
+            Err(TrySendError::Disconnected(_)) => Err(Error::internal("the store is closed")),
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        let (done, is_done) = oneshot::channel();
+        let mut job = Job::Close(done);
+        loop {
+            match self.queue.try_send(job) {
+                Ok(()) => break,
+                Err(TrySendError::Disconnected(_)) => return,
+                // What is queued is finished first.
+                Err(TrySendError::Full(back)) => job = back,
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // An error means that somebody else closed it.
+        let _ = is_done.await;
+    }
+
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn changed_elsewhere(&self) -> watch::Receiver<u64> {
+        self.changed.clone()
+    }
+}
+
+/// Works until closed or until nobody is left, and asks between jobs whether another process wrote to the file.
+/// Returns who waits for the end.
+fn serve(
+    mut connection: Connection,
+    jobs: &Receiver<Job>,
+    poll: Option<Duration>,
+    announce: &watch::Sender<u64>,
+) -> Option<oneshot::Sender<()>> {
+    let mut version = data_version(&connection);
+    let mut asked = Instant::now();
+    let mut closed = None;
+    while closed.is_none() {
+        let patience = poll.map_or(Duration::from_secs(3600), |period| period.saturating_sub(asked.elapsed()));
+        match jobs.recv_timeout(patience) {
+            Ok(Job::Run(operation)) => run(&mut connection, operation),
+            Ok(Job::Close(done)) => closed = Some(done),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if poll.is_some_and(|period| asked.elapsed() >= period) {
+            let now = data_version(&connection);
+            if now != version {
+                version = now;
+                announce.send_modify(|count| *count += 1);
+            }
+            asked = Instant::now();
+        }
+    }
+    // Closing the last connection folds the log into the file.
+    if let Err((_, error)) = connection.close() {
+        tracing::warn!(%error, "the store was not closed cleanly; nothing is lost, the next start recovers it");
+    }
+    closed
+}
+
+/// A panic in one operation is that caller's failure, not the end of the store.
+fn run(connection: &mut Connection, operation: Operation) {
+    if catch_unwind(AssertUnwindSafe(|| operation(connection))).is_err() {
+        tracing::error!("an operation of the store panicked");
+        if !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+/// Changes whenever another connection commits; a version that cannot be read counts as a change.
+fn data_version(connection: &Connection) -> Option<i64> {
+    connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok()
+}
