@@ -99,7 +99,10 @@ mod tests {
     #[tokio::test]
     async fn a_load_that_was_overtaken_is_not_kept() {
         let memory = Memory::<&str, u32>::with_capacity(10);
-        for forget in [|memory: &Memory<&'static str, u32>| memory.forget(&"a"), |memory| memory.forget_all()] {
+        for forget in [
+            |memory: &Memory<&'static str, u32>| memory.forget(&"a"),
+            |memory: &Memory<&'static str, u32>| memory.forget_all(),
+        ] {
             let found = memory.get_or_load(&"a", || async {
                 forget(&memory);
                 Ok(Some(1))

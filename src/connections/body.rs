@@ -103,6 +103,6 @@ impl<'a> Members<'a> {
     }
 }
 
-pub(super) fn is_line(text: &str, longest: usize) -> bool {
+fn is_line(text: &str, longest: usize) -> bool {
     !text.is_empty() && text.len() <= longest && !text.chars().any(char::is_control)
 }

@@ -4,7 +4,7 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
-use super::body::{Members, is_line};
+use super::body::Members;
 use super::connection::Credentials;
 use crate::error::{Error, Result, Violation};
 
@@ -128,7 +128,9 @@ fn headers(members: &mut Members<'_>) -> Option<Vec<(String, SecretString)>> {
     for name in object.keys() {
         if http::HeaderName::try_from(name.as_str()).is_err() {
             violations.push(Violation::at(inner.pointer(name), "this is not the name of a header"));
-        } else if let Some(value) = inner.line(name, LONGEST).filter(|value| is_line(value, LONGEST)) {
+        } else if headers.iter().any(|(other, _): &(String, _)| other.eq_ignore_ascii_case(name)) {
+            violations.push(Violation::at(inner.pointer(name), "the header is there twice"));
+        } else if let Some(value) = inner.line(name, LONGEST) {
             headers.push((name.to_ascii_lowercase(), SecretString::from(value)));
         }
     }
@@ -193,6 +195,10 @@ mod tests {
         assert_eq!(
             pointers(json!({"type": "headers", "headers": {"a b": "s3cret", "c": "s3cret\r\n"}})),
             ["/credentials/headers/a b", "/credentials/headers/c"]
+        );
+        assert_eq!(
+            pointers(json!({"type": "headers", "headers": {"x-a": "s3cret", "X-A": "s3cret"}})),
+            ["/credentials/headers/X-A"]
         );
         assert_eq!(pointers(json!({"type": "headers", "headers": {}})), ["/credentials/headers"]);
     }

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_plain_body_is_taken() {
-        let new = NewConnection::from_json(&body()).ok().expect("a good body");
+        let new = NewConnection::from_json(&body()).expect("a good body");
         assert_eq!((new.provider.as_str(), new.customer_id.as_str()), ("blue", "c1"));
         assert_eq!((new.credentials.kind(), new.on_conflict), ("token", OnConflict::Fail));
         let mut replacing = body();

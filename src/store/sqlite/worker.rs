@@ -140,3 +140,57 @@ fn run(connection: &mut Connection, operation: Operation) {
 fn data_version(connection: &Connection) -> Option<i64> {
     connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker() -> Worker {
+        Worker::start(Connection::open_in_memory().expect("memory"), None, None).expect("a thread")
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_operation_and_its_transaction() {
+        let worker = worker();
+        let broken = worker.run(|database| {
+            database.execute_batch("BEGIN; CREATE TABLE t (x)").expect("begun");
+            panic!("on purpose");
+        });
+        let broken: Result<()> = broken.await;
+        assert_eq!(broken.map_err(|error| error.kind()), Err(Kind::Internal));
+        let next = worker.run(|database| database.execute_batch("BEGIN; CREATE TABLE t (x); COMMIT")).await;
+        assert!(matches!(next, Ok(Ok(()))));
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_an_answer_and_closing_finishes_what_waits() {
+        let worker = worker();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = oneshot::channel();
+        let held = worker.clone();
+        let hold = move |_: &mut Connection| {
+            begin.send(()).expect("the test waits");
+            gate.recv().expect("the test opens it");
+        };
+        let first = tokio::spawn(async move { held.run(hold).await });
+        begun.await.expect("the first operation has left the queue");
+        let waiting: Vec<_> = (0..QUEUE)
+            .map(|_| {
+                let worker = worker.clone();
+                tokio::spawn(async move { worker.run(|_| ()).await })
+            })
+            .collect();
+        while worker.calls() < QUEUE as u64 + 1 {
+            tokio::task::yield_now().await;
+        }
+        let refused = worker.run(|_| ()).await.expect_err("the queue is full");
+        assert_eq!((refused.kind(), refused.is_retryable()), (Kind::Overloaded, true));
+        open.send(()).expect("the first operation waits");
+        worker.close().await;
+        first.await.expect("no panic").expect("finished");
+        for task in waiting {
+            task.await.expect("no panic").expect("finished");
+        }
+        assert!(worker.run(|_| ()).await.is_err(), "closed");
+    }
+}

@@ -1,1 +1,61 @@
+//! The services on a real store: the scenarios that matter, in memory and in a file.
 
+mod connections;
+mod files;
+mod keys;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::Store;
+use crate::auth::{Caller, Keys, Pepper, TenantId, base62};
+use crate::catalog::{self, Catalog};
+use crate::connections::{Connections, Vault};
+
+/// A catalog with the providers `blue` and `red`.
+fn catalog() -> catalog::Shared {
+    Arc::new(ArcSwap::from_pointee(Catalog::stub()))
+}
+
+fn vault() -> Vault {
+    Vault::from_key_base64(&Vault::generate_key().expect("random")).expect("a good key")
+}
+
+fn keys(store: &Store) -> Keys {
+    Keys::new(store.keys(), Pepper::new([7; 32]))
+}
+
+fn connections(store: &Store) -> Connections {
+    Connections::new(store.connections(), vault(), catalog())
+}
+
+fn acme() -> Caller {
+    Caller::operator(TenantId("acme".into()))
+}
+
+/// A folder of its own, gone at the end of the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("throughline-test-{}", base62::random(16).expect("random")));
+        std::fs::create_dir(&path).expect("a new folder");
+        Self(path)
+    }
+
+    fn database(&self) -> PathBuf {
+        self.0.join("throughline.db")
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
