@@ -15,7 +15,6 @@ pub mod auth;
 pub mod catalog;
 
 pub mod net;
-pub mod store;
 
 pub mod mapping;
 

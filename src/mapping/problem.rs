@@ -1,0 +1,49 @@
+//! Why an expression cannot be compiled or evaluated. The caller adds the file and the field.
+
+use std::fmt;
+
+/// A failure of one expression. It quotes at most [`QUOTED`] characters of anything it was given:
+/// the values of a record must not leak into logs by way of messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub message: String,
+    /// The code of the JSONata specification (`D2015`, `T2001` …) or one of ours (`overloaded`, `timeout`).
+    pub code: Option<String>,
+}
+
+/// So many characters of foreign text a message may hold.
+pub const QUOTED: usize = 80;
+
+impl Problem {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: None }
+    }
+
+    pub fn with_code(code: &str, message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: Some(code.to_owned()) }
+    }
+
+    /// A message of an evaluator: cut, because evaluators quote the values they stumble over.
+    pub(super) fn foreign(code: Option<&str>, message: &str) -> Self {
+        Self { message: shorten(message), code: code.map(str::to_owned) }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) if !self.message.starts_with(code.as_str()) => write!(f, "{code}: {}", self.message),
+            _ => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// The text, or its first characters and an ellipsis.
+pub(super) fn shorten(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
