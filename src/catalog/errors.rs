@@ -49,7 +49,7 @@ pub struct Classified {
 impl ErrorRules {
     pub fn compile(build: &mut Build<'_>, spec: &ErrorsSpec) -> Self {
         let scope = answer_scope();
-        let mut leaf = |build: &mut Build<'_>, word: &str, spec: &Option<Value>| {
+        let leaf = |build: &mut Build<'_>, word: &str, spec: &Option<Value>| {
             spec.as_ref().and_then(|spec| Leaf::compile(build, &format!("/errors/read/{word}"), spec, &scope))
         };
         let code = leaf(build, "code", &spec.read.code);
@@ -97,9 +97,9 @@ impl ErrorRules {
         let fields = self.fields.as_ref().and_then(|leaf| leaf.evaluate(body, &vars).ok().flatten());
         let hint = row.and_then(|row| row.retry_after.as_ref());
         let hint = hint.and_then(|(unit, leaf)| delay(*unit, &leaf.evaluate(body, &vars).ok()??, now));
-        let header = headers.get("retry-after").and_then(|value| {
-            delay(RetryUnit::S, value, now).or_else(|| delay(RetryUnit::HttpDate, value, now))
-        });
+        let header = headers
+            .get("retry-after")
+            .and_then(|value| delay(RetryUnit::S, value, now).or_else(|| delay(RetryUnit::HttpDate, value, now)));
         Classified {
             kind: row.map_or_else(|| by_status(status, write), |row| row.is),
             code,

@@ -227,12 +227,7 @@ fn compile_field(
     })
 }
 
-pub fn compile_codecs(
-    build: &mut Build<'_>,
-    at: &str,
-    spec: &Value,
-    named: &IndexMap<String, Codec>,
-) -> Vec<Codec> {
+pub fn compile_codecs(build: &mut Build<'_>, at: &str, spec: &Value, named: &IndexMap<String, Codec>) -> Vec<Codec> {
     let specs = match spec {
         Value::Array(list) => list.clone(),
         one => vec![one.clone()],
@@ -262,7 +257,8 @@ fn compile_values(
     member: &Member,
 ) -> Values {
     if let Type::Enum(known) = &member.kind {
-        for name in values.keys().chain(full.r#else.as_ref().and_then(|other| other.as_str()).map(str::to_owned).iter()) {
+        for name in values.keys().chain(full.r#else.as_ref().and_then(|other| other.as_str()).map(str::to_owned).iter())
+        {
             if !known.contains(name) {
                 let hint = hint(name, known.iter().map(String::as_str));
                 build.problem(&format!("{at}/values/{name}"), format!("the model's enum has no `{name}`{hint}"));
@@ -325,9 +321,8 @@ fn compile_shape(
             return None;
         }
         let places = places.iter().enumerate();
-        let places = places.map(|(index, place)| {
-            compile_place(build, &format!("{at}/places/{index}"), place, members, &inner)
-        });
+        let places =
+            places.map(|(index, place)| compile_place(build, &format!("{at}/places/{index}"), place, members, &inner));
         return Some(Shape::Places(places.collect()));
     }
     if let Some(fields) = &full.fields {
@@ -459,7 +454,10 @@ fn columns_of(build: &mut Build<'_>, at: &str, shape: &Shape, context: &TableCon
                     Source::Expression(located) => {
                         let expression = located.expression();
                         if expression.is_opaque() {
-                            build.problem(at, "it cannot be told which columns this expression reads: say `needs: [names]`");
+                            build.problem(
+                                at,
+                                "it cannot be told which columns this expression reads: say `needs: [names]`",
+                            );
                         }
                         for names in expression.reads() {
                             columns.extend(column(&Path::of(names.clone()), context));

@@ -52,7 +52,10 @@ pub fn compile_filters(
                 let hint = hint(name, paths.iter().map(String::as_str));
                 build.problem(
                     &at,
-                    format!("the model {} has no `{name}`{hint} (short names are declared in its `x-filters`)", model.name),
+                    format!(
+                        "the model {} has no `{name}`{hint} (short names are declared in its `x-filters`)",
+                        model.name
+                    ),
                 );
                 continue;
             }

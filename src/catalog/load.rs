@@ -96,7 +96,11 @@ impl Files {
 
     /// Folder names that hold a `provider.yaml`.
     pub fn providers(&self) -> Vec<&str> {
-        self.0.keys().filter_map(|name| name.strip_suffix("/provider.yaml")).filter(|name| !name.contains('/')).collect()
+        self.0
+            .keys()
+            .filter_map(|name| name.strip_suffix("/provider.yaml"))
+            .filter(|name| !name.contains('/'))
+            .collect()
     }
 
     /// Files in `folder` as (name without `.yaml`, text).
@@ -151,6 +155,10 @@ impl Catalog {
 
     pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
         self.providers.get(name)
+    }
+
+    pub fn provider_names(&self) -> impl Iterator<Item = &str> {
+        self.providers.keys().map(String::as_str)
     }
 
     pub fn model(&self, resource: &str) -> Option<&Arc<Model>> {

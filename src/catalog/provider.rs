@@ -158,11 +158,13 @@ impl Provider {
 
     /// Header names that a credential may stand in, where clients of the vendor's own SDKs put their key.
     pub fn credential_headers(&self) -> impl Iterator<Item = &HeaderName> {
-        self.auth.values().flat_map(|auth| match auth {
-            Auth::Headers => [].iter(),
-            Auth::Send(headers) => headers.iter(),
-        })
-        .map(|(name, _)| name)
+        self.auth
+            .values()
+            .flat_map(|auth| match auth {
+                Auth::Headers => [].iter(),
+                Auth::Send(headers) => headers.iter(),
+            })
+            .map(|(name, _)| name)
     }
 
     /// A connection's settings with defaults filled in, or everything that is wrong with them.
@@ -181,8 +183,9 @@ impl Provider {
             let at = format!("/settings/{name}");
             match given.get(name).filter(|value| !value.is_null()).or(setting.default.as_ref()) {
                 None if setting.optional => {}
-                None => violations
-                    .push(Violation::at(at, format!("`{name}` is missing")).expected(setting.ask.clone())),
+                None => {
+                    violations.push(Violation::at(at, format!("`{name}` is missing")).expected(setting.ask.clone()))
+                }
                 Some(value @ (Value::String(_) | Value::Number(_) | Value::Bool(_))) => {
                     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     match &setting.pattern {
@@ -205,7 +208,10 @@ impl Provider {
     pub fn origin(&self, settings: &Map<String, Value>) -> Result<Origin, Error> {
         let scope = Value::Object(settings.clone());
         let refused = |reason: String| {
-            Error::new(Kind::ValidationFailed, format!("The settings do not make an address of {}: {reason}", self.title))
+            Error::new(
+                Kind::ValidationFailed,
+                format!("The settings do not make an address of {}: {reason}", self.title),
+            )
         };
         let url = self.base_url.render_raw(&scope).map_err(|name| refused(format!("`{name}` is missing")))?;
         let origin = Origin::parse(&url).map_err(|error| refused(error.to_string()))?;
@@ -230,7 +236,8 @@ impl Provider {
             )
             .supported(self.credential_kinds()));
         };
-        let unusable = || Error::new(Kind::ValidationFailed, "The credential holds characters that no header can carry.");
+        let unusable =
+            || Error::new(Kind::ValidationFailed, "The credential holds characters that no header can carry.");
         let mut headers = Vec::new();
         match auth {
             Auth::Headers => {

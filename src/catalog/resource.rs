@@ -18,7 +18,7 @@ use crate::model::{Model, Operation};
 
 #[derive(Debug)]
 pub struct Resource {
-    pub name: String,
+    pub name: Arc<str>,
     pub model: Arc<Model>,
     pub id_pattern: Option<Regex>,
     pub table: Table,
@@ -107,7 +107,7 @@ impl Resource {
             None => Some(Select { under: None, always: Vec::new() }),
         };
         Ok(Self {
-            name: name.to_owned(),
+            name: name.into(),
             model: model.clone(),
             id_pattern,
             table,

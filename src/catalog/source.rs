@@ -182,9 +182,9 @@ impl Raw {
     fn into_node(self, file: &Arc<str>, line: u64) -> Node {
         let kind = match self {
             Raw::Scalar(value) => Kind::Scalar(value),
-            Raw::List(list) => Kind::List(
-                list.into_iter().map(|item| item.value.into_node(file, item.referenced.line())).collect(),
-            ),
+            Raw::List(list) => {
+                Kind::List(list.into_iter().map(|item| item.value.into_node(file, item.referenced.line())).collect())
+            }
             Raw::Map(map) => Kind::Map(
                 map.into_iter()
                     .map(|(key, value)| {

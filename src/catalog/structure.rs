@@ -159,7 +159,9 @@ impl Checker<'_> {
             let schema = self.resolve(schema);
             match schema.get("type") {
                 Some(Value::String(one)) => wanted.push(one.clone()),
-                Some(Value::Array(several)) => wanted.extend(several.iter().filter_map(Value::as_str).map(str::to_owned)),
+                Some(Value::Array(several)) => {
+                    wanted.extend(several.iter().filter_map(Value::as_str).map(str::to_owned))
+                }
                 _ => wanted.extend(schema.get("const").map(Value::to_string)),
             }
         }

@@ -33,7 +33,10 @@ impl Template {
             };
             let name = after.get(1..close).unwrap_or_default();
             let Some(path) = Path::parse(name) else {
-                build.problem(pointer, format!("`{{{name}}}` in a URL holds a name or a path, not an expression: use `let`"));
+                build.problem(
+                    pointer,
+                    format!("`{{{name}}}` in a URL holds a name or a path, not an expression: use `let`"),
+                );
                 return None;
             };
             let first = path.first();

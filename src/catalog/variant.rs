@@ -293,7 +293,8 @@ fn compile_accepts(
         AcceptedFilters::Some(some) => {
             for name in some.keys().filter(|name| !context.filters.contains_key(*name)) {
                 let hint = hint(name, context.filters.keys().map(String::as_str));
-                build.problem(&format!("{at}/accepts/filters/{name}"), format!("`{name}` is not under `filters`{hint}"));
+                build
+                    .problem(&format!("{at}/accepts/filters/{name}"), format!("`{name}` is not under `filters`{hint}"));
             }
             some.clone()
         }

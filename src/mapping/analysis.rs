@@ -455,7 +455,13 @@ mod tests {
 
     #[test]
     fn deep_sources_do_not_overflow() {
-        for source in ["(".repeat(20_000) + "a" + &")".repeat(20_000), "a&".repeat(30_000) + "a", "[".repeat(30_000), "-".repeat(60_000) + "1", "a.".repeat(30_000) + "b"] {
+        for source in [
+            "(".repeat(20_000) + "a" + &")".repeat(20_000),
+            "a&".repeat(30_000) + "a",
+            "[".repeat(30_000),
+            "-".repeat(60_000) + "1",
+            "a.".repeat(30_000) + "b",
+        ] {
             for engine in [Engine::Core, Engine::Rs] {
                 let _ = Expression::compile(&source, engine);
             }

@@ -41,7 +41,10 @@ pub enum Codec {
     Affix(String, String),
     NullIs(Value),
     /// Of `provider.yaml`: one expression each way; the value is the context and `$value`.
-    Custom { read: Option<Expression>, write: Option<Expression> },
+    Custom {
+        read: Option<Expression>,
+        write: Option<Expression>,
+    },
     /// Written from first to last, read from last to first.
     Chain(Vec<Codec>),
 }
@@ -72,15 +75,19 @@ impl Codec {
             "decimal" => Self::Decimal,
             "boolean-text" => match options {
                 Value::Null => Self::BooleanText("true".into(), "false".into()),
-                _ => pair(options).map(|(yes, no)| Self::BooleanText(yes, no)).ok_or("boolean-text takes [true, false]")?,
+                _ => pair(options)
+                    .map(|(yes, no)| Self::BooleanText(yes, no))
+                    .ok_or("boolean-text takes [true, false]")?,
             },
             "minor" => {
                 let digits = if options.is_null() { Some(2) } else { option("digits").as_i64() };
-                let digits = digits.and_then(|digits| i32::try_from(digits).ok()).filter(|digits| (0..=12).contains(digits));
+                let digits =
+                    digits.and_then(|digits| i32::try_from(digits).ok()).filter(|digits| (0..=12).contains(digits));
                 Self::Minor(digits.ok_or("minor takes the number of digits, 0 to 12")?)
             }
             "scale" => {
-                let factor = decimal::text(option("factor")).filter(|text| Decimal::parse(text).is_some_and(|n| n.over(n).is_some()));
+                let factor = decimal::text(option("factor"))
+                    .filter(|text| Decimal::parse(text).is_some_and(|n| n.over(n).is_some()));
                 Self::Scale(factor.ok_or("scale takes a number that is not 0")?)
             }
             "date" => Self::Date,
@@ -96,7 +103,9 @@ impl Codec {
             "json" => Self::Json,
             "base64" => Self::Base64,
             "list" => Self::List(text("separator").filter(|text| !text.is_empty()).ok_or("list takes a separator")?),
-            "affix" => pair(options).map(|(before, after)| Self::Affix(before, after)).ok_or("affix takes [before, after]")?,
+            "affix" => {
+                pair(options).map(|(before, after)| Self::Affix(before, after)).ok_or("affix takes [before, after]")?
+            }
             "null_is" => Self::NullIs(options.clone()),
             _ => return Err(format!("there is no codec {word:?}; known: {}", WORDS.join(", "))),
         })
@@ -106,7 +115,9 @@ impl Codec {
     pub fn read(&self, value: &Value) -> Coded {
         match self {
             Self::NullIs(null) => return Ok(if value == null { Value::Null } else { value.clone() }),
-            Self::Chain(codecs) => return codecs.iter().rev().try_fold(value.clone(), |value, codec| codec.read(&value)),
+            Self::Chain(codecs) => {
+                return codecs.iter().rev().try_fold(value.clone(), |value, codec| codec.read(&value));
+            }
             _ if value.is_null() => return Ok(Value::Null),
             _ => {}
         }
@@ -351,7 +362,10 @@ fn evaluate(expression: Option<&Expression>, value: &Value) -> Coded {
 
 impl Codec {
     /// A codec of `provider.yaml`: `{read, write}`, each an expression or the word of a built-in codec.
-    pub fn custom(spec: &Map<String, Value>, compile: impl Fn(&str) -> Result<Expression, String>) -> Result<Self, String> {
+    pub fn custom(
+        spec: &Map<String, Value>,
+        compile: impl Fn(&str) -> Result<Expression, String>,
+    ) -> Result<Self, String> {
         if let Some(unknown) = spec.keys().find(|key| !matches!(key.as_str(), "read" | "write")) {
             return Err(format!("a codec has read and write, not {unknown:?}"));
         }
@@ -411,7 +425,10 @@ mod tests {
         assert_eq!(codec(r#""text""#).write(&json("12500.10")), Ok(json(r#""12500.10""#)));
         assert_eq!(codec(r#""integer""#).read(&json(r#""12.0""#)), Ok(json("12")));
         assert_eq!(codec(r#""epoch-s""#).read(&json("1756684800.5")), Ok(json(r#""2025-09-01T00:00:00.5Z""#)));
-        assert_eq!(codec(r#""datetime-s""#).write(&json(r#""2026-09-02T10:00:01.5+02:00""#)), Ok(json(r#""2026-09-02T08:00:01Z""#)));
+        assert_eq!(
+            codec(r#""datetime-s""#).write(&json(r#""2026-09-02T10:00:01.5+02:00""#)),
+            Ok(json(r#""2026-09-02T08:00:01Z""#))
+        );
         assert_eq!(codec(r#""date""#).read(&json(r#""2026-09-02T23:00:00-05:00""#)), Ok(json(r#""2026-09-02""#)));
         assert_eq!(to_decimal(&json("1.5e3")), Ok("1500".to_owned()));
         assert!(to_decimal(&json("true")).is_err());
@@ -429,7 +446,15 @@ mod tests {
             let error = Codec::parse(&json(spec)).expect(spec).write(&json(value)).expect_err(spec);
             assert!(error.contains(needle), "{spec}: {error}");
         }
-        for spec in [r#""nope""#, r#"{"minor":-1}"#, r#"{"scale":0}"#, r#"{"affix":"x"}"#, r#"{"list":""}"#, "7", r#"{"local-datetime":"Nowhere/Atlantis"}"#] {
+        for spec in [
+            r#""nope""#,
+            r#"{"minor":-1}"#,
+            r#"{"scale":0}"#,
+            r#"{"affix":"x"}"#,
+            r#"{"list":""}"#,
+            "7",
+            r#"{"local-datetime":"Nowhere/Atlantis"}"#,
+        ] {
             assert!(Codec::parse(&json(spec)).is_err(), "{spec}");
         }
     }

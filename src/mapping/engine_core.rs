@@ -65,7 +65,9 @@ fn prepare(expression: &Expression, vars: &Vars, limits: &Limits, reusable: bool
         if reusable || expression.functions().contains(function.name) {
             let native = |args: &[JValue]| call(function, args);
             // "override", because one of our names is a built-in of this engine alone
-            evaluator.register_fn_override(function.name, native).map_err(|error| Problem::foreign(None, error.message()))?;
+            evaluator
+                .register_fn_override(function.name, native)
+                .map_err(|error| Problem::foreign(None, error.message()))?;
         }
     }
     Ok(evaluator)
@@ -93,9 +95,7 @@ fn enter(value: &Value, depth: usize) -> Result<JValue, Problem> {
         Value::Null => JValue::Null,
         Value::Bool(flag) => JValue::Bool(*flag),
         // a number too large for the evaluator stays readable as text
-        Value::Number(number) => {
-            budget::float(number).map_or_else(|| JValue::string(number.as_str()), JValue::Number)
-        }
+        Value::Number(number) => budget::float(number).map_or_else(|| JValue::string(number.as_str()), JValue::Number),
         Value::String(text) => JValue::string(text.as_str()),
         Value::Array(entries) => {
             JValue::array(entries.iter().map(|entry| enter(entry, depth + 1)).collect::<Result<_, _>>()?)

@@ -34,7 +34,11 @@ fn work(expression: &Expression, input: &str, vars: &Vars, limits: &Limits) -> R
     // its own functions are bound after ours and would hide a value of the same name
     let hidden = known::VALUES.iter().filter(|name| expression.variables().contains(**name));
     let renamed: String = hidden.map(|name| format!("${name} := $value_{name}; ")).collect();
-    let source = if renamed.is_empty() { expression.source().to_owned() } else { format!("({renamed}{}\n)", expression.source()) };
+    let source = if renamed.is_empty() {
+        expression.source().to_owned()
+    } else {
+        format!("({renamed}{}\n)", expression.source())
+    };
     let program = JsonAta::new(&source, &arena).map_err(foreign)?;
     for (name, value) in &vars.values {
         let value = enter(&arena, value, 0)?;

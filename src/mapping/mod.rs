@@ -27,7 +27,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
-pub use codec::Codec;
+pub use codec::{Codec, to_date, to_decimal, to_instant};
 pub use expression::{Engine, Expression, Limits, Vars, check_scope};
 pub use path::{Path, Segment, merge};
 pub use problem::Problem;

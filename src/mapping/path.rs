@@ -84,6 +84,11 @@ impl Path {
         self.segments.strip_prefix(prefix.segments.as_slice()).map(|rest| Path { segments: rest.to_vec() })
     }
 
+    /// The path that begins here and goes on with `rest`.
+    pub fn join(&self, rest: &Path) -> Path {
+        Path { segments: [self.segments.as_slice(), rest.segments.as_slice()].concat() }
+    }
+
     /// The value at this path; null is a value.
     pub fn get<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         self.segments.iter().try_fold(value, |value, segment| {
@@ -274,10 +279,29 @@ mod tests {
 
     #[test]
     fn what_is_a_path_and_what_is_not() {
-        for text in ["a", "a.b[0].`x y`", "emails[type=\"work\"].email", "$", "_x.`true`", "`true`.a", "a[`k k`=\"\\\"q\\\\\"]"] {
+        for text in
+            ["a", "a.b[0].`x y`", "emails[type=\"work\"].email", "$", "_x.`true`", "`true`.a", "a[`k k`=\"\\\"q\\\\\"]"]
+        {
             assert_eq!(path(&path(text).to_string()), path(text), "{text}");
         }
-        for text in ["", "a.", ".a", "true", "null", "a b", "a-b", "a[", "a[-1]", "a[b=c]", "$x", "a[0][1]", "application/json", "a[99999999]", "1a", "``"] {
+        for text in [
+            "",
+            "a.",
+            ".a",
+            "true",
+            "null",
+            "a b",
+            "a-b",
+            "a[",
+            "a[-1]",
+            "a[b=c]",
+            "$x",
+            "a[0][1]",
+            "application/json",
+            "a[99999999]",
+            "1a",
+            "``",
+        ] {
             assert_eq!(Path::parse(text), None, "{text}");
         }
     }
@@ -303,7 +327,12 @@ mod tests {
     #[test]
     fn writes_what_it_reads() {
         let mut value = json!({});
-        for (text, written) in [("a.b", json!(1)), ("l[1].x", json!(2)), ("m[type=\"work\"].v", json!(3)), ("m[type=\"home\"].v", Value::Null)] {
+        for (text, written) in [
+            ("a.b", json!(1)),
+            ("l[1].x", json!(2)),
+            ("m[type=\"work\"].v", json!(3)),
+            ("m[type=\"home\"].v", Value::Null),
+        ] {
             path(text).set(&mut value, written.clone());
             assert_eq!(path(text).get(&value), Some(&written), "{text}");
         }

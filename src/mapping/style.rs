@@ -20,6 +20,23 @@ pub enum Style {
 #[derive(Debug, Clone, Default)]
 pub struct Styles(pub BTreeMap<String, Style>);
 
+impl Styles {
+    /// All styles of a provider, or every fault with the name of the style it is in.
+    pub fn parse<'a>(specs: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Result<Self, Vec<(String, String)>> {
+        let mut styles = BTreeMap::new();
+        let mut faults = Vec::new();
+        for (name, spec) in specs {
+            match Style::parse(spec) {
+                Ok(style) => {
+                    styles.insert(name.clone(), style);
+                }
+                Err(found) => faults.extend(found.into_iter().map(|fault| (name.clone(), fault))),
+            }
+        }
+        if faults.is_empty() { Ok(Self(styles)) } else { Err(faults) }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StyleError {
     pub kind: StyleErrorKind,
@@ -149,7 +166,9 @@ fn groups(conditions: &Value) -> Rendered<Vec<Vec<Condition<'_>>>> {
         Value::Object(map) if map.len() == 1 => list(map.get("any").ok_or_else(shape)?),
         _ => return Err(shape()),
     };
-    let group = |group: &'_ Value| -> Option<()> { group.as_object().filter(|map| map.len() == 1 && map.contains_key("all")).map(|_| ()) };
+    let group = |group: &'_ Value| -> Option<()> {
+        group.as_object().filter(|map| map.len() == 1 && map.contains_key("all")).map(|_| ())
+    };
     let mut groups = Vec::new();
     for entry in any {
         group(entry).ok_or_else(shape)?;
@@ -166,7 +185,8 @@ fn condition(spec: &Value) -> Rendered<Condition<'_>> {
     const NULL: &Value = &Value::Null;
     let on: Option<Vec<&str>> = list(spec.get("on").unwrap_or(NULL)).iter().map(Value::as_str).collect();
     let on = on.filter(|on| !on.is_empty()).ok_or_else(|| StyleError::mapping("a condition has no column"))?;
-    let op = spec.get("op").and_then(Value::as_str).ok_or_else(|| StyleError::mapping("a condition has no operator"))?;
+    let op =
+        spec.get("op").and_then(Value::as_str).ok_or_else(|| StyleError::mapping("a condition has no operator"))?;
     let value = spec.get("value").unwrap_or(NULL);
     let kind = spec.get("type").and_then(Value::as_str).unwrap_or("string");
     // "exists: false" asks for the missing ones

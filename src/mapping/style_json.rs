@@ -35,8 +35,11 @@ type Slots = BTreeMap<&'static str, Value>;
 
 impl JsonStyle {
     pub(super) fn parse(spec: &Map<String, Value>) -> Result<Self, Vec<String>> {
-        let mut problems: Vec<String> =
-            spec.keys().filter(|key| !KEYS.contains(&key.as_str())).map(|key| format!("a JSON style has no {key:?}")).collect();
+        let mut problems: Vec<String> = spec
+            .keys()
+            .filter(|key| !KEYS.contains(&key.as_str()))
+            .map(|key| format!("a JSON style has no {key:?}"))
+            .collect();
         let name = spec.get("name").and_then(Value::as_str).map(full_match).transpose();
         let mut literals = BTreeMap::new();
         for (kind, literal) in spec.get("literals").and_then(Value::as_object).into_iter().flatten() {
@@ -49,7 +52,10 @@ impl JsonStyle {
         let mut ops = BTreeMap::new();
         for (op, template) in specs.into_iter().flatten() {
             // `{any: eq}` names an operator of this style; `{any: other}` is a template
-            let each = template.as_object().and_then(each_of).filter(|inner| specs.is_some_and(|ops| ops.contains_key(*inner)));
+            let each = template
+                .as_object()
+                .and_then(each_of)
+                .filter(|inner| specs.is_some_and(|ops| ops.contains_key(*inner)));
             let parsed = match each {
                 Some(inner) if inner == op => {
                     problems.push(format!("ops.{op} leads to itself"));
@@ -68,7 +74,8 @@ impl JsonStyle {
             }
         }
         let like = Like::parse(spec.get("like"));
-        let or_default = |name: &str, slot: &str| spec.get(name).cloned().unwrap_or_else(|| Value::String(slot.to_owned()));
+        let or_default =
+            |name: &str, slot: &str| spec.get(name).cloned().unwrap_or_else(|| Value::String(slot.to_owned()));
         let order = spec.get("order").map(|order| match (order.get("asc"), order.get("desc")) {
             (Some(asc), Some(desc)) => Ok((asc.clone(), desc.clone())),
             _ => Err("order needs asc and desc".to_owned()),
@@ -171,14 +178,18 @@ impl JsonStyle {
         }
         if uses("value") {
             let one = match value {
-                Value::Array(list) => list.iter().map(|value| self.literal(value, kind)).collect::<Rendered<_>>().map(Value::Array)?,
+                Value::Array(list) => {
+                    list.iter().map(|value| self.literal(value, kind)).collect::<Rendered<_>>().map(Value::Array)?
+                }
                 one => self.literal(one, kind)?,
             };
             slots.insert("value", one);
         }
-        for (slot, before, after) in
-            [("like", &*self.like.before, &*self.like.after), ("prefix", "", &*self.like.after), ("suffix", &*self.like.before, "")]
-        {
+        for (slot, before, after) in [
+            ("like", &*self.like.before, &*self.like.after),
+            ("prefix", "", &*self.like.after),
+            ("suffix", &*self.like.before, ""),
+        ] {
             if uses(slot) {
                 let text = codec::scalar_text(value).ok_or_else(|| invalid("string"))?;
                 let inner = Quoted::default().inner(&text, &self.like.escape);
@@ -238,7 +249,9 @@ fn holds(template: &Value, slot: &str) -> bool {
     match template {
         Value::String(text) => slot_of(text, "{") == Some(slot) || slot_of(text, "{...") == Some(slot),
         Value::Array(entries) => entries.iter().any(|entry| holds(entry, slot)),
-        Value::Object(members) => members.iter().any(|(key, member)| slot_of(key, "{") == Some(slot) || holds(member, slot)),
+        Value::Object(members) => {
+            members.iter().any(|(key, member)| slot_of(key, "{") == Some(slot) || holds(member, slot))
+        }
         _ => false,
     }
 }

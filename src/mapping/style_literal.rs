@@ -96,7 +96,9 @@ impl Literal {
     pub(super) fn text(&self, value: &Value, kind: &str) -> Result<String, StyleError> {
         let text = canonical(value, kind)?;
         match self {
-            Self::Quoted(quoted) => Ok(format!("{}{}{}", quoted.quote, quoted.inner(&text, &BTreeMap::new()), quoted.quote)),
+            Self::Quoted(quoted) => {
+                Ok(format!("{}{}{}", quoted.quote, quoted.inner(&text, &BTreeMap::new()), quoted.quote))
+            }
             Self::Bare(None) => Ok(text),
             Self::Bare(Some(pattern)) if pattern.is_match(&text) => Ok(text),
             Self::Bare(Some(_)) => Err(invalid(kind)),

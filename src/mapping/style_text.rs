@@ -47,14 +47,28 @@ impl Like {
 }
 
 const KEYS: &[&str] = &[
-    "json", "name", "literals", "ops", "like", "and", "or", "group", "order", "statement", "select_join", "values_join",
+    "json",
+    "name",
+    "literals",
+    "ops",
+    "like",
+    "and",
+    "or",
+    "group",
+    "order",
+    "statement",
+    "select_join",
+    "values_join",
 ];
 const SLOTS: &[&str] = &["on", "value", "values", "like", "prefix", "suffix"];
 
 impl TextStyle {
     pub(super) fn parse(spec: &Map<String, Value>) -> Result<Self, Vec<String>> {
-        let mut problems: Vec<String> =
-            spec.keys().filter(|key| !KEYS.contains(&key.as_str())).map(|key| format!("a style has no {key:?}")).collect();
+        let mut problems: Vec<String> = spec
+            .keys()
+            .filter(|key| !KEYS.contains(&key.as_str()))
+            .map(|key| format!("a style has no {key:?}"))
+            .collect();
         let text = |name: &str, default: &str| spec.get(name).and_then(Value::as_str).unwrap_or(default).to_owned();
         let name = match spec.get("name").and_then(Value::as_str) {
             Some(pattern) => full_match(pattern),
@@ -126,7 +140,11 @@ impl TextStyle {
     }
 
     fn column<'n>(&self, name: &'n str) -> Rendered<&'n str> {
-        if self.name.is_match(name) { Ok(name) } else { Err(StyleError::mapping(format!("{:?} is no name of a column", super::problem::shorten(name)))) }
+        if self.name.is_match(name) {
+            Ok(name)
+        } else {
+            Err(StyleError::mapping(format!("{:?} is no name of a column", super::problem::shorten(name))))
+        }
     }
 
     pub(super) fn conditions(&self, groups: &[Vec<Condition<'_>>]) -> Rendered<String> {
@@ -250,7 +268,9 @@ fn parse_op(op: &str, spec: &Value) -> Result<Op, String> {
                 None => Ok(Op::Template(template)),
             }
         }
-        Value::Object(map) => each_of(map).map(|inner| Op::Each(inner.to_owned())).ok_or_else(|| wrong("a template or {any: op}".into())),
+        Value::Object(map) => {
+            each_of(map).map(|inner| Op::Each(inner.to_owned())).ok_or_else(|| wrong("a template or {any: op}".into()))
+        }
         _ => Err(wrong("a template or {any: op}".into())),
     }
 }
@@ -259,7 +279,11 @@ fn parse_order(spec: &Value) -> Result<(Template, Template, String), String> {
     let part = |name: &str| {
         let text = spec.get(name).and_then(Value::as_str).ok_or_else(|| format!("order needs {name}"))?;
         let template = Template::parse(text)?;
-        if template.slots() == ["on"] { Ok(template) } else { Err(format!("order.{name} holds {{on}} and no other slot")) }
+        if template.slots() == ["on"] {
+            Ok(template)
+        } else {
+            Err(format!("order.{name} holds {{on}} and no other slot"))
+        }
     };
     let join = spec.get("join").and_then(Value::as_str).unwrap_or(", ").to_owned();
     Ok((part("asc")?, part("desc")?, join))

@@ -67,8 +67,11 @@ pub enum Position {
     Link(String),
     /// Values of the sort columns and the key in the last row.
     Keys(Vec<Value>),
-    /// Key of the last row before the vendor's window ended.
-    Window(Value),
+    /// A later window of a list that the vendor would end: rows after this key, and its cursor within them.
+    Window {
+        after: Value,
+        cursor: Option<Value>,
+    },
 }
 
 impl Call {

@@ -107,7 +107,8 @@ fn encode_one(rule: &FilterRule, filter: &Filter, value: &Value) -> Result<Value
     }
     let parameter = format!("filter[{}][{}]", filter.field, filter.op.as_str());
     let refused = |detail: String| {
-        Error::new(Kind::InvalidRequest, "A filter value cannot be used.").violation(Violation::parameter(&parameter, detail))
+        Error::new(Kind::InvalidRequest, "A filter value cannot be used.")
+            .violation(Violation::parameter(&parameter, detail))
     };
     if let Some(values) = &rule.values {
         let unknown = || refused(format!("{value} is not a value of this field")).supported(values.names());
@@ -123,15 +124,18 @@ fn groups(rule: &FilterRule, filter: &Filter, value: &Value) -> Conditions {
             value => vec![value],
         };
         let groups = wanted.into_iter().filter_map(Value::as_str).filter_map(|name| expansions.get(name));
-        return Conditions(groups.map(|all| all.iter().map(|(column, value)| equals(column, value)).collect()).collect());
+        return Conditions(
+            groups.map(|all| all.iter().map(|(column, value)| equals(column, value)).collect()).collect(),
+        );
     }
     let op = match (filter.op, value) {
         (FilterOp::Exists, Value::Bool(false)) => "missing",
         (op, _) => op.as_str(),
     };
-    let on_each = rule.on.iter().map(|on| {
-        vec![Condition { on: on.clone(), op, value: value.clone(), literal: rule.literal.clone() }]
-    });
+    let on_each = rule
+        .on
+        .iter()
+        .map(|on| vec![Condition { on: on.clone(), op, value: value.clone(), literal: rule.literal.clone() }]);
     Conditions(on_each.collect())
 }
 

@@ -137,7 +137,11 @@ pub async fn send(
     };
     let request = upstream::Request {
         connection: call.connection.clone(),
-        labels: Labels::new(&call.provider.name, &call.resource.name, call.operation.as_str()),
+        labels: Labels {
+            provider: call.provider.name.clone(),
+            resource: call.resource.name.clone(),
+            operation: call.operation.as_str(),
+        },
         method: shape.method.clone(),
         path_and_query: rendered.path_and_query,
         root: rendered.root,
@@ -158,7 +162,7 @@ pub async fn send(
     };
     let bytes = response.collect(MAX_ANSWER).await.map_err(executed)?;
     let started = Clock::now();
-    let body = parse(&bytes, status, &headers).map_err(executed)?;
+    let body = parse(bytes.body(), status, &headers).map_err(executed)?;
     call.timings.add_mapping(started.elapsed());
     Ok(Answered { status, headers, body })
 }

@@ -56,7 +56,9 @@ pub fn columns(resource: &Resource, fields: &FieldSet, extra: &[String]) -> Opti
     let mut columns = select.always.clone();
     for (name, field) in &resource.table {
         let wanted = match name.strip_prefix("custom_fields.") {
-            Some(custom) => fields.is_all() || fields.custom().any(|name| name == custom) || fields.wants_whole("custom_fields"),
+            Some(custom) => {
+                fields.is_all() || fields.custom().any(|name| name == custom) || fields.wants_whole("custom_fields")
+            }
             None => fields.wants(name),
         };
         if !wanted {
@@ -109,7 +111,8 @@ impl Reader<'_> {
         warnings: &mut Vec<Warning>,
     ) -> Result<Value, Error> {
         let holds = field.when.iter().all(|(path, pattern)| {
-            path.get(vendor).is_some_and(|value| pattern.is_match(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            path.get(vendor)
+                .is_some_and(|value| pattern.is_match(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         });
         if !holds {
             return Ok(Value::Null);
@@ -237,9 +240,7 @@ fn convert(field: &Field, mut value: Value) -> Result<Value, String> {
         }
     }
     if let Some(values) = &field.values {
-        return values
-            .read(&value)
-            .ok_or_else(|| format!("the vendor's value {} has no unified name", short(&value)));
+        return values.read(&value).ok_or_else(|| format!("the vendor's value {} has no unified name", short(&value)));
     }
     if field.member.list {
         let items = match value {

@@ -157,7 +157,8 @@ impl Writer<'_> {
             }
             Shape::Const(constant) if value == constant => {}
             Shape::Const(constant) => {
-                self.invalid.push(Violation::at(at, "it always has the same value here").expected(constant.to_string()));
+                self.invalid
+                    .push(Violation::at(at, "it always has the same value here").expected(constant.to_string()));
             }
             Shape::Value { write, .. } => {
                 if let Some(vendor) = self.convert(field, value, at) {
@@ -247,7 +248,8 @@ impl Writer<'_> {
         if let Some((other, before)) = self.written.get(&key)
             && *before != value
         {
-            self.invalid.push(Violation::at(at, format!("it is stored in the same place as {other}, with another value")));
+            self.invalid
+                .push(Violation::at(at, format!("it is stored in the same place as {other}, with another value")));
             return;
         }
         self.written.insert(key, (at.to_owned(), value.clone()));
@@ -310,10 +312,12 @@ impl Writer<'_> {
                         *slot = Some(index);
                     }
                 }
-                None => self.invalid.push(
-                    Violation::at(format!("{at}/{index}"), "there is no free place for this item")
-                        .expected(format!("at most {} items, of the types {}", places.len(), kinds.join(", "))),
-                ),
+                None => {
+                    self.invalid.push(
+                        Violation::at(format!("{at}/{index}"), "there is no free place for this item")
+                            .expected(format!("at most {} items, of the types {}", places.len(), kinds.join(", "))),
+                    )
+                }
             }
         }
         for (place, item) in places.iter().zip(&taken) {
@@ -362,9 +366,7 @@ fn assign(places: &[Place], taken: &[Option<usize>], item: &Value) -> Option<usi
     };
     match item.get("type").and_then(Value::as_str) {
         Some(kind) => find(&|place| place.kind() == Some(kind)),
-        None if item.get("primary") == Some(&Value::Bool(true)) => {
-            find(&Place::is_primary).or_else(|| find(&|_| true))
-        }
+        None if item.get("primary") == Some(&Value::Bool(true)) => find(&Place::is_primary).or_else(|| find(&|_| true)),
         None => find(&|_| true),
     }
 }

@@ -106,7 +106,8 @@ impl<'t> Reader<'t> {
     fn parameters(&mut self, member: &mut Map<String, Value>) -> Option<()> {
         while self.eat(';') {
             self.spaces();
-            let key = self.take(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '.' | '*'))?;
+            let key =
+                self.take(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '.' | '*'))?;
             let value = if self.eat('=') { self.item()? } else { Value::Bool(true) };
             // a parameter cannot take the place of the item it belongs to
             if key != "name" {

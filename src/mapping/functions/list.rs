@@ -8,7 +8,9 @@ fn select(args: Args, keep: bool) -> Answer {
     let Some(value) = arg(args, 0) else { return Ok(None) };
     let names: Vec<&str> = match arg(args, 1) {
         None | Some(Value::Null) => Vec::new(),
-        Some(names) => items(names).iter().map(|name| name.as_str().ok_or("names are texts")).collect::<Result<_, _>>()?,
+        Some(names) => {
+            items(names).iter().map(|name| name.as_str().ok_or("names are texts")).collect::<Result<_, _>>()?
+        }
     };
     let one = |value: &Value| match value {
         Value::Object(members) => {

@@ -154,7 +154,8 @@ fn md5(message: &[u8]) -> [u8; 16] {
     padded.splice(end.., bits);
     let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
     for block in padded.chunks_exact(64) {
-        let words: Vec<u32> = block.chunks_exact(4).map(|w| w.iter().rev().fold(0, |n, b| (n << 8) | u32::from(*b))).collect();
+        let words: Vec<u32> =
+            block.chunks_exact(4).map(|w| w.iter().rev().fold(0, |n, b| (n << 8) | u32::from(*b))).collect();
         let [mut a, mut b, mut c, mut d] = state;
         for step in 0..64_usize {
             let (mixed, word) = match step / 16 {
@@ -197,7 +198,10 @@ mod tests {
         for (text, expected) in [
             ("", "d41d8cd98f00b204e9800998ecf8427e"),
             ("abc", "900150983cd24fb0d6963f7d28e17f72"),
-            ("12345678901234567890123456789012345678901234567890123456789012345678901234567890", "57edf4a22be3c955ac49da2e2107b67a"),
+            (
+                "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
+                "57edf4a22be3c955ac49da2e2107b67a",
+            ),
             ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", "d174ab98d277d9f5a5611c2c9f419d9f"),
         ] {
             assert_eq!(hex(&md5(text.as_bytes())), expected);

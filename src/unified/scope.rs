@@ -1,0 +1,76 @@
+//! The names that a mapping's requests see: what the caller asked for, in the vendor's terms.
+
+use serde_json::{Map, Value, json};
+
+use super::Call;
+use super::conditions::{Conditions, Encoded};
+
+/// The call as an object. Parts that are not there have no member, so that `$exists` and paths agree.
+pub struct Scope {
+    names: Map<String, Value>,
+}
+
+impl Scope {
+    pub fn of(call: &Call) -> Self {
+        let mut names = call.resource.params.clone();
+        names.extend(call.connection.settings.clone());
+        names.insert("operation".into(), call.operation.as_str().into());
+        let mut scope = Self { names };
+        scope.set_some("id", call.id.clone().map(Value::String));
+        scope.set_some("input", call.body.clone().map(Value::Object));
+        scope.set_some("q", call.query.q.clone().map(Value::String));
+        scope
+    }
+
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.names.insert(name.to_owned(), value.into());
+    }
+
+    pub fn set_some(&mut self, name: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.set(name, value);
+        }
+    }
+
+    /// Filters both ways: by unified name, and as conditions on columns.
+    pub fn set_filters(&mut self, encoded: &Encoded, conditions: &Conditions) {
+        if encoded.by_name.as_object().is_some_and(|filters| !filters.is_empty()) {
+            self.set("filter", encoded.by_name.clone());
+        }
+        if !conditions.is_none() {
+            self.set("conditions", conditions.to_value());
+        }
+    }
+
+    pub fn set_sort(&mut self, sort: &[SortColumn]) {
+        if !sort.is_empty() {
+            let sort = sort.iter().map(|sort| json!({"on": sort.on, "desc": sort.descending, "field": sort.field}));
+            self.set("sort", sort.collect::<Vec<_>>());
+        }
+    }
+
+    pub fn set_columns(&mut self, columns: Option<Vec<String>>) {
+        if let Some(columns) = columns.filter(|columns| !columns.is_empty()) {
+            self.set("select", columns);
+        }
+    }
+
+    pub fn set_step(&mut self, name: &str, value: Value) {
+        let steps = self.names.entry("steps").or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(steps) = steps {
+            steps.insert(name.to_owned(), value);
+        }
+    }
+
+    pub fn to_value(&self) -> Value {
+        Value::Object(self.names.clone())
+    }
+}
+
+/// A sort in the vendor's terms.
+#[derive(Debug, Clone)]
+pub struct SortColumn {
+    pub on: String,
+    pub descending: bool,
+    pub field: String,
+}
