@@ -23,7 +23,7 @@ pub(super) struct Facts {
 
 pub(super) fn analyse(ast: &AstNode, engine: Engine) -> Result<Facts, Problem> {
     let tree = serde_json::to_value(ast).map_err(|_| Problem::new("the expression cannot be analysed"))?;
-    let mut walk = Walk { facts: Facts::default(), engine, bound: Vec::new() };
+    let mut walk = Walk { facts: Facts::default(), engine, bound: Vec::new(), depth: 0 };
     walk.read(&tree, &Some(Vec::new()))?;
     Ok(walk.facts)
 }
@@ -37,8 +37,11 @@ struct Walk {
     engine: Engine,
     /// Variables bound inside, innermost last.
     bound: Vec<String>,
+    depth: usize,
 }
 
+/// What nests deeper was not written by a person, and the second engine recurses on the native stack.
+const MAX_DEPTH: usize = 300;
 const MAX_PAD: f64 = 10_000.0;
 
 impl Walk {
@@ -69,6 +72,16 @@ impl Walk {
 
     /// Walks a node; the answer is the place in the input that its value is, not noted yet.
     fn walk(&mut self, node: &Value, at: &At) -> Result<At, Problem> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Problem::new("the expression is nested too deep"));
+        }
+        let place = self.node(node, at);
+        self.depth -= 1;
+        place
+    }
+
+    fn node(&mut self, node: &Value, at: &At) -> Result<At, Problem> {
         if let Value::String(unit) = node {
             match unit.as_str() {
                 "Wildcard" | "Parent" => {

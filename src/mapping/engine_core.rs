@@ -10,7 +10,7 @@ use super::problem::Problem;
 use indexmap::IndexMap;
 use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions};
-use jsonata_core::value::JValue;
+use jsonata_core::value::{JValue, with_stack};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -98,12 +98,12 @@ fn enter(value: &Value, depth: usize) -> Result<JValue, Problem> {
         Value::Number(number) => budget::float(number).map_or_else(|| JValue::string(number.as_str()), JValue::Number),
         Value::String(text) => JValue::string(text.as_str()),
         Value::Array(entries) => {
-            JValue::array(entries.iter().map(|entry| enter(entry, depth + 1)).collect::<Result<_, _>>()?)
+            JValue::array(entries.iter().map(|entry| with_stack(|| enter(entry, depth + 1))).collect::<Result<_, _>>()?)
         }
         Value::Object(members) => {
             let mut map = IndexMap::with_capacity(members.len());
             for (name, member) in members {
-                map.insert(name.clone(), enter(member, depth + 1)?);
+                map.insert(name.clone(), with_stack(|| enter(member, depth + 1))?);
             }
             JValue::object(map)
         }
@@ -121,7 +121,7 @@ fn leave(value: &JValue, budget: &mut Budget, depth: usize) -> Result<Option<Val
         JValue::Array(entries) => {
             let mut array = Vec::new();
             for entry in entries.iter() {
-                array.extend(leave(entry, budget, depth + 1)?);
+                array.extend(with_stack(|| leave(entry, budget, depth + 1))?);
             }
             Value::Array(array)
         }
@@ -129,7 +129,7 @@ fn leave(value: &JValue, budget: &mut Budget, depth: usize) -> Result<Option<Val
             let mut map = Map::new();
             for (name, member) in members.iter() {
                 budget.bytes(name.len())?;
-                if let Some(member) = leave(member, budget, depth + 1)? {
+                if let Some(member) = with_stack(|| leave(member, budget, depth + 1))? {
                     map.insert(name.clone(), member);
                 }
             }
