@@ -82,11 +82,8 @@ impl Expression {
         if source.len() > MAX_SOURCE {
             return Err(Problem::new(format!("the expression is longer than {} KiB", MAX_SOURCE / 1024)));
         }
-        let (ast, facts) = if source.len() <= SHALLOW {
-            parse(source, engine)?
-        } else {
-            on_big_stack(|| parse(source, engine))?
-        };
+        let (ast, facts) =
+            if source.len() <= SHALLOW { parse(source, engine)? } else { on_big_stack(|| parse(source, engine))? };
         if engine == Engine::Rs {
             rs_workers::parse(source)?;
         }
@@ -151,9 +148,10 @@ fn parse(source: &str, engine: Engine) -> Result<(jsonata_core::ast::AstNode, Fa
     let ast = jsonata_core::parser::parse(source).map_err(|error| {
         // this parser knows no positions; the other one does, but cannot take what nests very deep
         let place = match if source.len() <= MAX_PLACED { rs_workers::parse(source) } else { Ok(()) } {
-            Err(Problem { message, .. }) => message.split(" @ ").nth(1).and_then(|rest| {
-                rest.split_once(':').and_then(|(at, _)| at.parse::<usize>().ok())
-            }),
+            Err(Problem { message, .. }) => message
+                .split(" @ ")
+                .nth(1)
+                .and_then(|rest| rest.split_once(':').and_then(|(at, _)| at.parse::<usize>().ok())),
             Ok(()) => None,
         };
         let place = place.map(|at| format!(" (at character {at})")).unwrap_or_default();
@@ -178,12 +176,12 @@ fn on_big_stack<R: Send>(run: impl FnOnce() -> Result<R, Problem> + Send) -> Res
 /// given without the dollar.
 pub fn check_scope(expression: &Expression, names: &[&str], variables: &[&str]) -> Vec<String> {
     let hint = |name: &str, scope: &[&str], sign: &str| {
-        known::nearest(name, scope.iter().copied())
-            .map(|near| format!("; did you mean {sign}{near}?"))
-            .unwrap_or_else(|| {
+        known::nearest(name, scope.iter().copied()).map(|near| format!("; did you mean {sign}{near}?")).unwrap_or_else(
+            || {
                 let listed: Vec<String> = scope.iter().map(|name| format!("{sign}{name}")).collect();
                 if listed.is_empty() { String::new() } else { format!("; known here: {}", listed.join(", ")) }
-            })
+            },
+        )
     };
     let roots = expression.roots().iter().filter(|name| !names.contains(&name.as_str()));
     let roots = roots.map(|name| format!("`{name}` is not known here{}", hint(name, names, "")));

@@ -128,9 +128,15 @@ fn conditions_as_json() {
         ])))
     );
     assert_eq!(search.order(&json!({"on": "x", "desc": true})), Ok(Some(json!([{"p": "x", "d": "DOWN"}]))));
-    let domain = parse(json!({"json": true, "ops": {"eq": ["{on}", "=", "{value}"], "in": {"any": "eq"}, "gt": ["{on}", ">", "{value}"]}, "and": ["{...all}"], "or": ["OR", "{...any}"]}));
-    assert_eq!(domain.where_(&two), Ok(Some(json!(["OR", [["a.b", "=", 1], ["c", "=", "x"]], [["d", ">", "2025-09-01T00:00:00Z"]]]))));
-    let keyed = parse(json!({"nest": true, "ops": {"eq": {"{on}": {"$eq": "{value}"}}}, "and": {"$and": ["{...all}"]}}));
+    let domain = parse(
+        json!({"json": true, "ops": {"eq": ["{on}", "=", "{value}"], "in": {"any": "eq"}, "gt": ["{on}", ">", "{value}"]}, "and": ["{...all}"], "or": ["OR", "{...any}"]}),
+    );
+    assert_eq!(
+        domain.where_(&two),
+        Ok(Some(json!(["OR", [["a.b", "=", 1], ["c", "=", "x"]], [["d", ">", "2025-09-01T00:00:00Z"]]])))
+    );
+    let keyed =
+        parse(json!({"nest": true, "ops": {"eq": {"{on}": {"$eq": "{value}"}}}, "and": {"$and": ["{...all}"]}}));
     assert_eq!(
         keyed.where_(&json!({"any": [{"all": [{"on": "a.b", "op": "eq", "value": "{on}"}]}]})),
         Ok(Some(json!({"$and": [{"a": {"b": {"$eq": "{on}"}}}]})))
