@@ -51,6 +51,28 @@ impl Quoted {
         Ok(Self { quote, escape })
     }
 
+    /// Whether this text of the style's own, put between the quotes, cannot end the literal nor swallow what
+    /// comes behind it.
+    pub(super) fn holds(&self, text: &str) -> bool {
+        let introduces = |c: char| self.escape.iter().any(|(of, text)| *of != c && text.starts_with(c));
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let after = match self.escape.get(&c) {
+                Some(_) if introduces(c) => rest.get(c.len_utf8()..).and_then(|rest| {
+                    let mut escaped = rest.chars();
+                    escaped.next().map(|_| escaped.as_str())
+                }),
+                Some(escaped) => rest.strip_prefix(escaped.as_str()),
+                None => rest.get(c.len_utf8()..),
+            };
+            match after {
+                Some(after) if after.len() < rest.len() => rest = after,
+                _ => return false,
+            }
+        }
+        true
+    }
+
     /// One pass: `also` goes before the escapes of the literal.
     pub(super) fn inner(&self, text: &str, also: &BTreeMap<char, String>) -> String {
         let mut inner = String::with_capacity(text.len());

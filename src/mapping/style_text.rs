@@ -99,6 +99,12 @@ impl TextStyle {
             }
         }
         let like = Like::parse(spec.get("like"));
+        if let (Ok(like), Some(Literal::Quoted(quoted))) = (&like, literals.get("string")) {
+            let texts = like.escape.values().chain([&like.before, &like.after]);
+            let open =
+                texts.filter(|text| !quoted.holds(text)).map(|text| format!("like: {text:?} would end the quotes"));
+            problems.extend(open);
+        }
         let group = Template::parse(&text("group", "({all})"));
         let order = spec.get("order").map(parse_order).transpose();
         let statement = spec.get("statement").and_then(Value::as_str).map(Template::parse_grouped).transpose();

@@ -100,6 +100,12 @@ fn styles_that_would_let_values_out_are_refused() {
         (json!({"ops": {"eq": "{on} = {valeu}"}}), "valeu"),
         (json!({"ops": {"in": {"any": "nope"}}}), "nope"),
         (json!({"statment": "x"}), "statment"),
+        (json!({"like": {"after": "'", "escape": {}}}), "would end"),
+        (json!({"like": {"escape": {"'": "'"}}}), "would end"),
+        (
+            json!({"literals": {"string": {"quote": "'", "escape": {"'": "\\'", "\\": "\\\\"}}}, "like": {"escape": {"\\": "\\"}}}),
+            "would end",
+        ),
     ] {
         let mut spec = json!({"name": "[a-z]+", "literals": {"string": {"quote": "'", "escape": {"'": "''"}}}, "ops": {"eq": "{on} = {value}"}});
         for (key, value) in change.as_object().expect("object") {
