@@ -2,7 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
+
 pub mod store;
+
+pub mod author;
 
 pub mod unified;
 

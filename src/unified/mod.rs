@@ -1,5 +1,6 @@
 //! The second stage: one operation on one resource, translated to a vendor's requests and back. Records, not HTTP.
 
+mod ask;
 mod call;
 mod conditions;
 mod cursor;
@@ -15,6 +16,7 @@ mod steps;
 mod translate;
 mod write;
 
+pub use ask::Asked;
 pub use call::{Call, Continuation, Position, Reply};
 pub use cursor::Cursor;
 pub use plan::supported_filters;

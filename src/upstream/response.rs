@@ -28,9 +28,8 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer to `request`.
-    pub fn new(status: StatusCode, headers: HeaderMap, body: Body, attempt: &super::Attempt) -> Self {
-        let request = &attempt.request;
+    /// An answer to `request`, which was sent with the token of this generation.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: Body, request: &super::Request, generation: u64) -> Self {
         let outcome = match status.as_u16() {
             _ if request.is_safe() => None,
             200..=299 => Some(Outcome::Executed),
@@ -41,7 +40,7 @@ impl Response {
             status,
             headers,
             body,
-            generation: attempt.access.generation,
+            generation,
             deadline: request.deadline,
             timings: request.timings.clone(),
             outcome,

@@ -44,7 +44,8 @@ async fn exchange(client: Client, mut attempt: Attempt) -> Result<Response> {
         return Err(redirected(answer.status(), write));
     }
     let (head, body) = answer.into_parts();
-    Ok(Response::new(head.status, head.headers, Body::streaming(body), &attempt))
+    let generation = attempt.access.generation;
+    Ok(Response::new(head.status, head.headers, Body::streaming(body), &attempt.request, generation))
 }
 
 /// 304 is an answer to a condition, not a way elsewhere.

@@ -1,0 +1,38 @@
+//! The command line: what can be said, and which code does it.
+
+mod mappings;
+
+use clap::{Parser, Subcommand};
+
+/// A unified CRM API that passes every request through, in real time.
+#[derive(Debug, Parser)]
+#[command(name = "throughline", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check all mapping files and report everything that is wrong with file and line.
+    Check(mappings::CheckArgs),
+    /// Run the examples of all providers, or of one.
+    Test(mappings::TestArgs),
+    /// Show the vendor request that a call becomes, or the record that a vendor's payload becomes.
+    Explain(mappings::ExplainArgs),
+    /// Write the folder of a new provider that passes check.
+    New(mappings::NewArgs),
+    /// Write the JSON Schemas that editors check mapping files with.
+    Schemas(mappings::SchemasArgs),
+}
+
+/// Runs the command; the number is the exit code.
+pub fn run() -> u8 {
+    match Cli::parse().command {
+        Command::Check(args) => mappings::check(&args),
+        Command::Test(args) => mappings::test(&args),
+        Command::Explain(args) => mappings::explain(&args),
+        Command::New(args) => mappings::new(&args),
+        Command::Schemas(args) => mappings::schemas(&args),
+    }
+}

@@ -1,0 +1,203 @@
+//! What a caller asks for, from query parameters or JSON, held against the model.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Kind, Violation};
+use crate::model::{FieldSet, Filter, FilterOp, Model, Query, Sort, Type, parse_filter_value};
+
+/// Larger pages are refused rather than clamped: nobody means them.
+const MAX_LIMIT: u32 = 10_000;
+/// Filters of one list.
+const MAX_FILTERS: usize = 20;
+
+/// The query parameters of a request, understood.
+#[derive(Debug, Default)]
+pub struct Asked {
+    pub query: Query,
+    pub cursor: Option<String>,
+    /// Something besides the cursor was given.
+    pub given: bool,
+}
+
+const LIST_PARAMETERS: [&str; 7] = ["limit", "cursor", "fields", "include", "sort", "q", "filter[field][op]"];
+const RECORD_PARAMETERS: [&str; 2] = ["fields", "include"];
+
+impl Asked {
+    /// Parameters of a list.
+    pub fn list(model: &Model, pairs: &[(String, String)]) -> Result<Self, Error> {
+        let mut asked = Self::default();
+        for (name, value) in pairs {
+            if name.starts_with("filter[") {
+                asked.filter(model, name, value)?;
+                continue;
+            }
+            match name.as_str() {
+                "cursor" => {
+                    asked.cursor = Some(value.clone());
+                    continue;
+                }
+                "limit" => asked.query.limit = Some(limit(value)?),
+                "sort" => asked.query.sort = sorts(model, value)?,
+                "q" => asked.query.q = Some(value.clone()),
+                _ => asked.record_parameter(model, name, value, &LIST_PARAMETERS)?,
+            }
+            asked.given = true;
+        }
+        repeated(pairs)?;
+        Ok(asked)
+    }
+
+    /// Parameters of a single operation.
+    pub fn record(model: &Model, pairs: &[(String, String)]) -> Result<Self, Error> {
+        let mut asked = Self::default();
+        for (name, value) in pairs {
+            asked.record_parameter(model, name, value, &RECORD_PARAMETERS)?;
+        }
+        repeated(pairs)?;
+        Ok(asked)
+    }
+
+    fn record_parameter(&mut self, model: &Model, name: &str, value: &str, known: &[&str]) -> Result<(), Error> {
+        match name {
+            "fields" => self.query.fields = fields(model, value)?,
+            "include" if value == "raw" => self.query.include_raw = true,
+            "include" => {
+                return Err(invalid("include", format!("{value:?} cannot be included"), "raw"));
+            }
+            _ => {
+                return Err(Error::new(Kind::UnknownParameter, format!("There is no query parameter {name:?} here."))
+                    .violation(Violation::parameter(name, "it is not known"))
+                    .supported(known.iter().copied()));
+            }
+        }
+        Ok(())
+    }
+
+    fn filter(&mut self, model: &Model, name: &str, value: &str) -> Result<(), Error> {
+        let inside = name.strip_prefix("filter[").and_then(|rest| rest.strip_suffix(']'));
+        let (field, op) = match inside.map(|inside| inside.split_once("][")) {
+            Some(Some((field, op))) => (field, op),
+            Some(None) => (inside.unwrap_or_default(), "eq"),
+            None => return Err(invalid(name, "it is not of the form filter[field][op]".into(), "filter[email][eq]")),
+        };
+        let Some(op) = FilterOp::parse(op) else {
+            return Err(Error::new(Kind::UnsupportedFilter, format!("{op:?} is not an operator."))
+                .violation(Violation::parameter(name, "the operator is not known"))
+                .supported(FilterOp::ALL.map(FilterOp::as_str)));
+        };
+        let kind = kind_of(model, field).ok_or_else(|| unknown_filter(model, name, field))?;
+        let typed = |text: &str| {
+            parse_filter_value(kind, text)
+                .map_err(|expected| invalid(name, format!("{:?} is not valid here", shorten(text)), &expected))
+        };
+        let value = match op {
+            FilterOp::In => Value::Array(value.split(',').map(typed).collect::<Result<_, _>>()?),
+            FilterOp::Exists => parse_filter_value(&Type::Boolean, value).map_err(|expected| {
+                invalid(name, format!("{:?} is not valid here", shorten(value)), &expected)
+            })?,
+            FilterOp::Contains | FilterOp::StartsWith => Value::String(value.to_owned()),
+            _ => typed(value)?,
+        };
+        self.given = true;
+        if self.query.filters.len() >= MAX_FILTERS {
+            return Err(Error::new(Kind::UnsupportedFilter, format!("A list takes at most {MAX_FILTERS} filters.")));
+        }
+        self.query.filters.push(Filter { field: field.to_owned(), op, value });
+        Ok(())
+    }
+
+    /// The same from JSON: `{limit, cursor, fields: [], include, sort, q, filter: {field: {op: value}}}`.
+    pub fn json(model: &Model, asked: &Map<String, Value>) -> Result<Self, Error> {
+        let mut pairs = Vec::new();
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let list = |value: &Value| match value {
+            Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
+            other => text(other),
+        };
+        for (name, value) in asked {
+            if name != "filter" {
+                pairs.push((name.clone(), list(value)));
+                continue;
+            }
+            for (field, ops) in value.as_object().into_iter().flatten() {
+                match ops {
+                    Value::Object(ops) => {
+                        pairs.extend(ops.iter().map(|(op, value)| (format!("filter[{field}][{op}]"), list(value))));
+                    }
+                    value => pairs.push((format!("filter[{field}]"), list(value))),
+                }
+            }
+        }
+        Self::list(model, &pairs)
+    }
+}
+
+/// The type of a filter's values: a member, a short name, or a custom field.
+fn kind_of<'m>(model: &'m Model, field: &str) -> Option<&'m Type> {
+    const CUSTOM: &Type = &Type::Text;
+    if field.starts_with("custom_fields.") {
+        return Some(CUSTOM);
+    }
+    model.member(model.filter_target(field)).map(|member| &member.kind)
+}
+
+fn unknown_filter(model: &Model, name: &str, field: &str) -> Error {
+    let known = model.aliases.keys().cloned().chain(model.paths());
+    Error::new(Kind::UnsupportedFilter, format!("{} have no field {:?}.", model.resource, shorten(field)))
+        .violation(Violation::parameter(name, "the field is not known"))
+        .supported(known)
+}
+
+fn limit(text: &str) -> Result<u32, Error> {
+    let refused = || invalid("limit", format!("{:?} is not a page size", shorten(text)), "an integer from 1 to 10000");
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|limit| digits && (1..=MAX_LIMIT).contains(limit)).ok_or_else(refused)
+}
+
+fn sorts(model: &Model, text: &str) -> Result<Vec<Sort>, Error> {
+    let mut sorts: Vec<Sort> = Vec::new();
+    for part in text.split(',') {
+        let (field, descending) = part.strip_prefix('-').map_or((part, false), |field| (field, true));
+        if model.member(field).is_none() {
+            return Err(Error::new(Kind::UnsupportedSort, format!("There is no field {:?} to sort by.", shorten(field)))
+                .supported(model.paths()));
+        }
+        if sorts.iter().any(|sort| sort.field == field) {
+            return Err(invalid("sort", format!("{field} stands there twice"), "each field once"));
+        }
+        sorts.push(Sort { field: field.to_owned(), descending });
+    }
+    Ok(sorts)
+}
+
+fn fields(model: &Model, text: &str) -> Result<FieldSet, Error> {
+    let mut paths = Vec::new();
+    for path in text.split(',').map(str::trim) {
+        let custom = path.strip_prefix("custom_fields.").is_some_and(|name| !name.is_empty());
+        if !custom && model.member(path).is_none() {
+            return Err(Error::new(Kind::InvalidRequest, format!("{} have no field {:?}.", model.resource, shorten(path)))
+                .violation(Violation::parameter("fields", format!("{:?} is not known", shorten(path))))
+                .supported(model.paths()));
+        }
+        paths.push(path.to_owned());
+    }
+    Ok(FieldSet::of(paths))
+}
+
+/// A parameter that stands twice is two wishes: neither is taken for the other.
+fn repeated(pairs: &[(String, String)]) -> Result<(), Error> {
+    let mut seen = std::collections::HashSet::new();
+    match pairs.iter().find(|(name, _)| !seen.insert(name)) {
+        Some((name, _)) => Err(invalid(name, "it stands there twice".into(), "each parameter once")),
+        None => Ok(()),
+    }
+}
+
+fn invalid(parameter: &str, detail: String, expected: &str) -> Error {
+    Error::new(Kind::InvalidRequest, format!("The query parameter {parameter} cannot be understood."))
+        .violation(Violation::parameter(parameter, detail).expected(expected))
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(80).collect()
+}
