@@ -31,6 +31,19 @@ pub struct Field {
     pub conditions: Option<IndexMap<String, IndexMap<String, Value>>>,
 }
 
+impl Field {
+    /// The one path that it is read from, if it is that simple.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.shape {
+            Shape::Value { read, .. } => match read.as_slice() {
+                [Source::Path(path)] => Some(path),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// How a field lies in the vendor's record.
 #[derive(Debug, Clone)]
 pub enum Shape {

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::build::{Build, hint};
-use super::field::{Field, Shape, Source, Table, Values, compile_codecs};
+use super::field::{Field, Shape, Table, Values, compile_codecs};
 use super::spec::{FilterFull, FilterSpec};
 use crate::mapping::{Codec, Path};
 use crate::model::{FilterOp, Member, Model, Type};
@@ -73,7 +73,12 @@ pub fn compile_filters(
             Some(spec) => compile_codecs(build, &format!("{at}/as"), spec, codecs),
             None => field.map(|field| field.codecs.clone()).unwrap_or_default(),
         };
-        let literal = full.r#type.clone().unwrap_or_else(|| kind.literal().to_owned());
+        // A filter's own conversion makes text of the value, unless the file says of which type it is then.
+        let literal = match (&full.r#type, &full.r#as) {
+            (Some(literal), _) => literal.clone(),
+            (None, Some(_)) => "string".to_owned(),
+            (None, None) => kind.literal().to_owned(),
+        };
         let values = field.and_then(|field| field.values.clone());
         rules.insert(name.clone(), FilterRule { kind, ops: full.ops, on, literal, codecs, values, conditions });
     }
@@ -95,8 +100,7 @@ fn find<'t>(table: &'t Table, dotted: &str) -> Option<&'t Field> {
 
 /// A field's whole path below `under`, which is how columns are named in conditions.
 fn own_column(field: &Field, under: Option<&Path>) -> Option<String> {
-    let Shape::Value { read, .. } = &field.shape else { return None };
-    let [Source::Path(path)] = read.as_slice() else { return None };
+    let path = field.path()?;
     let path = match under {
         Some(under) => path.strip_prefix(under)?,
         None => path.clone(),

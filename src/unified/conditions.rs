@@ -30,10 +30,6 @@ impl Conditions {
         Self(vec![Vec::new()])
     }
 
-    pub fn of(groups: Vec<Vec<Condition>>) -> Self {
-        Self(groups)
-    }
-
     pub fn is_none(&self) -> bool {
         self.0.iter().all(Vec::is_empty)
     }

@@ -194,13 +194,11 @@ fn parse(bytes: &Bytes, status: u16, headers: &Value) -> Result<Value, Error> {
     })
 }
 
-/// What an answer means for the call.
+/// What an answer that is no error means for the call.
 pub enum Meaning {
     Success,
     /// Nothing found on a list.
     Empty,
-    /// No such record.
-    Absent,
 }
 
 /// Success, or the problem that the answer is.
@@ -217,7 +215,7 @@ pub fn judge(call: &Call, answer: &Answer, answered: &Answered, vars: &Vars) -> 
         return Ok(Meaning::Success);
     }
     if !list && answer.absent.contains(&answered.status) {
-        return Ok(Meaning::Absent);
+        return Err(problem(call, answered.status, &answered.headers, &answered.body, Some(Kind::NotFound)));
     }
     // A success status that carries an error says elsewhere in its body what the error is.
     let inner = match &answer.error {
@@ -228,21 +226,21 @@ pub fn judge(call: &Call, answer: &Answer, answered: &Answered, vars: &Vars) -> 
         Some(inner) => {
             let status = inner.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
             let body = inner.get("body").cloned().unwrap_or(Value::Null);
-            problem(call, status.unwrap_or(answered.status), &answered.headers, &body)
+            problem(call, status.unwrap_or(answered.status), &answered.headers, &body, None)
         }
-        None => problem(call, answered.status, &answered.headers, &answered.body),
+        None => problem(call, answered.status, &answered.headers, &answered.body, None),
     })
 }
 
-/// A vendor's error answer as a problem.
-pub fn problem(call: &Call, status: u16, headers: &Value, body: &Value) -> Error {
+/// A vendor's error answer as a problem, of the kind that is known already or that the provider's table says.
+fn problem(call: &Call, status: u16, headers: &Value, body: &Value, known: Option<Kind>) -> Error {
     let write = call.operation.is_write();
     let classified = call.provider.errors.classify(status, headers, body, write, Timestamp::now());
     let message = classified.message.map(|message| clean(&message, 1_000));
     let title = &call.provider.title;
     let said = message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
     // `unauthenticated` is about the caller's own key: a refused credential of the connection has another remedy.
-    let kind = match classified.kind {
+    let kind = match known.unwrap_or(classified.kind) {
         Kind::Unauthenticated => Kind::NeedsReauth,
         other => other,
     };

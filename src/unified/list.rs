@@ -11,7 +11,7 @@ use super::records::read_all;
 use super::scope::{Scope, SortColumn};
 use super::steps::prepare;
 use super::{Call, Continuation, Position, Reply};
-use crate::catalog::{Count, Leaf, Resource, Variant};
+use crate::catalog::{Count, Field, Leaf, Resource, Variant};
 use crate::error::{Error, Kind};
 use crate::mapping::{Path, Vars};
 use crate::model::Warning;
@@ -41,7 +41,7 @@ pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Err
         None => encoded.conditions.clone(),
     };
     let sort_names: Vec<String> = sort.iter().map(|sort| sort.on.clone()).collect();
-    let mut extra: Vec<String> = if variant.keyset.is_some() || variant.window.is_some() { sort_names } else { vec![] };
+    let mut extra: Vec<String> = if variant.keyset.is_some() { sort_names } else { Vec::new() };
     extra.extend(resource.only.keys().cloned());
     scope.set_filters(&encoded, &conditions);
     scope.set_sort(&sort);
@@ -60,7 +60,7 @@ pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Err
     let vars = answered.vars(&call, &input);
     let rows = match judge(&call, &variant.answer, &answered, &vars)? {
         Meaning::Success => rows(variant.answer.records.as_ref(), &answered.body, &vars)?,
-        Meaning::Empty | Meaning::Absent => Vec::new(),
+        Meaning::Empty => Vec::new(),
     };
     let paging = Paging { call: &call, variant, sort: &sort, limit, position };
     let next = paging.next(&rows, &answered.body, &vars, &mut warnings)?;
@@ -214,14 +214,17 @@ impl Paging<'_> {
 
     fn keys(&self, rows: &[Value]) -> Option<Vec<Value>> {
         let last = rows.last()?;
-        self.sort.iter().map(|column| self.column(last, &column.on)).collect()
+        self.sort.iter().map(|column| self.value(last, column)).collect()
     }
 
-    fn column(&self, row: &Value, column: &str) -> Option<Value> {
+    /// A sort column's value in a row: where the unified field reads it, else under the column's own name.
+    fn value(&self, row: &Value, column: &SortColumn) -> Option<Value> {
+        let field = self.call.resource.field(&column.field);
+        let own = field.and_then(Field::path).and_then(|path| path.get(row));
         let under = self.call.resource.select.as_ref().and_then(|select| select.under.as_ref());
-        let path = Path::of(column.split('.'));
-        let place = under.map_or(Some(row), |under| under.get(row))?;
-        path.get(place).filter(|value| !value.is_null()).cloned()
+        let path = Path::of(column.on.split('.'));
+        let by_name = || path.get(under.map_or(Some(row), |under| under.get(row))?);
+        own.or_else(by_name).filter(|value| !value.is_null()).cloned()
     }
 
     /// Short of the row where the vendor stops, its own cursor; there, the key of the last row.
@@ -236,7 +239,7 @@ impl Paging<'_> {
         }
         match self.sort {
             [column] if column.field == *key && !column.descending => {
-                let after = rows.last().and_then(|row| self.column(row, &column.on))?;
+                let after = rows.last().and_then(|row| self.value(row, column))?;
                 Some(Position::Window { after, cursor: None })
             }
             _ => {

@@ -23,7 +23,7 @@ pub fn read_record(
     vars: &Vars,
     warnings: &mut Vec<Warning>,
 ) -> Result<Value, Error> {
-    let reader = Reader { vars, nulls_removed: without_nulls(vendor) };
+    let reader = Reader { vars, nulls_removed: without_nulls(vendor), clear: &resource.clear };
     let mut record = Map::new();
     for (name, member) in &resource.model.members {
         if !wanted.fields.wants(name) {
@@ -95,6 +95,8 @@ struct Reader<'a> {
     vars: &'a Vars,
     /// Expressions never see null.
     nulls_removed: Value,
+    /// What null is written as reads as null.
+    clear: &'a Value,
 }
 
 impl Reader<'_> {
@@ -169,7 +171,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The members that have a value; empty text counts as none.
+    /// The members of the table, or none at all when not one of them has a value; empty text counts as none.
     fn object(
         &self,
         table: &Table,
@@ -181,9 +183,11 @@ impl Reader<'_> {
         let mut object = Map::new();
         for (name, field) in table {
             let value = self.field_of(field, vendor, clean, &format!("{at}/{name}"), warnings)?;
-            if !value.is_null() && value != "" {
-                object.insert(name.clone(), value);
-            }
+            let value = if value == "" { Value::Null } else { value };
+            object.insert(name.clone(), value);
+        }
+        if object.values().all(Value::is_null) {
+            object.clear();
         }
         Ok(object)
     }
@@ -194,7 +198,7 @@ impl Reader<'_> {
                 Source::Path(path) => path.get(vendor).cloned(),
                 Source::Expression(expression) => expression.evaluate(clean, self.vars)?,
             };
-            if let Some(value) = value.filter(|value| !value.is_null()) {
+            if let Some(value) = value.filter(|value| !value.is_null() && value != self.clear) {
                 return Ok(Some(value));
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::exchange::{Answered, Meaning, call_vars, judge, render, send};
+use super::exchange::{Answered, call_vars, judge, render, send};
 use super::plan::choose;
 use super::read::{Wanted, columns};
 use super::records::read_all;
@@ -24,11 +24,8 @@ pub async fn get(call: Call, upstream: &upstream::Service) -> Result<Reply, Erro
 
 pub async fn delete(call: Call, upstream: &upstream::Service) -> Result<Reply, Error> {
     check_id(&call)?;
-    let done = execute(&call, upstream, None).await?;
-    match done.meaning {
-        Meaning::Success | Meaning::Empty => Ok(Reply::Deleted),
-        Meaning::Absent => Err(not_found(&call).outcome(Outcome::NotExecuted)),
-    }
+    execute(&call, upstream, None).await?;
+    Ok(Reply::Deleted)
 }
 
 /// Create and update: what was sent to the vendor, then the record as the vendor now has it.
@@ -42,9 +39,6 @@ pub async fn write(call: Call, upstream: &upstream::Service) -> Result<Reply, Er
     let record = write_record(&call.resource, call.operation, call.id.as_deref(), body, &settings, &mut warnings)
         .map_err(not_executed)?;
     let done = execute(&call, upstream, Some(record)).await?;
-    if matches!(done.meaning, Meaning::Absent) {
-        return Err(not_found(&call).outcome(Outcome::NotExecuted));
-    }
     // From here the write has happened: whatever fails now is a warning, never an error.
     let created = call.operation == Operation::Create;
     let record = match after(&call, upstream, &done, &mut warnings).await {
@@ -72,6 +66,9 @@ async fn after(
         None => None,
     };
     let id = call.id.clone().or(found);
+    if call.minimal {
+        return Ok(json!({ "id": id }));
+    }
     let row = match &done.variant.answer.record {
         Some(leaf) => leaf.evaluate(body, &vars).map_err(|error| (id.clone(), error))?,
         None => Some(body.clone()),
@@ -85,9 +82,6 @@ async fn after(
         {
             return Ok(record);
         }
-    }
-    if call.minimal {
-        return Ok(as_sent(call, id));
     }
     let Some(id) = id else {
         return Err((None, Error::new(Kind::InvalidProviderResponse, "The answer names no id.")));
@@ -119,9 +113,6 @@ fn as_sent(call: &Call, id: Option<String>) -> Value {
 async fn fetch(call: &Call, upstream: &upstream::Service, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
     check_id(call)?;
     let done = execute(call, upstream, None).await?;
-    if matches!(done.meaning, Meaning::Absent | Meaning::Empty) {
-        return Err(not_found(call));
-    }
     let vars = done.answered.vars(call, &done.input);
     let row = match &done.variant.answer.record {
         Some(leaf) => leaf.evaluate(&done.answered.body, &vars)?,
@@ -143,7 +134,6 @@ struct Done<'c> {
     variant: &'c Variant,
     input: Value,
     answered: Answered,
-    meaning: Meaning,
 }
 
 async fn execute<'c>(call: &'c Call, upstream: &upstream::Service, record: Option<Value>) -> Result<Done<'c>, Error> {
@@ -162,8 +152,8 @@ async fn execute<'c>(call: &'c Call, upstream: &upstream::Service, record: Optio
     let rendered = render(call, &variant.request, &input, &call_vars(call)).map_err(early)?;
     let answered = send(call, upstream, &variant.request, rendered).await?;
     let vars = answered.vars(call, &input);
-    let meaning = judge(call, &variant.answer, &answered, &vars)?;
-    Ok(Done { variant, input, answered, meaning })
+    judge(call, &variant.answer, &answered, &vars)?;
+    Ok(Done { variant, input, answered })
 }
 
 /// An id that cannot be one of the vendor's never reaches a URL.

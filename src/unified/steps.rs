@@ -34,7 +34,7 @@ pub async fn prepare(
         let answer = Answer { ok: step.ok.clone(), ..Answer::default() };
         match judge(call, &answer, &answered, &answer_vars)? {
             Meaning::Success => {}
-            Meaning::Empty | Meaning::Absent => return Ok(false),
+            Meaning::Empty => return Ok(false),
         }
         let kept = match &step.keep {
             Some(keep) => keep.evaluate(&answered.body, &answer_vars)?.unwrap_or(Value::Null),

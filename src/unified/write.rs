@@ -121,12 +121,30 @@ impl Writer<'_> {
             let at = format!("/custom_fields/{}", escape(name));
             match self.resource.table.get(&format!("custom_fields.{name}")) {
                 Some(field) => self.field(field, value, &at, None),
-                None => self.unknown.push(Violation::at(
-                    at,
-                    format!("no mapping names the custom field `{name}`; one line in an override adds it"),
-                )),
+                None => self.unclaimed(name, value, &at),
             }
         }
+    }
+
+    /// A custom field without a line of its own goes by the vendor's name, unless that name is another field's.
+    fn unclaimed(&mut self, name: &str, value: &Value, at: &str) {
+        let Some(Shape::Custom { inside }) = self.resource.table.get("custom_fields").map(|field| &field.shape) else {
+            let detail = format!("no mapping names the custom field `{name}`; one line in an override adds it");
+            self.unknown.push(Violation::at(at, detail));
+            return;
+        };
+        let owner = pointer_of(self.resource, name);
+        if !owner.starts_with("/custom_fields/") {
+            self.invalid.push(Violation::at(at, format!("`{name}` is not a custom field: it is written as {owner}")));
+            return;
+        }
+        let value = match value {
+            Value::Null if self.operation == Operation::Create => return,
+            Value::Null => self.resource.clear.clone(),
+            value => value.clone(),
+        };
+        let path = inside.as_ref().map_or_else(|| Path::of([name]), |inside| inside.join(&Path::of([name])));
+        self.set(&path, value, at);
     }
 
     fn required(&mut self, body: &Map<String, Value>) {
