@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
 use super::example::{Example, Exchange};
-use crate::catalog::{Catalog, Provider};
+use crate::catalog::{Catalog, Count, Provider};
 use crate::connections::{Connection, ConnectionId, State, TenantId};
 use crate::error::{Error, Kind};
 use crate::model::Operation;
@@ -54,9 +54,10 @@ pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<C
     put("include", spec.include.clone().map(Value::from));
     put("filter", (!spec.filter.is_empty()).then(|| Value::Object(spec.filter.clone())));
     let query = Asked::json(&resource.model, &asked)?.query;
-    let from = spec.at.as_ref().map(|at| Continuation {
-        variant: spec.variant.unwrap_or_else(|| covering(&resource, &query)),
-        position: position(at),
+    let from = spec.at.as_ref().map(|at| {
+        let variant = spec.variant.unwrap_or_else(|| covering(&resource, &query));
+        let count = resource.variants(Operation::List).get(variant).and_then(|variant| variant.next.count);
+        Continuation { variant, position: position(at, count) }
     });
     let settings = provider.check_settings(&example.settings).map_err(|violations| {
         Error::new(Kind::ValidationFailed, "The example's settings are not valid.").violations(violations)
@@ -88,8 +89,14 @@ fn covering(resource: &crate::catalog::Resource, query: &crate::model::Query) ->
         .unwrap_or_default()
 }
 
-fn position(at: &Value) -> Position {
-    serde_json::from_value(at.clone()).unwrap_or_else(|_| Position::Cursor(at.clone()))
+/// A list is keyset values, a number counts rows or pages where the variant counts; else it is the vendor's cursor.
+fn position(at: &Value, count: Option<Count>) -> Position {
+    match (at, at.as_u64(), count) {
+        (Value::Array(keys), ..) => Position::Keys(keys.clone()),
+        (_, Some(rows), Some(Count::Rows(_))) => Position::Offset(rows),
+        (_, Some(page), Some(Count::Pages(_))) => Position::Page(page),
+        _ => serde_json::from_value(at.clone()).unwrap_or_else(|_| Position::Cursor(at.clone())),
+    }
 }
 
 fn connection(provider: &Provider, settings: Map<String, Value>) -> Connection {
@@ -283,6 +290,8 @@ pub fn shown(reply: &Reply) -> Value {
         Reply::List { records, next, .. } => {
             let next = next.as_ref().map(|next| match &next.position {
                 Position::Cursor(cursor) => cursor.clone(),
+                Position::Keys(keys) => Value::Array(keys.clone()),
+                Position::Offset(number) | Position::Page(number) => Value::from(*number),
                 other => serde_json::to_value(other).unwrap_or_default(),
             });
             json!({"status": 200, "data": records, "next": next, "warnings": warnings})

@@ -120,6 +120,12 @@ impl Values {
         self.pairs.iter().find(|(known, _)| known == name).and_then(|(_, values)| values.first())
     }
 
+    /// Every vendor value that reads as this one.
+    pub fn all(&self, unified: &Value) -> Option<&[Value]> {
+        let name = unified.as_str()?;
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, values)| values.as_slice())
+    }
+
     pub fn names(&self) -> Vec<&str> {
         self.pairs.iter().map(|(name, _)| name.as_str()).collect()
     }

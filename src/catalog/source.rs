@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 /// Something wrong in a mapping file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +48,7 @@ impl Node {
     pub fn parse(file: &str, text: &str) -> Result<Self, Problem> {
         let file: Arc<str> = file.into();
         match serde_saphyr::from_str::<Raw>(text) {
-            Ok(raw) => Ok(raw.into_node(&file, 1)),
+            Ok(raw) => Ok(raw.into_node(&Place { file: &file, text }, 1, None)),
             Err(error) => {
                 let line = error.location().map_or(0, |location| location.line());
                 let message = error.without_snippet().to_string();
@@ -175,27 +175,49 @@ fn is_inherit(node: &Node) -> bool {
 enum Raw {
     Scalar(Value),
     List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<String>, Raw)>),
+    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+/// The file that nodes are made of.
+struct Place<'a> {
+    file: &'a Arc<str>,
+    text: &'a str,
 }
 
 impl Raw {
-    fn into_node(self, file: &Arc<str>, line: u64) -> Node {
+    fn into_node(self, place: &Place<'_>, line: u64, location: Option<Location>) -> Node {
         let kind = match self {
-            Raw::Scalar(value) => Kind::Scalar(value),
-            Raw::List(list) => {
-                Kind::List(list.into_iter().map(|item| item.value.into_node(file, item.referenced.line())).collect())
-            }
+            Raw::Scalar(value) => Kind::Scalar(match value {
+                Value::Number(number) => source_number(place.text, location).map_or(Value::Number(number), Value::Number),
+                other => other,
+            }),
+            Raw::List(list) => Kind::List(
+                list.into_iter()
+                    .map(|item| {
+                        let location = item.referenced;
+                        item.value.into_node(place, location.line(), Some(location))
+                    })
+                    .collect(),
+            ),
             Raw::Map(map) => Kind::Map(
                 map.into_iter()
                     .map(|(key, value)| {
                         let line = key.referenced.line();
-                        (key.value, value.into_node(file, line))
+                        (key.value, value.value.into_node(place, line, Some(value.referenced)))
                     })
                     .collect(),
             ),
         };
-        Node { file: file.clone(), line, kind }
+        Node { file: place.file.clone(), line, kind }
     }
+}
+
+/// A number as it was written: `12500.10` must not become `12500.1`.
+fn source_number(text: &str, location: Option<Location>) -> Option<Number> {
+    let span = location?.span();
+    let start = usize::try_from(span.byte_offset()?).ok()?;
+    let end = start + usize::try_from(span.byte_len()?).ok()?;
+    text.get(start..end)?.trim().parse().ok()
 }
 
 impl<'de> Deserialize<'de> for Raw {
@@ -261,6 +283,8 @@ mod tests {
         assert_eq!(node.locate("/b/1/c").as_str(), Some("1"));
         assert_eq!(node.locate("/b/9").line, 2);
         assert_eq!(node.to_value(), serde_json::json!({"a": 1, "b": ["x", {"c": "1"}]}));
+        let node = Node::parse("a.yaml", "a: 12500.10\nb: [1.0, 2]\n").expect("valid YAML");
+        assert_eq!(node.to_value().to_string(), r#"{"a":12500.10,"b":[1.0,2]}"#);
     }
 
     #[test]

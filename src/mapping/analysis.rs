@@ -8,13 +8,14 @@ use super::expression::Engine;
 use super::known;
 use super::problem::Problem;
 use jsonata_core::ast::AstNode;
+use indexmap::IndexSet;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) roots: BTreeSet<String>,
-    pub(super) reads: BTreeSet<Vec<String>>,
+    pub(super) reads: IndexSet<Vec<String>>,
     pub(super) variables: BTreeSet<String>,
     pub(super) functions: BTreeSet<String>,
     pub(super) opaque: bool,

@@ -4,6 +4,7 @@ use super::analysis::{self, Facts};
 use super::problem::Problem;
 use super::style::Styles;
 use super::{engine_core, engine_rs, known, rs_workers};
+use indexmap::IndexSet;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -104,7 +105,7 @@ impl Expression {
     }
 
     /// The dotted paths of those; a path stands for all that is below it.
-    pub fn reads(&self) -> &BTreeSet<Vec<String>> {
+    pub fn reads(&self) -> &IndexSet<Vec<String>> {
         &self.0.facts.reads
     }
 

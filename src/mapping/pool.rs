@@ -1,5 +1,6 @@
-//! Threads for what may take long: expressions that are not bounded and large inputs. They are few, have
-//! big stacks and a low priority, so the request threads stay free whatever runs here.
+//! Threads for what may take long: expressions that are not bounded and large inputs. They are few and have big
+//! stacks: half of the cores, so that the request threads keep the other half whatever runs here. Their priority is
+//! the ordinary one, because the time limit of an expression is counted on the wall clock.
 
 use super::problem::Problem;
 use std::future::Future;
@@ -52,8 +53,6 @@ fn start() -> SyncSender<Job> {
 }
 
 fn work(queue: &parking_lot::Mutex<Receiver<Job>>) {
-    // where the system does not let us, everything works at the ordinary priority
-    let _ = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min);
     loop {
         let job = queue.lock().recv();
         match job {

@@ -11,7 +11,8 @@ use crate::model::{Filter, FilterOp};
 /// One comparison of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    pub on: String,
+    /// A column's name, or a list of them of which any may match.
+    pub on: Value,
     pub op: &'static str,
     pub value: Value,
     pub literal: String,
@@ -108,7 +109,7 @@ fn encode_one(rule: &FilterRule, filter: &Filter, value: &Value) -> Result<Value
     };
     if let Some(values) = &rule.values {
         let unknown = || refused(format!("{value} is not a value of this field")).supported(values.names());
-        return values.write(value).cloned().ok_or_else(unknown);
+        return values.all(value).map(<[Value]>::to_vec).map(one_or_list).ok_or_else(unknown);
     }
     rule.codecs.iter().rev().try_fold(value.clone(), |value, codec| codec.write(&value).map_err(&refused))
 }
@@ -124,15 +125,34 @@ fn groups(rule: &FilterRule, filter: &Filter, value: &Value) -> Conditions {
             groups.map(|all| all.iter().map(|(column, value)| equals(column, value)).collect()).collect(),
         );
     }
-    let op = match (filter.op, value) {
-        (FilterOp::Exists, Value::Bool(false)) => "missing",
-        (op, _) => op.as_str(),
+    let on = one_or_list(rule.on.iter().map(|on| Value::String(on.clone())).collect());
+    let condition = |op, value| Condition { on: on.clone(), op, value, literal: rule.literal.clone() };
+    let all = match (filter.op, value) {
+        (FilterOp::Exists, Value::Bool(false)) => vec![condition("missing", Value::Bool(true))],
+        // One unified value may be several of the vendor's.
+        (FilterOp::Eq, Value::Array(_)) => vec![condition("in", value.clone())],
+        (FilterOp::Ne, Value::Array(values)) => values.iter().map(|value| condition("ne", value.clone())).collect(),
+        (FilterOp::In, Value::Array(values)) => vec![condition("in", Value::Array(flat(values)))],
+        (op, value) => vec![condition(op.as_str(), value.clone())],
     };
-    let on_each = rule
-        .on
+    Conditions(vec![all])
+}
+
+fn one_or_list(mut values: Vec<Value>) -> Value {
+    match values.len() {
+        1 => values.remove(0),
+        _ => Value::Array(values),
+    }
+}
+
+fn flat(values: &[Value]) -> Vec<Value> {
+    values
         .iter()
-        .map(|on| vec![Condition { on: on.clone(), op, value: value.clone(), literal: rule.literal.clone() }]);
-    Conditions(on_each.collect())
+        .flat_map(|value| match value {
+            Value::Array(inner) => inner.clone(),
+            one => vec![one.clone()],
+        })
+        .collect()
 }
 
 fn equals(column: &str, value: &Value) -> Condition {
@@ -141,7 +161,7 @@ fn equals(column: &str, value: &Value) -> Condition {
         Value::Number(_) => "number",
         _ => "string",
     };
-    Condition { on: column.to_owned(), op: "eq", value: value.clone(), literal: literal.to_owned() }
+    Condition { on: column.into(), op: "eq", value: value.clone(), literal: literal.to_owned() }
 }
 
 /// "After the last row": for columns c1…cn, `c1 > v1`, or `c1 = v1 and c2 > v2`, and so on. `columns` are
@@ -155,7 +175,7 @@ pub fn after(columns: &[(String, bool, String)], values: &[Value]) -> Conditions
                 (true, false) => "gt",
                 (true, true) => "lt",
             };
-            group.push(Condition { on: column.clone(), op, value: value.clone(), literal: literal.clone() });
+            group.push(Condition { on: column.as_str().into(), op, value: value.clone(), literal: literal.clone() });
         }
         group
     });
@@ -172,7 +192,7 @@ mod tests {
         let Conditions(groups) = after(&columns, &[json!("t"), json!("k")]);
         let shown: Vec<String> = groups
             .iter()
-            .map(|group| group.iter().map(|c| format!("{} {} {}", c.on, c.op, c.value)).collect::<Vec<_>>().join(" & "))
+            .map(|group| group.iter().map(|c| format!("{} {} {}", c.on.as_str().unwrap_or_default(), c.op, c.value)).collect::<Vec<_>>().join(" & "))
             .collect();
         assert_eq!(shown, ["M gt \"t\"", "M eq \"t\" & Id gt \"k\""]);
     }

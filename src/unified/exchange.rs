@@ -62,7 +62,14 @@ pub fn call_vars(call: &Call) -> Vars {
         .styled(call.provider.styles.clone())
 }
 
-pub fn render(call: &Call, shape: &RequestShape, scope: &Value, vars: &Vars) -> Result<Rendered, Error> {
+/// `default_body` is sent where the mapping says nothing of a body.
+pub fn render(
+    call: &Call,
+    shape: &RequestShape,
+    scope: &Value,
+    vars: &Vars,
+    default_body: Option<Value>,
+) -> Result<Rendered, Error> {
     let missing = |name: String| {
         Error::new(Kind::MappingFailed, format!("{}: the URL needs `{name}`, which has no value.", call.resource.name))
     };
@@ -89,8 +96,7 @@ pub fn render(call: &Call, shape: &RequestShape, scope: &Value, vars: &Vars) -> 
     }
     let body = match &shape.body {
         Some(leaf) => leaf.evaluate(scope, vars)?,
-        None if call.operation.is_write() && call.body.is_some() => scope.get("record").cloned(),
-        None => None,
+        None => default_body,
     };
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));

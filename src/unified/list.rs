@@ -52,7 +52,7 @@ pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Err
         return Ok(Reply::List { records: Vec::new(), next: None, warnings });
     }
     let input = scope.to_value();
-    let mut rendered = render(&call, &variant.request, &input, &call_vars(&call))?;
+    let mut rendered = render(&call, &variant.request, &input, &call_vars(&call), None)?;
     if let Some(Position::Link(link)) = position {
         rendered = Rendered { path_and_query: link.clone(), root: true, body: None, ..rendered };
     }
@@ -184,7 +184,11 @@ impl Paging<'_> {
             return self.link(&link).map(Some);
         }
         if self.variant.keyset.is_some() {
-            return Ok(full.then(|| self.keys(rows)).flatten().map(Position::Keys));
+            let more = match &next.more {
+                Some(more) => more.holds(body, vars)?,
+                None => full,
+            };
+            return Ok(more.then(|| self.keys(rows)).flatten().map(Position::Keys));
         }
         if let Some(cursor) = &next.cursor {
             let cursor = cursor.evaluate(body, vars)?.filter(|cursor| !is_end(cursor));

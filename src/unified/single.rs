@@ -138,7 +138,7 @@ struct Done<'c> {
 
 async fn execute<'c>(call: &'c Call, upstream: &upstream::Service, record: Option<Value>) -> Result<Done<'c>, Error> {
     let mut scope = Scope::of(call);
-    scope.set_some("record", record);
+    scope.set_some("record", record.clone());
     if call.operation != Operation::Delete {
         let only: Vec<String> = call.resource.only.keys().cloned().collect();
         scope.set_columns(columns(&call.resource, &call.query.fields, &only));
@@ -149,7 +149,7 @@ async fn execute<'c>(call: &'c Call, upstream: &upstream::Service, record: Optio
         return Err(early(not_found(call)));
     }
     let input = scope.to_value();
-    let rendered = render(call, &variant.request, &input, &call_vars(call)).map_err(early)?;
+    let rendered = render(call, &variant.request, &input, &call_vars(call), record).map_err(early)?;
     let answered = send(call, upstream, &variant.request, rendered).await?;
     let vars = answered.vars(call, &input);
     judge(call, &variant.answer, &answered, &vars)?;

@@ -28,7 +28,7 @@ pub async fn prepare(
         {
             continue;
         }
-        let rendered = render(call, &step.request, &input, &vars)?;
+        let rendered = render(call, &step.request, &input, &vars, None)?;
         let answered = send(call, upstream, &step.request, rendered).await?;
         let answer_vars = answered.vars(call, &input);
         let answer = Answer { ok: step.ok.clone(), ..Answer::default() };
