@@ -4,6 +4,12 @@
 
 pub mod cli;
 
+pub mod pipeline;
+
+pub mod api;
+
+pub mod app;
+
 pub mod store;
 
 pub mod author;

@@ -188,7 +188,12 @@ impl Paging<'_> {
                 Some(more) => more.holds(body, vars)?,
                 None => full,
             };
-            return Ok(more.then(|| self.keys(rows)).flatten().map(Position::Keys));
+            let keys = more.then(|| self.keys(rows)).flatten();
+            if more && keys.is_none() {
+                let detail = "the list goes on, but its last record has no value in a field it is sorted by";
+                warnings.push(Warning::new("list-truncated", detail));
+            }
+            return Ok(keys.map(Position::Keys));
         }
         if let Some(cursor) = &next.cursor {
             let cursor = cursor.evaluate(body, vars)?.filter(|cursor| !is_end(cursor));

@@ -9,6 +9,7 @@ mod list;
 mod plan;
 mod read;
 mod recheck;
+mod record_call;
 mod records;
 mod scope;
 mod single;
@@ -20,6 +21,7 @@ pub use ask::Asked;
 pub use call::{Call, Continuation, Position, Reply};
 pub use cursor::Cursor;
 pub use plan::supported_filters;
+pub use record_call::RecordCallLayer;
 pub use translate::Translate;
 pub use write::writable;
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::catalog::{Field, Place, Resource, Shape, Table, Target};
 use crate::error::{Error, Kind, Violation};
 use crate::mapping::{Path, Vars, merge};
-use crate::model::{Operation, Warning, escape, validate};
+use crate::model::{Operation, Type, Warning, escape, validate};
 
 /// The vendor's record for a create or an update.
 pub fn write_record(
@@ -180,7 +180,7 @@ impl Writer<'_> {
             }
             Shape::Value { write, .. } => {
                 if let Some(vendor) = self.convert(field, value, at) {
-                    self.put(write, vendor, value, at, base);
+                    self.put(field, write, vendor, value, at, base);
                 }
             }
             Shape::Object { base: inner, table } => {
@@ -218,10 +218,17 @@ impl Writer<'_> {
                 }
             }
         }
+        // An amount without a conversion is a number to the vendor, with the digits that the caller wrote.
+        if field.codecs.is_empty()
+            && field.member.kind == Type::Decimal
+            && let Some(number) = vendor.as_str().and_then(|text| text.parse().ok())
+        {
+            vendor = Value::Number(number);
+        }
         Some(vendor)
     }
 
-    fn put(&mut self, write: &Target, vendor: Value, value: &Value, at: &str, base: Option<&Path>) {
+    fn put(&mut self, field: &Field, write: &Target, vendor: Value, value: &Value, at: &str, base: Option<&Path>) {
         match write {
             Target::ReadOnly => {}
             Target::Path(path) => self.set(&below(base, path), vendor, at),
@@ -233,7 +240,7 @@ impl Writer<'_> {
                     vars = vars.with("value", vendor.clone());
                 }
                 match expression.evaluate(&self.input, &vars) {
-                    Ok(patch) => self.patch(patch.unwrap_or(Value::Null), sets, value, at),
+                    Ok(patch) => self.patch(field, patch.unwrap_or(Value::Null), sets, value, at),
                     Err(error) => self.invalid.push(Violation::at(at, error.to_string())),
                 }
             }
@@ -241,13 +248,13 @@ impl Writer<'_> {
     }
 
     /// What the patch leaves out of what it is said to set becomes a clear, not a loss.
-    fn patch(&mut self, mut patch: Value, sets: &[Path], value: &Value, at: &str) {
+    fn patch(&mut self, field: &Field, mut patch: Value, sets: &[Path], value: &Value, at: &str) {
         if !patch.is_object() {
             patch = Value::Object(Map::new());
         }
         for path in sets {
             if path.get(&patch).is_none() && self.operation != Operation::Create {
-                path.set(&mut patch, self.resource.clear.clone());
+                path.set(&mut patch, field.clear.as_ref().unwrap_or(&self.resource.clear).clone());
             }
         }
         if patch.as_object().is_some_and(Map::is_empty) && !value.is_null() {
@@ -286,13 +293,13 @@ impl Writer<'_> {
                 &no_members
             }
         };
-        let any_written = members.keys().any(|name| table.get(name).is_some_and(is_writable));
+        // A reference is sent back as it was read: its name follows from the id. Nothing else may be dropped.
+        let by_id = members.contains_key("id") && table.get("id").is_some_and(is_writable);
         for (name, value) in members {
             let at = format!("{at}/{}", escape(name));
             match table.get(name) {
                 Some(field) if is_writable(field) => self.field(field, value, &at, base),
-                // `{id, name}` is sent back as it was read: the name follows from the id.
-                _ if any_written => {
+                _ if by_id && name == "name" => {
                     self.warnings.push(Warning::at("ignored-member", at, format!("`{name}` follows from the rest")));
                 }
                 Some(_) => self.invalid.push(Violation::at(at, "it is read-only here")),

@@ -1,0 +1,91 @@
+//! Who is calling: the key in its usual place, or, for vendors' own clients, where the vendor's credential goes.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header};
+use percent_encoding::percent_decode_str;
+
+use super::problem::Refusal;
+use super::record::Facts;
+use crate::app::App;
+use crate::catalog::{Catalog, basic_user};
+use crate::error::{Error, Kind};
+
+/// What marks a text as one of our keys.
+const MARK: &str = "tl_";
+
+pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let passthrough = path.starts_with("/v1/passthrough") || path.contains("/passthrough");
+    let found = bearer(request.headers()).or_else(|| {
+        passthrough.then(|| borrowed(request.headers(), request.uri().query(), &app.catalog())).flatten()
+    });
+    let Some(key) = found else {
+        let detail = "Send the API key as `Authorization: Bearer tl_…`.";
+        return Refusal::from(Error::new(Kind::Unauthenticated, detail)).into_response();
+    };
+    match app.keys.authenticate(&key).await {
+        Ok(caller) => {
+            if let Some(facts) = request.extensions().get::<Facts>() {
+                facts.caller(&caller.tenant.0, &caller.key_id);
+            }
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => Refusal::from(error).into_response(),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next()?.to_str().ok()?;
+    // Two identities in one request are none.
+    if values.next().is_some() {
+        return None;
+    }
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
+}
+
+/// A key where a provider's own credential goes: any header that some provider uses for it (whatever its prefix), the
+/// user of basic authentication, or a query parameter. Only texts with our mark count, so a vendor's credential that a
+/// client sends by mistake is never taken for a key.
+fn borrowed(headers: &HeaderMap, query: Option<&str>, catalog: &Catalog) -> Option<String> {
+    let names = catalog.providers.values().flat_map(|provider| provider.credential_headers());
+    let in_headers = names.chain([&header::AUTHORIZATION]).find_map(|name| {
+        let value = headers.get(name)?.to_str().ok()?;
+        let last = basic_user(value).or_else(|| value.rsplit(' ').next().map(str::to_owned))?;
+        last.starts_with(MARK).then_some(last)
+    });
+    in_headers.or_else(|| {
+        let values = query?.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+        values.map(|value| percent_decode_str(value).decode_utf8_lossy().into_owned()).find(|value| value.starts_with(MARK))
+    })
+}
+
+/// The query without the parameters that hold one of our keys: they must not reach the vendor.
+pub fn without_keys(query: &str) -> String {
+    let holds_key = |pair: &&str| {
+        let value = pair.split_once('=').map_or("", |(_, value)| value);
+        percent_decode_str(value).decode_utf8_lossy().starts_with(MARK)
+    };
+    query.split('&').filter(|pair| !holds_key(pair)).collect::<Vec<_>>().join("&")
+}
+
+/// Removes every header that holds one of our keys.
+pub fn remove_keys(headers: &mut HeaderMap) {
+    let holding: Vec<_> = headers
+        .iter()
+        .filter(|(_, value)| {
+            value.to_str().is_ok_and(|text| {
+                basic_user(text).is_some_and(|user| user.starts_with(MARK))
+                    || text.rsplit(' ').next().is_some_and(|last| last.starts_with(MARK))
+            })
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    holding.iter().for_each(|name| {
+        headers.remove(name);
+    });
+}

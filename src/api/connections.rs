@@ -1,0 +1,114 @@
+//! `/v1/connections`: accounts of customers, created by importing their credentials.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::body;
+use super::crm::caller;
+use super::prefer::pairs;
+use super::problem::Refusal;
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::connections::{Change, ConnectionId, Filter, NewConnection, OnConflict, view};
+use crate::error::{Error, Kind, Violation};
+
+type Answer = Result<Response, Refusal>;
+
+const PAGE: usize = 100;
+
+pub async fn list(State(app): State<App>, request: Request) -> Answer {
+    let (parts, _) = request.into_parts();
+    let caller = caller(&parts)?;
+    require_any(&caller, &[Scope::Connect, Scope::Admin, Scope::Read])?;
+    let mut filter = Filter { limit: PAGE, ..Filter::default() };
+    for (name, value) in pairs(&parts)? {
+        match name.as_str() {
+            "provider" => filter.provider = Some(value),
+            "customer_id" => filter.customer_id = Some(value),
+            "limit" => {
+                let limit = value.parse::<usize>().ok().filter(|limit| (1..=1000).contains(limit));
+                filter.limit = limit.ok_or_else(|| invalid("limit", "an integer from 1 to 1000"))?;
+            }
+            "cursor" => {
+                filter.after = Some(ConnectionId::parse(&value).ok_or_else(|| {
+                    Error::new(Kind::InvalidCursor, "The cursor is not one of this list.")
+                })?);
+            }
+            _ => {
+                let known = ["provider", "customer_id", "limit", "cursor"];
+                return Err(Error::new(Kind::UnknownParameter, "There is no such query parameter here.")
+                    .violation(Violation::parameter(name, "it is not known"))
+                    .supported(known)
+                    .into());
+            }
+        }
+    }
+    let listed = app.connections.list(&caller, filter).await?;
+    let data: Vec<Value> = listed.data.iter().map(view::record).collect();
+    Ok(Json(json!({"data": data, "next_cursor": listed.next.map(|id| id.0.to_string())})).into_response())
+}
+
+pub async fn create(State(app): State<App>, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    let caller = caller(&parts)?;
+    require_any(&caller, &[Scope::Connect, Scope::Admin])?;
+    let mut on_conflict = None;
+    for (name, value) in pairs(&parts)? {
+        if name != "on_conflict" {
+            return Err(invalid(&name, "on_conflict=replace or nothing").into());
+        }
+        on_conflict = Some(OnConflict::parse(&value).ok_or_else(|| invalid("on_conflict", "fail or replace"))?);
+    }
+    let body = Value::Object(body::object(&parts, body).await?);
+    let mut new = NewConnection::from_json(&body)?;
+    if let Some(on_conflict) = on_conflict {
+        new.on_conflict = on_conflict;
+    }
+    let created = app.connections.create(&caller, new).await?;
+    let status = if created.replaced { StatusCode::OK } else { StatusCode::CREATED };
+    let mut response = (status, Json(view::record(&created.overview))).into_response();
+    let location = format!("/v1/connections/{}", created.overview.connection.id);
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+pub async fn get(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
+    let (parts, _) = request.into_parts();
+    let caller = caller(&parts)?;
+    require_any(&caller, &[Scope::Connect, Scope::Admin, Scope::Read])?;
+    Ok(Json(view::record(&app.connections.get(&caller, &id).await?)).into_response())
+}
+
+pub async fn update(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    let caller = caller(&parts)?;
+    require_any(&caller, &[Scope::Connect, Scope::Admin])?;
+    let change = Change::from_json(&Value::Object(body::object(&parts, body).await?))?;
+    Ok(Json(view::record(&app.connections.update(&caller, &id, &change).await?)).into_response())
+}
+
+pub async fn delete(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
+    let (parts, _) = request.into_parts();
+    let caller = caller(&parts)?;
+    require_any(&caller, &[Scope::Connect, Scope::Admin])?;
+    app.connections.delete(&caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Any of the scopes will do; the refusal names the first.
+fn require_any(caller: &Caller, scopes: &[Scope]) -> Result<(), Error> {
+    if scopes.iter().any(|scope| caller.scopes.contains(*scope)) {
+        return Ok(());
+    }
+    scopes.first().map_or(Ok(()), |scope| caller.require(*scope))
+}
+
+fn invalid(parameter: &str, expected: &str) -> Error {
+    Error::new(Kind::InvalidRequest, "A query parameter cannot be understood.")
+        .violation(Violation::parameter(parameter, "the value cannot be used").expected(expected))
+}

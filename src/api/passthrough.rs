@@ -1,0 +1,129 @@
+//! The raw route: method, path, query and body to the connection's own CRM and back, streamed, never re-serialised.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, Method};
+use tower::ServiceExt;
+
+use super::authenticate::{remove_keys, without_keys};
+use super::crm::{caller, provider};
+use super::prefer::{Prefer, selector};
+use super::problem::Refusal;
+use super::record::Facts;
+use crate::app::App;
+use crate::auth::Scope;
+use crate::connections::Selector;
+use crate::error::{Error, Kind};
+use crate::net::Body;
+use crate::telemetry::{Labels, Timings};
+use crate::upstream::{self, headers, path};
+
+/// The largest upload. It is streamed, so this bounds abuse, not memory. Bytes.
+const MAX_UPLOAD: usize = 5 * 1024 * 1024 * 1024;
+
+const ORIGIN: HeaderName = HeaderName::from_static("throughline-origin");
+
+/// `/v1/passthrough/…`: the connection is named by header, or is the key's only one.
+pub async fn by_header(State(app): State<App>, request: Request) -> Result<Response, Refusal> {
+    let selector = selector(request.headers())?;
+    forward(&app, request, selector, "/v1/passthrough").await
+}
+
+/// `/v1/connections/{id}/passthrough/…`: for clients that can set only a base URL and a key.
+pub async fn by_path(
+    State(app): State<App>,
+    Path(place): Path<Vec<(String, String)>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let id = place.into_iter().find(|(name, _)| name == "id").map(|(_, id)| id).unwrap_or_default();
+    let mut selector: Selector = selector(request.headers())?;
+    if selector.connection.as_ref().is_some_and(|other| *other != id) {
+        let detail = "The path and the header Throughline-Connection name different connections.";
+        return Err(Error::new(Kind::InvalidRequest, detail).into());
+    }
+    let prefix = format!("/v1/connections/{id}/passthrough");
+    selector.connection = Some(id);
+    forward(&app, request, selector, &prefix).await
+}
+
+async fn forward(app: &App, request: Request, selector: Selector, prefix: &str) -> Result<Response, Refusal> {
+    let (mut parts, body) = request.into_parts();
+    let caller = caller(&parts)?;
+    caller.require(Scope::Passthrough)?;
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    if !reads {
+        caller.require(Scope::Write)?;
+    }
+    let connection = app.connections.resolve(&caller, &selector).await?;
+    connection.check_usable()?;
+    if let Some(facts) = parts.extensions.get::<Facts>() {
+        facts.connection(&connection.id.0, &connection.provider);
+    }
+    let provider = provider(&app.catalog(), &connection)?;
+    // The path as it came: decoding and encoding it again would change what the vendor sees.
+    let raw = parts.uri.path().strip_prefix(prefix).unwrap_or_default();
+    let raw = if raw.is_empty() { "/" } else { raw };
+    let target = match parts.uri.query().map(without_keys).filter(|query| !query.is_empty()) {
+        Some(query) => format!("{raw}?{query}"),
+        None => raw.to_owned(),
+    };
+    let target = path::passthrough_path(&target)?;
+    let rules = &provider.passthrough;
+    if rules.denies(raw) {
+        let detail = format!("This path of {} is not open to passthrough.", provider.title);
+        return Err(Error::new(Kind::Forbidden, detail).into());
+    }
+    if rules.methods.as_ref().is_some_and(|methods| !methods.contains(&parts.method)) {
+        let detail = format!("{} is not open to passthrough with this method.", provider.title);
+        return Err(Error::new(Kind::Forbidden, detail).into());
+    }
+    let prefer = Prefer::of(&parts.headers)?;
+    let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
+    let labels = Labels {
+        provider: connection.provider.clone(),
+        resource: "passthrough".into(),
+        operation: if reads { "read" } else { "write" },
+    };
+    remove_keys(&mut parts.headers);
+    let guard = app.metrics.request(labels.clone(), timings.clone());
+    let answer = app
+        .upstream
+        .clone()
+        .oneshot(upstream::Request {
+            connection,
+            labels,
+            method: parts.method,
+            path_and_query: target,
+            root: true,
+            passthrough: true,
+            headers: headers::passthrough_request(&parts.headers),
+            body: upload(body),
+            safe: false,
+            deadline: prefer.deadline,
+            timings,
+        })
+        .await;
+    guard.finish(answer.as_ref().map_or_else(|error| error.kind().code(), |_| "ok"));
+    let answer = answer.map_err(own)?;
+    let mut response = Response::new(axum::body::Body::empty());
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = headers::passthrough_response(&answer.headers);
+    response.headers_mut().insert(ORIGIN, HeaderValue::from_static("provider"));
+    *response.body_mut() = axum::body::Body::new(answer.into_stream());
+    Ok(response)
+}
+
+/// An empty body is sent as none, so that a request can be resent where nothing of it was.
+fn upload(body: axum::body::Body) -> Body {
+    if http_body::Body::is_end_stream(&body) {
+        return Body::empty();
+    }
+    Body::streaming(http_body_util::Limited::new(body, MAX_UPLOAD))
+}
+
+/// What is not the provider's own answer says so in `Throughline-Origin`, and never repeats what the vendor said.
+fn own(error: Error) -> Refusal {
+    Refusal::from(error).of_throughline()
+}

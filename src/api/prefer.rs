@@ -1,0 +1,79 @@
+//! What a caller says besides its request: how long it waits, what it wants back (RFC 7240), and which connection it
+//! means.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::request::Parts;
+use tokio::time::Instant;
+
+use crate::connections::Selector;
+use crate::error::{Error, Kind, Violation};
+
+const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: u64 = 120;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Prefer {
+    pub deadline: Instant,
+    pub minimal: bool,
+}
+
+impl Prefer {
+    /// Preferences that are not known are ignored, as RFC 7240 demands; a `wait` that is no number is a mistake.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Error> {
+        let mut wait = DEFAULT_WAIT;
+        let mut minimal = false;
+        for value in headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()) {
+            for preference in value.split(',').map(str::trim) {
+                match preference.split_once('=') {
+                    Some(("wait", seconds)) => {
+                        let seconds = seconds.parse::<u64>().ok().filter(|seconds| (1..=LONGEST_WAIT).contains(seconds));
+                        wait = Duration::from_secs(seconds.ok_or_else(|| {
+                            let expected = format!("seconds from 1 to {LONGEST_WAIT}");
+                            Error::new(Kind::InvalidRequest, "The preference `wait` cannot be understood.")
+                                .violation(Violation::parameter("Prefer", "wait is no such number").expected(expected))
+                        })?);
+                    }
+                    Some(("return", "minimal")) => minimal = true,
+                    _ => {}
+                }
+            }
+        }
+        Ok(Self { deadline: Instant::now() + wait, minimal })
+    }
+}
+
+/// The connection that the headers name. Whether they agree is for `connections` to say.
+pub fn selector(headers: &HeaderMap) -> Result<Selector, Error> {
+    let one = |name: &'static str| -> Result<Option<String>, Error> {
+        let mut values = headers.get_all(name).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        let unusable = |detail: &str| {
+            Error::new(Kind::InvalidRequest, format!("The header {name} cannot be used."))
+                .violation(Violation::parameter(name, detail))
+        };
+        if values.next().is_some() {
+            return Err(unusable("it stands there twice"));
+        }
+        value.to_str().map(|value| Some(value.to_owned())).map_err(|_| unusable("it is not plain text"))
+    };
+    Ok(Selector {
+        connection: one("throughline-connection")?,
+        customer: one("throughline-customer")?,
+        provider: one("throughline-provider")?,
+    })
+}
+
+/// The query's pairs, decoded. Malformed escapes are an error rather than a guess.
+pub fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, Error> {
+    let query = parts.uri.query().unwrap_or_default();
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_encoding::percent_decode_str(&spaced).decode_utf8().map(|text| text.into_owned()).map_err(|_| {
+            Error::new(Kind::InvalidRequest, "The query string is not valid UTF-8 in percent-encoding.")
+        })
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| Ok((decode(k)?, decode(v)?))).collect()
+}

@@ -1,0 +1,104 @@
+//! The outermost layer: gives the request its id and its timings, and writes its one line in the log.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
+use tracing::Instrument;
+
+use super::problem;
+use crate::app::App;
+use crate::error::Error;
+use crate::telemetry::Timings;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// An id that the caller may choose: it ends up in logs, so it is short and plain.
+const MAX_ID: usize = 128;
+
+/// What the access log says besides the HTTP facts; filled in by whoever learns it.
+#[derive(Clone, Default)]
+pub struct Facts(Arc<parking_lot::Mutex<FactsInner>>);
+
+#[derive(Default)]
+struct FactsInner {
+    tenant: Option<Arc<str>>,
+    key: Option<Arc<str>>,
+    connection: Option<Arc<str>>,
+    provider: Option<Arc<str>>,
+}
+
+impl Facts {
+    pub fn caller(&self, tenant: &Arc<str>, key: &Arc<str>) {
+        let mut facts = self.0.lock();
+        facts.tenant = Some(tenant.clone());
+        facts.key = Some(key.clone());
+    }
+
+    pub fn connection(&self, id: &Arc<str>, provider: &Arc<str>) {
+        let mut facts = self.0.lock();
+        facts.connection = Some(id.clone());
+        facts.provider = Some(provider.clone());
+    }
+}
+
+pub async fn record(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let _in_flight = app.metrics.enter();
+    let id = request_id(&request);
+    let timings = Arc::new(Timings::default());
+    let facts = Facts::default();
+    let method = request.method().clone();
+    // The route's pattern: paths hold ids, and query strings hold what people filter by.
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    request.extensions_mut().insert(timings.clone());
+    request.extensions_mut().insert(facts.clone());
+    let span = tracing::info_span!("request", request_id = %id);
+    let mut response = next.run(request).instrument(span).await;
+    let error = response.extensions_mut().remove::<Arc<Error>>();
+    if let Some(error) = &error {
+        problem::write(&mut response, error, &id);
+    }
+    let total = started.elapsed();
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    if let Ok(value) = HeaderValue::from_str(&timings.server_timing(total)) {
+        headers.insert(SERVER_TIMING, value);
+    }
+    let facts = facts.0.lock();
+    let status = response.status().as_u16();
+    let outcome = error.as_ref().map_or("ok", |error| error.kind().code());
+    tracing::info!(
+        request_id = %id,
+        method = %method,
+        route = route.as_deref().unwrap_or("(none)"),
+        status,
+        outcome,
+        tenant = facts.tenant.as_deref(),
+        key = facts.key.as_deref(),
+        connection = facts.connection.as_deref(),
+        provider = facts.provider.as_deref(),
+        total_ms = total.as_secs_f64() * 1000.0,
+        upstream_ms = timings.upstream().as_secs_f64() * 1000.0,
+        "answered"
+    );
+    if let Some(error) = error.filter(|_| status >= 500) {
+        tracing::error!(request_id = %id, error = ?error, "failed");
+    }
+    response
+}
+
+fn request_id(request: &Request) -> Arc<str> {
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic());
+    match given.filter(plain) {
+        Some(id) => id.into(),
+        None => format!("req_{}", crate::auth::base62::random(20).unwrap_or_default()).into(),
+    }
+}

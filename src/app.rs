@@ -1,0 +1,41 @@
+//! What handlers and layers may hold. Built by `serve`; nothing is constructed here.
+
+use std::sync::Arc;
+
+use crate::auth::Keys;
+use crate::catalog::{Catalog, Shared};
+use crate::connections::{Connections, Vault};
+use crate::telemetry::Metrics;
+use crate::{unified, upstream};
+
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+pub struct Parts {
+    pub keys: Keys,
+    pub connections: Connections,
+    pub vault: Vault,
+    pub catalog: Shared,
+    pub metrics: Arc<Metrics>,
+    pub unified: unified::Service,
+    pub upstream: upstream::Service,
+}
+
+impl App {
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The catalog of this moment. A request takes one snapshot and keeps to it.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.0.catalog.load_full()
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

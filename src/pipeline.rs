@@ -1,0 +1,57 @@
+//! The path of a request, whole: three stacks, read from top to bottom in the order in which a request meets them.
+//!
+//! `edge` speaks HTTP with the caller and hands either to `unified` (records of the one model) or straight to
+//! `upstream` (raw passthrough). `unified` turns one operation into a vendor's requests. `upstream` is the only way out
+//! to a CRM. Each stack is built once and cloned; a layer looks its keyed state up inside.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+use crate::connections::Connections;
+use crate::net::Client;
+use crate::telemetry::Metrics;
+use crate::{api, unified, upstream};
+
+/// HTTP in, HTTP out. It never fails: whatever goes wrong below has become a problem document when it gets here.
+///
+/// The connection, the body's size and the deadline are settled by the handlers, after authentication: nothing of a
+/// stranger's body is read.
+pub fn edge(app: App) -> Router {
+    let layers = ServiceBuilder::new()
+        // Outermost, so that every answer carries an id and its timings, refusals and panics included.
+        .layer(middleware::from_fn_with_state(app.clone(), api::record))
+        // Below the record, so that a panic is counted and logged like any other failure.
+        .layer(CatchPanicLayer::custom(api::panicked))
+        // Above all routes: no handler runs for a caller that is not known.
+        .layer(middleware::from_fn_with_state(app.clone(), api::authenticate));
+    api::routes().layer(layers).with_state(app)
+}
+
+/// One operation on one resource of one connection: records in, records out.
+pub fn unified(upstream: upstream::Service, metrics: Arc<Metrics>) -> unified::Service {
+    let stack = ServiceBuilder::new()
+        // Counts the call as its caller sees it: everything below, with its outcome.
+        .layer(unified::RecordCallLayer::new(metrics))
+        // The type changes here: what went in as records goes on as HTTP.
+        .service(unified::Translate::new(upstream));
+    unified::Service::new(stack)
+}
+
+/// One logical request to one CRM.
+pub fn upstream(connections: Connections, client: Client, metrics: Arc<Metrics>) -> upstream::Service {
+    let stack = ServiceBuilder::new()
+        // Above the credentials, so that each attempt is sent with the newest token.
+        .layer(upstream::RetryLayer::new(metrics.clone()))
+        // Late, because what filters headers must not be able to take the credential away again.
+        .layer(upstream::AddCredentialsLayer::new(connections))
+        // Below the retry: every exchange that the vendor sees is counted.
+        .layer(upstream::RecordAttemptLayer::new(metrics))
+        // Bounds one attempt, not the request: a second one may still be in time.
+        .layer(upstream::HeadTimeoutLayer::default())
+        .service(upstream::Send::new(client));
+    upstream::Service::new(stack)
+}

@@ -1,0 +1,69 @@
+//! Counts calls by provider, resource, operation and outcome, and how long they took.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use tower::{Layer, Service};
+
+use super::{Call, Reply};
+use crate::error::Error;
+use crate::telemetry::{Labels, Metrics};
+
+#[derive(Clone)]
+pub struct RecordCallLayer {
+    metrics: Arc<Metrics>,
+}
+
+impl RecordCallLayer {
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics }
+    }
+}
+
+impl<S> Layer<S> for RecordCallLayer {
+    type Service = RecordCall<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RecordCall { inner, metrics: self.metrics.clone() }
+    }
+}
+
+#[derive(Clone)]
+pub struct RecordCall<S> {
+    inner: S,
+    metrics: Arc<Metrics>,
+}
+
+impl<S> Service<Call> for RecordCall<S>
+where
+    S: Service<Call, Response = Reply, Error = Error>,
+    S::Future: Send + 'static,
+{
+    type Response = Reply;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Reply, Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        let labels = Labels {
+            provider: call.provider.name.clone(),
+            resource: call.resource.name.clone(),
+            operation: call.operation.as_str(),
+        };
+        let timings = call.timings.clone();
+        // A guard, so that a call is counted also when the caller leaves before it ends.
+        let guard = self.metrics.request(labels.clone(), timings.clone());
+        let metrics = self.metrics.clone();
+        let reply = self.inner.call(call);
+        Box::pin(async move {
+            let reply = reply.await;
+            metrics.mapping(&labels, "in", timings.mapping());
+            guard.finish(reply.as_ref().map_or_else(|error| error.kind().code(), |_| "ok"));
+            reply
+        })
+    }
+}
