@@ -1,0 +1,177 @@
+//! The whole file, read and checked: what the engine works from.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+use super::column::Source;
+use super::fault::FAULTS;
+use super::language::Language;
+use super::limit::Limit;
+use super::object::Object;
+use super::route::Route;
+use super::template::Template;
+use super::words::{Problems, Words};
+use crate::catalog::{Node, Problem};
+
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Names of objects and columns, and texts, are the same in capitals.
+    pub(super) fold: bool,
+    pub(super) auth: Auth,
+    pub(super) content_type: String,
+    /// Headers of every answer.
+    pub(super) headers: Vec<(String, Template)>,
+    pub(super) limits: Vec<Limit>,
+    pub(super) languages: BTreeMap<String, Language>,
+    /// Lists that seeds pick from.
+    pub(super) lists: Map<String, Value>,
+    pub(super) objects: IndexMap<String, Object>,
+    pub(super) links: Vec<Link>,
+    pub(super) routes: Vec<Route>,
+    pub(super) errors: BTreeMap<String, Answer>,
+}
+
+/// How the credential is presented.
+#[derive(Debug, Default)]
+pub(super) struct Auth {
+    pub(super) header: String,
+    pub(super) prefix: String,
+}
+
+/// Records of one object may be linked with records of another. One line for each direction.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) from: String,
+    pub(super) to: String,
+    /// The vendor's words for it: maps with an `id`, given to templates as they are.
+    pub(super) types: Vec<Value>,
+}
+
+impl Plan {
+    pub(super) fn read(provider: &str, text: &str) -> Result<Self, Vec<Problem>> {
+        let mut node = Node::parse(&format!("{provider}/sandbox.yaml"), text).map_err(|problem| vec![problem])?;
+        if let Some(Value::Object(params)) = node.get("params").map(Node::to_value) {
+            node.substitute(&params);
+        }
+        let problems = Problems::default();
+        let plan = Self::read_words(&node, &problems);
+        plan.check(&node, &problems);
+        let problems = problems.into_sorted();
+        if problems.is_empty() { Ok(plan) } else { Err(problems) }
+    }
+
+    fn read_words(node: &Node, problems: &Problems) -> Self {
+        let mut words = Words::of(node, problems);
+        words.get("params");
+        let auth = words.need("auth").map(|node| {
+            let mut words = Words::of(node, problems);
+            let auth = Auth {
+                header: words.need_text("header").to_ascii_lowercase(),
+                prefix: words.text("prefix").unwrap_or_default().to_owned(),
+            };
+            words.finish();
+            auth
+        });
+        let lists = words.get("lists").map(Node::to_value);
+        let objects = words.entries("objects");
+        let languages = words.entries("languages");
+        let errors = words.entries("errors");
+        let plan = Self {
+            fold: words.flag("ignore_case"),
+            auth: auth.unwrap_or_default(),
+            content_type: words.text("content_type").unwrap_or("application/json").to_owned(),
+            headers: words.templates("headers"),
+            limits: words.list("limits").iter().map(|node| Limit::read(node, problems)).collect(),
+            languages: languages
+                .into_iter()
+                .map(|(name, node)| (name.to_owned(), Language::read(node, problems)))
+                .collect(),
+            lists: lists.and_then(|lists| lists.as_object().cloned()).unwrap_or_default(),
+            objects: objects
+                .into_iter()
+                .map(|(name, node)| (name.to_owned(), Object::read(name, node, problems)))
+                .collect(),
+            links: words.list("links").iter().map(|node| Link::read(node, problems)).collect(),
+            routes: words.list("routes").iter().filter_map(|node| Route::read(node, problems)).collect(),
+            errors: errors.into_iter().map(|(name, node)| (name.to_owned(), Answer::read(node, problems))).collect(),
+        };
+        words.finish();
+        plan
+    }
+
+    /// What can only be seen in the whole: names that lead nowhere.
+    fn check(&self, node: &Node, problems: &Problems) {
+        let at = |pointer: &str| node.locate(pointer);
+        for (name, object) in &self.objects {
+            for (column_name, column) in &object.columns {
+                let place = at(&format!("/objects/{name}/columns/{column_name}"));
+                let other = match &column.source {
+                    Source::Link(other) => Some(other),
+                    _ => column.to.as_ref(),
+                };
+                if let Some(other) = other.filter(|other| !self.objects.contains_key(*other)) {
+                    problems.add(place, format!("there is no object `{other}`"));
+                }
+                if let Source::Table { column: by, .. } = &column.source
+                    && !object.columns.contains_key(by)
+                {
+                    problems.add(place, format!("`{by}` is not one of the columns"));
+                }
+            }
+        }
+        for (index, link) in self.links.iter().enumerate() {
+            for name in [&link.from, &link.to].into_iter().filter(|name| !self.objects.contains_key(*name)) {
+                problems.add(at(&format!("/links/{index}")), format!("there is no object `{name}`"));
+            }
+        }
+        for (index, route) in self.routes.iter().enumerate() {
+            let place = at(&format!("/routes/{index}"));
+            if let Some(name) = route.object.as_ref().filter(|name| !self.objects.contains_key(*name)) {
+                problems.add(place, format!("there is no object `{name}`"));
+            }
+            for written in [&route.statement, &route.filter, &route.order].into_iter().flatten() {
+                if !self.languages.contains_key(&written.language) {
+                    problems.add(place, format!("there is no language `{}`", written.language));
+                }
+            }
+        }
+        let mut known: Vec<&str> = FAULTS.iter().map(|(name, _)| *name).collect();
+        known.extend(self.limits.iter().map(|limit| limit.fault.as_str()));
+        known.extend(
+            self.objects.values().flat_map(|object| object.columns.values()).filter_map(|c| c.unique.as_deref()),
+        );
+        known.extend(self.routes.iter().filter_map(|route| route.select.as_ref()?.unknown.as_deref()));
+        for name in self.errors.keys().filter(|name| !known.contains(&name.as_str())) {
+            problems.add(
+                at(&format!("/errors/{name}")),
+                format!("nothing leads to the error `{name}`; known are: {}", known.join(", ")),
+            );
+        }
+    }
+
+    /// The object of this name or alias.
+    pub(super) fn object(&self, name: &str) -> Option<&Object> {
+        let same = |known: &str| known == name || self.fold && known.eq_ignore_ascii_case(name);
+        self.objects.values().find(|object| same(&object.name) || object.aliases.iter().any(|alias| same(alias)))
+    }
+
+    pub(super) fn link(&self, from: &str, to: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.from == from && link.to == to)
+    }
+}
+
+impl Link {
+    fn read(node: &Node, problems: &Problems) -> Self {
+        let mut words = Words::of(node, problems);
+        let link = Self {
+            from: words.need_text("from").to_owned(),
+            to: words.need_text("to").to_owned(),
+            types: words.list("types").iter().map(Node::to_value).collect(),
+        };
+        words.finish();
+        link
+    }
+}

@@ -1,0 +1,143 @@
+//! Records as the vendor shows them: computed columns, related records, and the template around it all.
+
+use serde_json::{Map, Value, json};
+
+use super::column::{Kind, Source};
+use super::fault::Fault;
+use super::object::Object;
+use super::plan::Plan;
+use super::state::{Record, State};
+use super::template::as_text;
+
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) state: &'a State,
+}
+
+impl<'a> View<'a> {
+    /// The column of this name in the vendor's own spelling; `A.B` is the column B of the related record A.
+    pub(super) fn resolve(&self, object: &Object, name: &str) -> Option<String> {
+        if let Some((known, _)) = object.column(name, self.plan.fold) {
+            return Some(known.clone());
+        }
+        let (relation, rest) = name.split_once('.')?;
+        let (relation, to) = self.relation(object, relation)?;
+        Some(format!("{relation}.{}", self.resolve(to, rest)?))
+    }
+
+    fn relation(&self, object: &Object, name: &str) -> Option<(&'a str, &'a Object)> {
+        let object = self.plan.objects.get(&object.name)?;
+        let same = |known: &str| known == name || self.plan.fold && known.eq_ignore_ascii_case(name);
+        let column = object.columns.values().find(|column| column.relation.as_deref().is_some_and(same))?;
+        let to = self.plan.objects.get(column.to.as_ref()?)?;
+        Some((column.relation.as_deref()?, to))
+    }
+
+    /// The record that a relation leads to.
+    fn related(&self, object: &Object, record: &Record, relation: &str) -> Option<(&'a Object, &'a Record)> {
+        let (_, to) = self.relation(object, relation)?;
+        let (name, _) = object.columns.iter().find(|(_, column)| column.relation.as_deref() == Some(relation))?;
+        let id = self.cell(object, record, name).ok().and_then(|id| as_text(&id))?;
+        let (_, record) = self.state.record(to, &id).ok()?;
+        Some((to, record))
+    }
+
+    /// The kind of a resolved column.
+    pub(super) fn kind(&self, object: &Object, name: &str) -> Kind {
+        if let Some(column) = object.columns.get(name) {
+            return column.kind;
+        }
+        let deeper = name.split_once('.').and_then(|(relation, rest)| Some((self.relation(object, relation)?.1, rest)));
+        deeper.map_or(Kind::Text, |(to, rest)| self.kind(to, rest))
+    }
+
+    /// All values of a resolved column: one, or the ids of linked records.
+    pub(super) fn cells(&self, object: &Object, record: &Record, name: &str) -> Result<Vec<Value>, Fault> {
+        match object.columns.get(name).map(|column| &column.source) {
+            Some(Source::Link(other)) => {
+                let ids = self.state.linked(&object.name, &record.id, other);
+                Ok(ids.iter().cloned().map(Value::String).collect())
+            }
+            _ => Ok(vec![self.cell(object, record, name)?]),
+        }
+    }
+
+    pub(super) fn cell(&self, object: &Object, record: &Record, name: &str) -> Result<Value, Fault> {
+        let Some(column) = object.columns.get(name) else {
+            let related = name.split_once('.').and_then(|(relation, rest)| {
+                let (to, record) = self.related(object, record, relation)?;
+                Some((to, record, rest))
+            });
+            return related.map_or(Ok(Value::Null), |(to, record, rest)| self.cell(to, record, rest));
+        };
+        let stored = |name: &str| record.values.get(name).cloned().unwrap_or(Value::Null);
+        let value = match &column.source {
+            Source::Stored => return Ok(stored(name)),
+            Source::Table { column, values, otherwise } => {
+                as_text(&stored(column)).and_then(|text| values.get(&text)).unwrap_or(otherwise).clone()
+            }
+            Source::Template(template) => template.render(&record.values)?.unwrap_or(Value::Null),
+            Source::Link(other) => {
+                self.state.linked(&object.name, &record.id, other).first().cloned().map_or(Value::Null, Value::String)
+            }
+        };
+        let empty = value.as_object().is_some_and(|members| members.values().all(Value::is_null));
+        Ok(match value {
+            _ if empty => Value::Null,
+            Value::Bool(_) | Value::Number(_) if object.text_only => Value::String(value.to_string()),
+            value => value,
+        })
+    }
+
+    /// The columns that are shown if these are asked for.
+    pub(super) fn selection(&self, object: &Object, names: Option<Vec<String>>) -> Vec<String> {
+        let mut select = object.always.clone();
+        match names {
+            Some(names) => select.extend(names),
+            None if !object.shown.is_empty() => select.extend(object.shown.iter().cloned()),
+            None => {
+                let open = object.columns.iter().filter(|(_, column)| !column.hidden);
+                select.extend(open.map(|(name, _)| name.clone()));
+            }
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        select.retain(|name| seen.insert(name.clone()));
+        select
+    }
+
+    /// A record in its template.
+    pub(super) fn show(
+        &self,
+        object: &Object,
+        record: &Record,
+        select: &[String],
+        linked: Option<Value>,
+    ) -> Result<Value, Fault> {
+        let mut columns = Map::with_capacity(select.len());
+        for name in select {
+            if object.columns.contains_key(name) {
+                columns.insert(name.clone(), self.cell(object, record, name)?);
+                continue;
+            }
+            let Some((relation, _)) = name.split_once('.') else { continue };
+            if columns.contains_key(relation) {
+                continue;
+            }
+            let part = |name: &String| {
+                name.split_once('.').filter(|(first, _)| *first == relation).map(|(_, rest)| rest.to_owned())
+            };
+            let inner: Vec<String> = select.iter().filter_map(part).collect();
+            let value = match self.related(object, record, relation) {
+                Some((to, record)) => self.show(to, record, &inner, None)?,
+                None => Value::Null,
+            };
+            columns.insert(relation.to_owned(), value);
+        }
+        let mut scope = json!({ "id": record.id, "object": object.name, "columns": columns, "all": record.values });
+        if let (Some(members), Some(linked)) = (scope.as_object_mut(), linked) {
+            members.insert("linked".to_owned(), linked);
+        }
+        Ok(object.record.render(&scope)?.unwrap_or(Value::Null))
+    }
+}

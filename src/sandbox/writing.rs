@@ -1,0 +1,292 @@
+//! Get, create, update, upsert, delete and links: what happens to single records.
+
+use serde_json::{Map, Value, json};
+
+use super::column::Source;
+use super::condition::compare;
+use super::engine::Asked;
+use super::fault::Fault;
+use super::object::Object;
+use super::state::{Absent, Record, State};
+use super::template::as_text;
+use super::view::View;
+
+/// A written record, checked: what to store, and what to link with.
+struct Draft {
+    values: Map<String, Value>,
+    links: Vec<(String, Option<String>)>,
+}
+
+impl Asked<'_> {
+    pub(super) fn get(&self, state: &State) -> Result<Value, Fault> {
+        let object = self.object()?;
+        let view = View { plan: self.plan, state };
+        let (_, record) = self.found(state, object, "id")?;
+        let select = self.selection(&view, object)?;
+        let linked = self.included(&view, object, record)?;
+        Ok(json!({ "id": record.id, "record": view.show(object, record, &select, linked)? }))
+    }
+
+    pub(super) fn create(&self, state: &mut State) -> Result<Value, Fault> {
+        let object = self.object()?;
+        let draft = self.draft(state, object, None)?;
+        let links = self.new_links(state, object)?;
+        let id = self.store(state, object, draft)?;
+        for (other, other_id) in links {
+            state.link(&object.name, &id, &other, &other_id, false);
+        }
+        self.written_record(state, object, &id, true)
+    }
+
+    pub(super) fn update(&self, state: &mut State) -> Result<Value, Fault> {
+        let object = self.object()?;
+        let (number, id) = {
+            let (number, record) = self.found(state, object, "id")?;
+            (number, record.id.clone())
+        };
+        let draft = self.draft(state, object, Some(number))?;
+        self.merge(state, object, number, &id, draft);
+        self.written_record(state, object, &id, false)
+    }
+
+    /// Creates or updates the record whose column has the value in the path.
+    pub(super) fn upsert(&self, state: &mut State) -> Result<Value, Fault> {
+        let object = self.object()?;
+        let (name, value) = (self.capture("column").unwrap_or_default(), self.capture("value").unwrap_or_default());
+        let unknown = || Fault::new("unknown_column").with("column", name).with("object", object.name.as_str());
+        let (name, column) = object.column(name, self.plan.fold).ok_or_else(unknown)?;
+        if column.unique.is_none() {
+            return Err(unknown());
+        }
+        let value = column.accept(name, &Value::from(value), &object.stamp, object.text_only)?;
+        let there = self.same(state, object, name, &value, None);
+        let mut draft = self.draft(state, object, there.as_ref().map(|(number, _)| *number))?;
+        match there {
+            Some((number, id)) => {
+                self.merge(state, object, number, &id, draft);
+                self.written_record(state, object, &id, false)
+            }
+            None => {
+                draft.values.insert(name.clone(), value);
+                let id = self.store(state, object, draft)?;
+                self.written_record(state, object, &id, true)
+            }
+        }
+    }
+
+    pub(super) fn delete(&self, state: &mut State) -> Result<Value, Fault> {
+        let object = self.object()?;
+        let (number, _) = self.found(state, object, "id")?;
+        state.remove(&object.name, number);
+        Ok(json!({}))
+    }
+
+    pub(super) fn links(&self, state: &State) -> Result<Value, Fault> {
+        let object = self.object()?;
+        let other = self.named(self.capture("other").unwrap_or_default())?;
+        let (_, record) = self.found(state, object, "id")?;
+        let types = self.plan.link(&object.name, &other.name).map(|link| link.types.clone()).unwrap_or_default();
+        let mut records = Vec::new();
+        for id in state.linked(&object.name, &record.id, &other.name) {
+            match &self.route.each {
+                Some(each) => records.extend(each.render(&json!({ "id": id, "types": types }))?),
+                None => records.push(json!({ "id": id })),
+            }
+        }
+        Ok(json!({ "id": record.id, "total": records.len(), "records": records, "done": true }))
+    }
+
+    pub(super) fn link(&self, state: &mut State, there: bool) -> Result<Value, Fault> {
+        let object = self.object()?;
+        let other = self.named(self.capture("other").unwrap_or_default())?;
+        let id = self.found(state, object, "id")?.1.id.clone();
+        let other_id = self.found(state, other, "other_id")?.1.id.clone();
+        let link = self
+            .plan
+            .link(&object.name, &other.name)
+            .ok_or_else(|| Fault::new("bad_link").with("id", other_id.as_str()))?;
+        if there {
+            state.link(&object.name, &id, &other.name, &other_id, false);
+        } else {
+            state.unlink(&object.name, &id, &other.name, &other_id);
+        }
+        Ok(json!({ "id": id, "other_id": other_id, "types": link.types }))
+    }
+
+    /// The record that a capture names.
+    fn found<'s>(&self, state: &'s State, object: &Object, capture: &str) -> Result<(u64, &'s Record), Fault> {
+        let id = self.capture(capture).unwrap_or_default();
+        state.record(object, id).map_err(|absent| {
+            let name = match absent {
+                Absent::Never => "not_found",
+                Absent::Deleted => "deleted",
+            };
+            Fault::new(name).with("id", id).with("object", object.name.as_str())
+        })
+    }
+
+    /// Reads and checks the record in the body. Nothing is changed.
+    fn draft(&self, state: &State, object: &Object, number: Option<u64>) -> Result<Draft, Fault> {
+        let given = match &self.route.record {
+            Some(record) => record.render(&self.scope)?,
+            None => self.scope.get("body").cloned(),
+        };
+        let given = match given {
+            Some(Value::Object(given)) => given,
+            None | Some(Value::Null) if self.route.record.is_some() => Map::new(),
+            _ => return Err(Fault::new("bad_json").with("message", "the body does not hold a record")),
+        };
+        let mut draft = Draft { values: Map::new(), links: Vec::new() };
+        for (given_name, value) in given.iter().filter(|(name, _)| !object.ignored.contains(name)) {
+            let fault =
+                |name: &str| Fault::new(name).with("column", given_name.as_str()).with("object", object.name.as_str());
+            let known = object.column(given_name, self.plan.fold).filter(|(_, column)| !column.hidden);
+            let (name, column) = known.ok_or_else(|| fault("unknown_column"))?;
+            if column.read_only {
+                return Err(fault("read_only_column"));
+            }
+            let value = column.accept(name, value, &object.stamp, object.text_only)?;
+            let to = match &column.source {
+                Source::Link(other) => Some(other),
+                _ => column.to.as_ref(),
+            };
+            if let (Some(to), Some(id)) = (to, as_text(&value)) {
+                let there = self.plan.object(to).is_some_and(|to| state.record(to, &id).is_ok());
+                there
+                    .then_some(())
+                    .ok_or_else(|| fault("bad_reference").with("id", id.as_str()).with("value", id.as_str()))?;
+            }
+            if let Some(unique) = &column.unique
+                && !value.is_null()
+                && let Some((_, other_id)) = self.same(state, object, name, &value, number)
+            {
+                return Err(fault(unique).with("other_id", other_id).with("value", value));
+            }
+            match &column.source {
+                Source::Link(other) => draft.links.push((other.clone(), as_text(&value))),
+                _ => {
+                    draft.values.insert(name.clone(), value);
+                }
+            }
+        }
+        self.check_required(object, &mut draft, number.is_none())?;
+        Ok(draft)
+    }
+
+    fn check_required(&self, object: &Object, draft: &mut Draft, new: bool) -> Result<(), Fault> {
+        if new {
+            for (name, column) in &object.columns {
+                if let Some(default) = &column.default {
+                    draft.values.entry(name.clone()).or_insert_with(|| default.clone());
+                }
+            }
+        }
+        let missing: Vec<&str> = object
+            .columns
+            .iter()
+            .filter(|(name, column)| column.required && draft.values.get(*name).map_or(new, Value::is_null))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        match missing.first() {
+            None => Ok(()),
+            Some(first) => Err(Fault::new("missing_required")
+                .with("column", *first)
+                .with("columns", missing.clone())
+                .with("object", object.name.as_str())),
+        }
+    }
+
+    /// Another record with this value in this column.
+    fn same(
+        &self,
+        state: &State,
+        object: &Object,
+        name: &str,
+        value: &Value,
+        but: Option<u64>,
+    ) -> Option<(u64, String)> {
+        let kind = object.columns.get(name)?.kind;
+        let mut rows = state.table(&object.name)?.rows.iter().filter(|(number, _)| Some(**number) != but);
+        let same = |record: &Record| {
+            let there = record.values.get(name)?;
+            compare(kind, there, value, self.plan.fold).filter(|order| order.is_eq())
+        };
+        rows.find(|(_, record)| same(record).is_some()).map(|(number, record)| (*number, record.id.clone()))
+    }
+
+    /// The links that a create asks for, each to a record that exists.
+    fn new_links(&self, state: &State, object: &Object) -> Result<Vec<(String, String)>, Fault> {
+        let list = match self.route.links.as_ref().map(|links| links.render(&self.scope)).transpose()?.flatten() {
+            Some(Value::Array(list)) => list,
+            Some(one @ Value::Object(_)) => vec![one],
+            _ => return Ok(Vec::new()),
+        };
+        let mut links = Vec::new();
+        for item in &list {
+            let id = item.get("id").and_then(as_text).unwrap_or_default();
+            let bad = || Fault::new("bad_link").with("id", id.as_str());
+            let kind = item.get("type").and_then(as_text);
+            let typed = self.plan.links.iter().filter(|link| link.from == object.name).find(|link| {
+                kind.is_some() && link.types.iter().any(|known| known.get("id").and_then(as_text) == kind)
+            });
+            let name = item.get("object").and_then(as_text).or_else(|| typed.map(|link| link.to.clone()));
+            let other = name.and_then(|name| self.plan.object(&name)).ok_or_else(bad)?;
+            let (_, record) = state.record(other, &id).map_err(|_| bad())?;
+            links.push((other.name.clone(), record.id.clone()));
+        }
+        Ok(links)
+    }
+
+    fn store(&self, state: &mut State, object: &Object, draft: Draft) -> Result<String, Fault> {
+        let (number, id) = state.next_id(object);
+        let mut record = Record { id: id.clone(), values: Value::Object(draft.values) };
+        record.set(&object.key, Value::String(id.clone()));
+        for name in [&object.created, &object.updated].into_iter().flatten() {
+            record.set(name, self.stamp(object));
+        }
+        state.insert(object, number, record);
+        relink(state, object, &id, draft.links);
+        Ok(id)
+    }
+
+    fn merge(&self, state: &mut State, object: &Object, number: u64, id: &str, draft: Draft) {
+        if let Some(values) = state.values_mut(&object.name, number) {
+            values.extend(draft.values);
+            if let Some(updated) = &object.updated {
+                values.insert(updated.clone(), self.stamp(object));
+            }
+        }
+        relink(state, object, id, draft.links);
+    }
+
+    fn stamp(&self, object: &Object) -> Value {
+        Value::String(self.now.strftime(&object.stamp).to_string())
+    }
+
+    fn written_record(&self, state: &State, object: &Object, id: &str, created: bool) -> Result<Value, Fault> {
+        let view = View { plan: self.plan, state };
+        let gone = |_| Fault::broken("a record vanished while it was written".to_owned());
+        let (_, record) = state.record(object, id).map_err(gone)?;
+        let mut names: Vec<String> = Vec::new();
+        for (name, _) in object.columns.iter().filter(|(_, column)| !column.hidden) {
+            if !object.sparse || !view.cell(object, record, name)?.is_null() {
+                names.push(name.clone());
+            }
+        }
+        let select = view.selection(object, Some(names));
+        Ok(json!({ "id": id, "created": created, "record": view.show(object, record, &select, None)? }))
+    }
+}
+
+/// Puts the record that a column names in the first place; none takes the first one away.
+fn relink(state: &mut State, object: &Object, id: &str, links: Vec<(String, Option<String>)>) {
+    for (other, other_id) in links {
+        let first = state.linked(&object.name, id, &other).first().cloned();
+        if let Some(first) = first.filter(|first| other_id.as_ref() != Some(first)) {
+            state.unlink(&object.name, id, &other, &first);
+        }
+        if let Some(other_id) = other_id {
+            state.link(&object.name, id, &other, &other_id, true);
+        }
+    }
+}
