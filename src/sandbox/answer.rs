@@ -1,7 +1,7 @@
 //! An answer as a template, and how it becomes an HTTP response.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::fault::Fault;
@@ -33,12 +33,8 @@ impl Answer {
         answer
     }
 
-    pub(super) fn render(
-        &self,
-        scope: &Value,
-        general: &[(String, Template)],
-        kind: &str,
-    ) -> Result<Response<Bytes>, Fault> {
+    /// The response, without the headers that every answer has.
+    pub(super) fn render(&self, scope: &Value, kind: &str) -> Result<Response<Bytes>, Fault> {
         let status = self.status.render(scope)?.and_then(|status| status.as_f64());
         let status = status.and_then(|status| StatusCode::from_u16(status as u16).ok());
         let status = status.ok_or_else(|| Fault::broken("the status of an answer is not a number".to_owned()))?;
@@ -52,14 +48,21 @@ impl Answer {
             let kind = HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/json"));
             response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
         }
-        for (name, value) in general.iter().chain(&self.headers) {
-            let value = value.render_text(scope)?.and_then(|value| HeaderValue::from_str(&value).ok());
-            if let (Ok(name), Some(value)) = (name.parse::<HeaderName>(), value) {
-                response.headers_mut().insert(name, value);
-            }
-        }
+        response.headers_mut().extend(headers(&self.headers, scope)?);
         Ok(response)
     }
+}
+
+/// Headers as templates say them; those without a value are left out.
+pub(super) fn headers(templates: &[(String, Template)], scope: &Value) -> Result<HeaderMap, Fault> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in templates {
+        let value = value.render_text(scope)?.and_then(|value| HeaderValue::from_str(&value).ok());
+        if let (Ok(name), Some(value)) = (name.parse::<HeaderName>(), value) {
+            headers.insert(name, value);
+        }
+    }
+    Ok(headers)
 }
 
 /// What is said where the file has no answer for a fault.

@@ -5,7 +5,7 @@ use http::{Request, Response};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::answer::plain;
+use super::answer::{headers, plain};
 use super::fault::{FAULTS, Fault, plain_status};
 use super::limit::{describe, take};
 use super::plan::Plan;
@@ -56,25 +56,22 @@ impl Sandbox {
         let mut scope = scope(request, state.requests, now);
         let path = request.uri().path();
         let outcome = self.go(state, request, &mut scope, now);
-        let limits = describe(&self.plan.limits, &state.windows, path, now);
-        let lay = |scope: &mut Value, members: Value| {
-            if let (Some(scope), Value::Object(members)) = (scope.as_object_mut(), members) {
-                scope.extend(members);
-            }
-        };
-        lay(&mut scope, json!({ "limits": limits }));
-        let fault = match outcome {
-            Ok((route, members)) => {
-                lay(&mut scope, members);
-                match route.answer.render(&scope, &self.plan.headers, &self.plan.content_type) {
-                    Ok(response) => return response,
-                    Err(fault) => fault,
-                }
-            }
-            Err(fault) => fault,
-        };
-        lay(&mut scope, json!({ "fault": Value::Object(fault.members.clone()) }));
-        self.refuse(&fault, &scope)
+        lay(&mut scope, json!({ "limits": describe(&self.plan.limits, &state.windows, path, now) }));
+        // Rendered before the records are in the scope: there may be many.
+        let general = headers(&self.plan.headers, &scope);
+        let answered = outcome.and_then(|(route, members)| {
+            lay(&mut scope, members);
+            route.answer.render(&scope, &self.plan.content_type)
+        });
+        let mut response = answered.unwrap_or_else(|fault| {
+            lay(&mut scope, json!({ "fault": fault.members }));
+            self.refuse(&fault, &scope)
+        });
+        match general {
+            Ok(general) => response.headers_mut().extend(general),
+            Err(fault) => return plain(&fault, plain_status(&fault.name)),
+        }
+        response
     }
 
     fn go<'a>(
@@ -128,9 +125,14 @@ impl Sandbox {
         let substitute = FAULTS.iter().find(|(name, _)| *name == fault.name).and_then(|(_, other)| *other);
         let answer = self.plan.errors.get(&fault.name).or_else(|| self.plan.errors.get(substitute?));
         let Some(answer) = answer else { return plain(fault, plain_status(&fault.name)) };
-        answer
-            .render(scope, &self.plan.headers, &self.plan.content_type)
-            .unwrap_or_else(|fault| plain(&fault, plain_status(&fault.name)))
+        answer.render(scope, &self.plan.content_type).unwrap_or_else(|fault| plain(&fault, plain_status(&fault.name)))
+    }
+}
+
+/// Lays more members into a scope.
+fn lay(scope: &mut Value, members: Value) {
+    if let (Some(scope), Value::Object(members)) = (scope.as_object_mut(), members) {
+        scope.extend(members);
     }
 }
 

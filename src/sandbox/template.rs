@@ -15,7 +15,7 @@ pub(super) enum Template {
     /// `{text: …}`: pieces of text and paths, joined. Absent when one of them is.
     Text(Vec<(String, Option<Path>)>),
     List(Vec<Template>),
-    /// A member named `*` lays the members of its value here.
+    /// A member named `*` lays the members of its value here. Without a value for a member named `?` there is no map.
     Map(Vec<(String, Template)>),
 }
 
@@ -56,12 +56,13 @@ impl Template {
             Template::Map(members) => {
                 let mut map = Map::with_capacity(members.len());
                 for (name, template) in members {
-                    match template.render(scope)? {
-                        Some(Value::Object(inner)) if name == "*" => map.extend(inner),
-                        Some(value) if name != "*" => {
+                    match (name.as_str(), template.render(scope)?) {
+                        ("?", None | Some(Value::Null | Value::Bool(false))) => return Ok(None),
+                        ("?", _) | (_, None) => {}
+                        ("*", Some(inner)) => map.extend(inner.as_object().cloned().unwrap_or_default()),
+                        (_, Some(value)) => {
                             map.insert(name.clone(), value);
                         }
-                        _ => {}
                     }
                 }
                 Some(Value::Object(map))

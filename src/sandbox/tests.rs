@@ -1,1 +1,153 @@
+//! The engine with small files: what the shipped ones do not use, and files that are wrong.
 
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Value, json};
+
+use super::Sandbox;
+
+const ACME: &str = r#"
+auth: { header: X-Key }
+languages:
+  calls:
+    bare: { number: '-?\d+' }
+    text: { quote: "'", escapes: { "''": "'" } }
+    ops: { eq: '{on} eq {value}', gt: '{on} gt {value}', contains: 'contains({on},{value})' }
+    orders: { asc: ['{on} asc', '{on}'], desc: '{on} desc' }
+lists: { colour: [red, green, blue] }
+objects:
+  things:
+    key: id
+    id: { from: 1 }
+    columns: { id: id, name: { required: true }, size: number, colour: text }
+    record: columns
+    seed:
+      count: 10
+      columns: { name: '"Thing " & $string(n)', size: n * 10, colour: pick.colour }
+routes:
+  - request: GET /things
+    action: list
+    object: things
+    select: { names: query.columns, unknown: unknown_column }
+    filters: [{ column: colour, op: in, value: query.colour, split: "|" }]
+    filter: { text: query.filter, language: calls }
+    order: { text: query.order, language: calls }
+    page: { kind: number, size: query.size, default: 4, max: 6, at: query.page }
+    answer: { body: { data: records, more: '$not(done)', total: total } }
+  - request: GET /offset/{object}
+    action: list
+    sort: { list: query.sort, split: "," }
+    page: { kind: offset, size: query.size, default: 4, at: query.skip, window: 8 }
+    answer: { body: { data: '[records.name]', next: next } }
+  - { request: POST /things, action: create, object: things, answer: { status: 201, body: record } }
+  - { request: GET /ping, action: fixed, open: true, answer: { body: { pong: true } } }
+errors:
+  bad_query: { status: 422, body: { at: fault.at, near: fault.near } }
+"#;
+
+async fn call(sandbox: &Sandbox, method: &str, target: &str, body: &str) -> (u16, Value) {
+    let request = Request::builder().method(method).uri(target).header("x-key", "secret");
+    let request = request.body(Bytes::from(body.to_owned())).expect("a request");
+    let response = sandbox.answer(request).await;
+    (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or(Value::Null))
+}
+
+fn acme() -> Sandbox {
+    Sandbox::load("acme", ACME).expect("a sandbox").with_token("secret")
+}
+
+#[tokio::test]
+async fn lists_read_filters_in_another_language() {
+    let sandbox = acme();
+    let target = "/things?filter=size%20gt%2020%20and%20contains(name,'Thing')&order=size%20desc&size=2&page=2";
+    let (status, page) = call(&sandbox, "GET", target, "").await;
+    assert_eq!(status, 200, "{page}");
+    let sizes: Vec<String> =
+        page["data"].as_array().expect("records").iter().map(|thing| thing["size"].to_string()).collect();
+    assert_eq!((sizes, &page["total"], &page["more"]), (vec!["70".into(), "60".into()], &json!(7), &json!(true)));
+    let (_, page) = call(&sandbox, "GET", "/things?colour=red%7Cblue&columns=colour&size=100", "").await;
+    assert_eq!((&page["total"], page["data"].as_array().map(Vec::len)), (&json!(7), Some(6)), "cut to the largest");
+    assert_eq!(page["data"][0], json!({ "colour": "red" }));
+    let (status, fault) = call(&sandbox, "GET", "/things?filter=size%20like%205", "").await;
+    assert_eq!((status, fault), (422, json!({ "at": 5, "near": "like 5" })));
+    assert_eq!(call(&sandbox, "GET", "/things?columns=weight", "").await.0, 400);
+}
+
+#[tokio::test]
+async fn offsets_end_where_the_vendor_stops() {
+    let sandbox = acme();
+    let (_, page) = call(&sandbox, "GET", "/offset/things?sort=-size,name&skip=4", "").await;
+    assert_eq!((&page["next"], &page["data"][0]), (&json!("8"), &json!("Thing 5")));
+    let (status, fault) = call(&sandbox, "GET", "/offset/things?skip=8", "").await;
+    assert_eq!((status, &fault["error"]), (400, &json!("too_deep")));
+}
+
+#[tokio::test]
+async fn faults_without_an_answer_get_a_plain_one() {
+    let sandbox = acme();
+    let (status, fault) = call(&sandbox, "POST", "/things", r#"{"colour": "red"}"#).await;
+    assert_eq!(
+        (status, &fault["error"], &fault["detail"]["columns"]),
+        (400, &json!("missing_required"), &json!(["name"]))
+    );
+    let (status, made) = call(&sandbox, "POST", "/things", r#"{"name": "New", "size": 1.50}"#).await;
+    assert_eq!((status, made["id"].as_str(), made["size"].to_string()), (201, Some("11"), "1.50".to_owned()));
+    assert_eq!(call(&sandbox, "POST", "/things", "{").await.1["error"], "bad_json");
+    let open = acme().answer(Request::get("/ping").body(Bytes::new()).expect("a request")).await;
+    assert_eq!(open.status().as_u16(), 200, "needs no credential");
+    let none = Sandbox::load("acme", ACME).expect("a sandbox");
+    assert_eq!(call(&none, "GET", "/things", "").await.0, 401, "without a token none is accepted");
+}
+
+#[test]
+fn faults_of_a_file_name_their_lines() {
+    let file = "\
+auth: { header: Authorization }
+objects:
+  things:
+    key: nope
+    id: { base: 7 }
+    columns:
+      a: txt
+      b: { type: text, colour: red }
+      c: { link: nowhere }
+    record: { id: id }
+routes:
+  - request: GET /things/{object}
+    action: get
+    answer: { body: '$sum(', status: 99 }
+  - request: GET /x
+    action: dance
+    object: stuff
+    answer: {}
+  - { request: GET /y, action: list }
+errors:
+  not_fond: { status: 404 }
+colour: blue
+";
+    let problems = Sandbox::load("acme", file).expect_err("many faults");
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for (line, part) in [
+        (3, "`nope` is not one of the columns"),
+        (5, "`base` is 10"),
+        (7, "`txt` is not one of"),
+        (8, "`colour` is not a word here"),
+        (9, "there is no object `nowhere`"),
+        (12, "needs `{id}`"),
+        (14, "neither a path nor an expression"),
+        (14, "99 is no status"),
+        (16, "`dance` is not one of"),
+        (15, "there is no object `stuff`"),
+        (19, "`answer` is missing"),
+        (21, "`not_fond`"),
+        (22, "`colour` is not a word here"),
+    ] {
+        let prefix = format!("acme/sandbox.yaml:{line}: ");
+        assert!(
+            lines.iter().any(|text| text.starts_with(&prefix) && text.contains(part)),
+            "{line} {part}:\n{}",
+            lines.join("\n")
+        );
+    }
+    assert_eq!(Sandbox::load("acme", "a: {b: [}\n").expect_err("no YAML").len(), 1);
+}

@@ -133,7 +133,6 @@ impl Asked<'_> {
         };
         let given = match given {
             Some(Value::Object(given)) => given,
-            None | Some(Value::Null) if self.route.record.is_some() => Map::new(),
             _ => return Err(Fault::new("bad_json").with("message", "the body does not hold a record")),
         };
         let mut draft = Draft { values: Map::new(), links: Vec::new() };

@@ -110,20 +110,22 @@ fn patterns_keep_escaped_wildcards() {
     assert!(like(r"%O\'B\%\_\\%", r"xO'B%_\y"));
 }
 
+static SHARED: std::sync::LazyLock<Language> = std::sync::LazyLock::new(|| language(ROWS));
+
 proptest! {
     /// Whatever is quoted comes back as it was, and nothing else of the statement changes.
     #[test]
     fn a_quoted_text_stays_one_value(value in "(?s)[ -~\n'\\\\%\u{e4}\u{1F600}]{0,40}") {
         let quoted = value.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n");
         let text = format!("SELECT Id FROM A WHERE B = '{quoted}' LIMIT 1");
-        let statement = language(ROWS).statement(&text).expect("readable");
+        let statement = SHARED.statement(&text).expect("readable");
         prop_assert_eq!(statement.conditions, Some(test("B", Op::Eq, json!(value), Kind::Text)));
         prop_assert_eq!(statement.limit, Some(1));
     }
 
     #[test]
     fn no_text_makes_the_reader_panic(text in "(?s).{0,80}") {
-        let _ = language(ROWS).statement(&text);
-        let _ = language(ROWS).conditions(&text);
+        let _ = SHARED.statement(&text);
+        let _ = SHARED.conditions(&text);
     }
 }
