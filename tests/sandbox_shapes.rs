@@ -14,8 +14,6 @@ use throughline::sandbox::Sandbox;
 const OPTIONAL: &[&str] = &[
     "properties.*", // whichever columns were asked for
     "results[].properties.*",
-    "records[].*", // likewise
-    "attributes.*",
     "*.associations", // only where there are links
     "results[].url",  // a link into the vendor's user interface
     "paging",
@@ -120,13 +118,17 @@ const HUBSPOT: &[Case] = &[
     },
 ];
 
-const CONTACT: &str = "SELECT+Id,FirstName,LastName,Email,Phone,AccountId,MailingAddress+FROM+Contact";
+const CONTACT: &str = "SELECT+Id,FirstName,LastName,Email,Phone,MobilePhone,Title,AccountId,OwnerId,LeadSource,Birthdate,MailingAddress,IsDeleted,CreatedDate,SystemModstamp,Tier__c,Interests__c+FROM+Contact";
 
 const SALESFORCE: &[Case] = &[
-    Case { sample: "companies-get", request: "GET /services/data/v64.0/sobjects/Account/0015e0000000001AAA", ..PLAIN },
+    Case {
+        sample: "companies-get",
+        request: "GET /services/data/v64.0/sobjects/Account/0015e0000000001AAA?fields=Id,Name,Website,Phone,Industry,AnnualRevenue,NumberOfEmployees,BillingAddress,OwnerId,IsDeleted,CreatedDate,SystemModstamp",
+        ..PLAIN
+    },
     Case {
         sample: "companies-list",
-        request: "GET /services/data/v64.0/query?q=SELECT+Id,Name,BillingAddress+FROM+Account",
+        request: "GET /services/data/v64.0/query?q=SELECT+Id,Name,Website,Phone,Industry,AnnualRevenue,NumberOfEmployees,BillingAddress,OwnerId,IsDeleted,CreatedDate,SystemModstamp+FROM+Account",
         ..PLAIN
     },
     Case {
@@ -142,7 +144,7 @@ const SALESFORCE: &[Case] = &[
     },
     Case {
         sample: "contacts-get",
-        request: "GET /services/data/v64.0/sobjects/Contact/0035e0000000001AAA?fields=Id,FirstName,LastName,Email,Phone,Title,AccountId,OwnerId,Birthdate,MailingAddress,IsDeleted,CreatedDate,SystemModstamp,Tier__c,Interests__c",
+        request: "GET /services/data/v64.0/sobjects/Contact/0035e0000000001AAA?fields=Id,FirstName,LastName,Email,Phone,MobilePhone,Title,AccountId,OwnerId,LeadSource,Birthdate,MailingAddress,IsDeleted,CreatedDate,SystemModstamp,Tier__c,Interests__c",
         ..PLAIN
     },
     Case {
@@ -181,7 +183,11 @@ const SALESFORCE: &[Case] = &[
         body: || json!({"LastName": "N"}),
         ..PLAIN
     },
-    Case { sample: "deals-get", request: "GET /services/data/v64.0/sobjects/Opportunity/0065e0000000001AAA", ..PLAIN },
+    Case {
+        sample: "deals-get",
+        request: "GET /services/data/v64.0/sobjects/Opportunity/0065e0000000001AAA?fields=Id,Name,AccountId,StageName,Amount,Probability,CloseDate,Type,IsClosed,IsWon,ForecastCategory,CurrencyIsoCode,OwnerId,CreatedDate,SystemModstamp",
+        ..PLAIN
+    },
     Case {
         sample: "deals-list",
         request: "GET /services/data/v64.0/query?q=SELECT+Id,Name,AccountId,Amount,StageName+FROM+Opportunity",
