@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
+use super::asking::{Conditions, Written};
 use super::condition::{Condition, Op, Operand, Test};
 use super::engine::Asked;
 use super::fault::Fault;
 use super::language::{Language, Order};
 use super::object::Object;
-use super::route::{Conditions, Written};
+
 use super::state::Record;
 use super::template::{Template, as_text};
 use super::view::View;

@@ -16,6 +16,9 @@ use super::{Mount, Sandbox};
 /// The largest body, in bytes.
 pub(super) const BODY: usize = 1024 * 1024;
 
+/// The named segments of a path.
+type Captures = Vec<(String, String)>;
+
 /// A request and its route.
 pub(super) struct Asked<'a> {
     pub(super) plan: &'a Plan,
@@ -23,7 +26,7 @@ pub(super) struct Asked<'a> {
     /// What templates see: the request, the captures, the limits.
     pub(super) scope: Value,
     pub(super) now: Timestamp,
-    captures: Vec<(String, String)>,
+    captures: Captures,
 }
 
 impl Asked<'_> {
@@ -102,7 +105,7 @@ impl Sandbox {
     }
 
     /// The route with most fixed segments.
-    fn route(&self, method: &str, path: &str) -> Result<(&Route, Vec<(String, String)>), Fault> {
+    fn route(&self, method: &str, path: &str) -> Result<(&Route, Captures), Fault> {
         let all = self.plan.routes.iter().filter_map(|route| Some((route, route.captures(path)?)));
         let mut fitting: Vec<_> = all.collect();
         fitting.sort_by_key(|(route, _)| std::cmp::Reverse(route.weight()));

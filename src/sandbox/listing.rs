@@ -1,15 +1,14 @@
 //! Lists: which records, in which order, which page of them.
 
-use std::cmp::Ordering;
-
 use serde_json::{Value, json};
 
-use super::condition::{Condition, Op, Operand, Test, compare, holds};
+use super::condition::{Condition, Op, Operand, Test};
 use super::engine::Asked;
 use super::fault::Fault;
 use super::language::{Order, Statement};
 use super::object::Object;
-use super::route::{Page, Paging};
+use super::page::Paging;
+use super::rows::{check, matching, resolve, sort};
 use super::state::{Held, State};
 use super::template::as_text;
 use super::view::View;
@@ -136,6 +135,19 @@ impl Asked<'_> {
         self.answer_rows(&view, object, shown, &wanted.select, total, start, size, next)
     }
 
+    fn text_search(&self, wanted: &mut Wanted) -> Result<(), Fault> {
+        let Some(text) = &self.route.text else { return Ok(()) };
+        let Some(value) = text.value.render_text(&self.scope)?.filter(|value| !value.is_empty()) else { return Ok(()) };
+        let operand = Operand { value: Value::String(value), kind: None };
+        let test = |column: &String| {
+            Condition::Test(Test { column: column.clone(), op: Op::Contains, values: vec![operand.clone()] })
+        };
+        let object = self.object()?;
+        let there = text.columns.iter().filter(|column| object.columns.contains_key(*column));
+        wanted.conditions.push(Condition::Any(there.map(test).collect()));
+        Ok(())
+    }
+
     fn held_page(
         &self,
         state: &State,
@@ -179,148 +191,8 @@ impl Asked<'_> {
         }
         Ok(members)
     }
-
-    /// How many records a page may have, if the request says so.
-    pub(super) fn size(&self, page: &Page) -> Result<Option<u64>, Fault> {
-        let Some(size) = page.size.as_ref().map(|size| size.render_text(&self.scope)).transpose()?.flatten() else {
-            return Ok(None);
-        };
-        let fault = || Fault::new("bad_limit").with("value", size.clone()).with("max", page.max);
-        let size: u64 = size.parse().map_err(|_| fault())?;
-        if page.strict && size > page.max {
-            return Err(fault());
-        }
-        Ok(Some(size.clamp(1, page.max)))
-    }
-
-    /// The row that the page begins with.
-    fn start(&self, object: &Object, rows: &[u64], size: u64) -> Result<usize, Fault> {
-        let page = &self.route.page;
-        let at = page.at.as_ref().map(|at| at.render_text(&self.scope)).transpose()?.flatten();
-        let Some(at) = at.filter(|at| !at.is_empty()) else { return Ok(0) };
-        let bad = || Fault::new("bad_cursor").with("value", at.clone());
-        if page.kind == Paging::Key {
-            let number = object.ids.number(&at).ok_or_else(bad)?;
-            return Ok(rows.partition_point(|row| *row <= number));
-        }
-        let mut start: u64 = at.parse().map_err(|_| bad())?;
-        if page.kind == Paging::Number {
-            start = start.saturating_sub(1).saturating_mul(size);
-        }
-        if let Some(window) = page.window.filter(|window| start >= *window) {
-            return Err(Fault::new("too_deep").with("value", at).with("max", window));
-        }
-        usize::try_from(start).map_err(|_| bad())
-    }
 }
 
 fn bad_query(fault: super::language::Fault) -> Fault {
     Fault::new("bad_query").with("message", fault.message).with("near", fault.near).with("at", fault.at)
-}
-
-fn resolve(view: &View, object: &Object, name: &str) -> Result<String, Fault> {
-    let unknown = || Fault::new("unknown_column").with("column", name).with("object", object.name.as_str());
-    view.resolve(object, name).ok_or_else(unknown)
-}
-
-/// Resolves the columns of a condition and refuses values that do not fit them.
-fn check(view: &View, object: &Object, condition: &mut Condition, strict: bool) -> Result<(), Fault> {
-    match condition {
-        Condition::All(list) | Condition::Any(list) => {
-            list.iter_mut().try_for_each(|one| check(view, object, one, strict))
-        }
-        Condition::Not(one) => check(view, object, one, strict),
-        Condition::Test(test) => {
-            test.column = resolve(view, object, &test.column)?;
-            let kind = view.kind(object, &test.column);
-            let fits = |operand: &&Operand| operand.value.is_null() || fits(kind, operand, strict, test.op);
-            match test.values.iter().find(|operand| !fits(operand)) {
-                None => Ok(()),
-                Some(operand) => Err(Fault::new("bad_value")
-                    .with("column", test.column.as_str())
-                    .with("value", operand.value.clone())
-                    .with("kind", format!("{kind:?}").to_lowercase())
-                    .with("object", object.name.as_str())),
-            }
-        }
-    }
-}
-
-fn fits(kind: super::column::Kind, operand: &Operand, strict: bool, op: Op) -> bool {
-    use super::column::Kind;
-    match (kind, operand.kind) {
-        (_, Some(written)) if strict => match kind {
-            Kind::Text | Kind::Id => written == Kind::Text,
-            kind => written == kind,
-        },
-        _ if matches!(op, Op::Like | Op::NotLike | Op::Token | Op::NotToken | Op::Contains) => true,
-        (Kind::Number, _) => as_text(&operand.value).is_some_and(|text| text.parse::<f64>().is_ok()),
-        (Kind::Date | Kind::DateTime, _) => super::column::instant(&operand.value).is_some(),
-        _ => as_text(&operand.value).is_some(),
-    }
-}
-
-fn matching(view: &View, object: &Object, condition: &Condition) -> Result<Vec<u64>, Fault> {
-    let mut rows = Vec::new();
-    for (number, record) in view.state.table(&object.name).into_iter().flat_map(|table| &table.rows) {
-        let broken = std::cell::RefCell::new(None);
-        let cells = |name: &str| {
-            let cells = view.cells(object, record, name).unwrap_or_else(|fault| {
-                broken.replace(Some(fault));
-                Vec::new()
-            });
-            (view.kind(object, name), cells)
-        };
-        if holds(condition, &cells, view.plan.fold) {
-            rows.push(*number);
-        }
-        if let Some(fault) = broken.into_inner() {
-            return Err(fault);
-        }
-    }
-    Ok(rows)
-}
-
-/// Sorts rows; those that are equal stay in the order of their creation.
-fn sort(view: &View, object: &Object, order: &[Order], rows: &mut [u64]) -> Result<(), Fault> {
-    let Some(table) = view.state.table(&object.name).filter(|_| !order.is_empty()) else { return Ok(()) };
-    let mut keys = std::collections::BTreeMap::new();
-    for (number, record) in rows.iter().filter_map(|number| Some((*number, table.rows.get(number)?))) {
-        let cells = order.iter().map(|order| view.cell(object, record, &order.column));
-        keys.insert(number, cells.collect::<Result<Vec<Value>, Fault>>()?);
-    }
-    let kinds: Vec<_> = order.iter().map(|order| view.kind(object, &order.column)).collect();
-    let none = Vec::new();
-    rows.sort_by(|left, right| {
-        let (left, right) = (keys.get(left).unwrap_or(&none), keys.get(right).unwrap_or(&none));
-        let pairs = left.iter().zip(right).zip(order.iter().zip(&kinds));
-        let mut steps = pairs.map(|((left, right), (order, kind))| match (left.is_null(), right.is_null()) {
-            (true, true) => Ordering::Equal,
-            (true, false) if order.nulls_last => Ordering::Greater,
-            (true, false) => Ordering::Less,
-            (false, true) if order.nulls_last => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            (false, false) => {
-                let way = compare(*kind, left, right, view.plan.fold).unwrap_or(Ordering::Equal);
-                if order.desc { way.reverse() } else { way }
-            }
-        });
-        steps.find(|way| way.is_ne()).unwrap_or(Ordering::Equal)
-    });
-    Ok(())
-}
-
-impl Asked<'_> {
-    fn text_search(&self, wanted: &mut Wanted) -> Result<(), Fault> {
-        let Some(text) = &self.route.text else { return Ok(()) };
-        let Some(value) = text.value.render_text(&self.scope)?.filter(|value| !value.is_empty()) else { return Ok(()) };
-        let operand = Operand { value: Value::String(value), kind: None };
-        let test = |column: &String| {
-            Condition::Test(Test { column: column.clone(), op: Op::Contains, values: vec![operand.clone()] })
-        };
-        let object = self.object()?;
-        let there = text.columns.iter().filter(|column| object.columns.contains_key(*column));
-        wanted.conditions.push(Condition::Any(there.map(test).collect()));
-        Ok(())
-    }
 }

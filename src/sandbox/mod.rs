@@ -7,8 +7,10 @@
 
 mod answer;
 mod asked;
+mod asking;
 mod column;
 mod condition;
+mod draft;
 mod engine;
 mod fault;
 mod ids;
@@ -16,8 +18,10 @@ mod language;
 mod limit;
 mod listing;
 mod object;
+mod page;
 mod plan;
 mod route;
+mod rows;
 mod seed;
 mod serve;
 mod state;

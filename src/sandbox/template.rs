@@ -80,7 +80,7 @@ fn leaf(source: &str, node: &Node, problems: &Problems) -> Template {
     if let Some(path) = Path::parse(source) {
         return Template::Path(path);
     }
-    match Expression::compile(source, Engine::default()) {
+    match Expression::compile(source, Engine::Core) {
         Ok(expression) => Template::Expression(expression),
         Err(problem) => {
             problems.add(node, format!("`{source}` is neither a path nor an expression: {problem}"));

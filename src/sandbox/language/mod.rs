@@ -3,6 +3,7 @@
 //! into words once, so that nothing in a query can be taken for a part of a template.
 
 mod lexer;
+mod pattern;
 mod reader;
 
 use indexmap::IndexMap;
@@ -12,6 +13,7 @@ use super::column::{KINDS, Kind};
 use super::condition::{Condition, OPS, Op};
 use super::words::{Problems, Words, anchored, choose, not_one_of};
 use crate::catalog::Node;
+use pattern::{Part, gather, is_mark, split};
 
 #[derive(Debug)]
 pub(super) struct Language {
@@ -44,41 +46,6 @@ struct Like {
     one: Option<String>,
     escapes: Vec<(String, String)>,
 }
-
-#[derive(Debug, Clone, PartialEq)]
-enum Part {
-    Word(String),
-    Slot(Slot),
-    /// May be left out.
-    Group(Vec<Part>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slot {
-    Select,
-    From,
-    Where,
-    Order,
-    Limit,
-    Offset,
-    On,
-    Value,
-    Values,
-    Like,
-}
-
-const SLOTS: &[(&str, Slot)] = &[
-    ("select", Slot::Select),
-    ("from", Slot::From),
-    ("where", Slot::Where),
-    ("order", Slot::Order),
-    ("limit", Slot::Limit),
-    ("offset", Slot::Offset),
-    ("on", Slot::On),
-    ("value", Slot::Value),
-    ("values", Slot::Values),
-    ("like", Slot::Like),
-];
 
 /// What a statement asks for.
 #[derive(Debug, Default)]
@@ -162,8 +129,8 @@ impl Language {
         let mut like = Like::default();
         if let Some(node) = words.get("like") {
             let mut words = Words::of(node, problems);
-            like.many = words.text("many").map(str::to_owned);
-            like.one = words.text("one").map(str::to_owned);
+            like.many = words.text("many").filter(|many| !many.is_empty()).map(str::to_owned);
+            like.one = words.text("one").filter(|one| !one.is_empty()).map(str::to_owned);
             like.escapes = sequences(words.entries("escapes"));
             words.finish();
         }
@@ -210,20 +177,6 @@ impl Language {
     }
 }
 
-fn gather(parts: &[Part], marks: &mut Vec<String>) {
-    for part in parts {
-        match part {
-            Part::Word(word) if is_mark(word) => marks.push(word.clone()),
-            Part::Group(parts) => gather(parts, marks),
-            _ => {}
-        }
-    }
-}
-
-fn is_mark(word: &str) -> bool {
-    !word.starts_with(|c: char| c.is_alphanumeric() || c == '_')
-}
-
 /// A regular expression that matches nothing, in place of one that is wrong.
 fn never() -> Regex {
     #[expect(clippy::expect_used, reason = "a constant")]
@@ -239,49 +192,10 @@ fn texts(node: &Node) -> Vec<&str> {
 
 fn sequences(entries: Vec<(&str, &Node)>) -> Vec<(String, String)> {
     let map: IndexMap<&str, &str> = entries.into_iter().filter_map(|(from, to)| Some((from, to.as_str()?))).collect();
-    let mut list: Vec<_> = map.into_iter().map(|(from, to)| (from.to_owned(), to.to_owned())).collect();
+    let map = map.into_iter().filter(|(from, _)| !from.is_empty());
+    let mut list: Vec<_> = map.map(|(from, to)| (from.to_owned(), to.to_owned())).collect();
     list.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
     list
-}
-
-/// Splits a template into words, `{slots}` and `[groups that may be missing]`.
-fn split(text: &str) -> Result<Vec<Part>, String> {
-    let mut stack: Vec<Vec<Part>> = vec![Vec::new()];
-    let mut word = String::new();
-    let mut rest = text.chars().peekable();
-    fn flush(word: &mut String, stack: &mut [Vec<Part>]) {
-        if let Some(parts) = stack.last_mut().filter(|_| !word.is_empty()) {
-            parts.push(Part::Word(std::mem::take(word)));
-        }
-    }
-    while let Some(c) = rest.next() {
-        let joins = word.chars().last().is_some_and(|last| {
-            let alike = |c: char| c.is_alphanumeric() || c == '_';
-            alike(last) == alike(c) && !matches!(last, '(' | ')' | ',') && !matches!(c, '(' | ')' | ',')
-        });
-        if !joins || matches!(c, '{' | '[' | ']') || c.is_whitespace() {
-            flush(&mut word, &mut stack);
-        }
-        match c {
-            '{' => {
-                let name: String = rest.by_ref().take_while(|c| *c != '}').collect();
-                let slot = choose(&name, SLOTS).ok_or_else(|| not_one_of(&name, SLOTS))?;
-                stack.last_mut().ok_or("a `]` too many")?.push(Part::Slot(slot));
-            }
-            '[' => stack.push(Vec::new()),
-            ']' => {
-                let group = stack.pop().unwrap_or_default();
-                stack.last_mut().ok_or("a `]` too many")?.push(Part::Group(group));
-            }
-            c if c.is_whitespace() => {}
-            c => word.push(c),
-        }
-    }
-    flush(&mut word, &mut stack);
-    match (stack.pop(), stack.is_empty()) {
-        (Some(parts), true) => Ok(parts),
-        _ => Err("a `[` is never closed".to_owned()),
-    }
 }
 
 #[cfg(test)]

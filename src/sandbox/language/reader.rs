@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::lexer::{Token, fault};
-use super::{Fault, Language, Order, Part, Slot, Statement};
+use super::pattern::{Part, Slot};
+use super::{Fault, Language, Order, Statement};
 use crate::sandbox::column::Kind;
 use crate::sandbox::condition::{Condition, Op, Operand, Test};
 
