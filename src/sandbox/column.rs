@@ -60,6 +60,8 @@ pub(super) struct Column {
     pub(super) to: Option<String>,
     pub(super) relation: Option<String>,
     pub(super) read_only: bool,
+    /// A computed column that may be written as well: what is written stands until the column it follows changes.
+    pub(super) writable: bool,
     /// Can be filtered by, is never shown.
     pub(super) hidden: bool,
 }
@@ -76,6 +78,7 @@ impl Column {
             to: None,
             relation: None,
             read_only: false,
+            writable: false,
             hidden: false,
         };
         if let Some(kind) = node.as_str() {
@@ -95,6 +98,7 @@ impl Column {
         column.relation = words.text("relation").map(str::to_owned);
         column.hidden = words.flag("hidden");
         column.read_only = words.flag("read_only");
+        column.writable = words.flag("writable");
         let table = words.text("by").map(|by| Source::Table {
             column: by.to_owned(),
             values: match words.need("values").map(Node::to_value) {
@@ -108,7 +112,7 @@ impl Column {
         if [table.is_some(), made.is_some(), link.is_some()].into_iter().filter(|given| *given).count() > 1 {
             problems.add(node, "a column has one of `by`, `read` and `link`");
         }
-        column.read_only |= table.is_some() || made.is_some() || column.hidden;
+        column.read_only |= !column.writable && (table.is_some() || made.is_some() || column.hidden);
         column.source = table.or(made).or(link).unwrap_or(Source::Stored);
         words.finish();
         column

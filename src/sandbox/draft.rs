@@ -60,6 +60,13 @@ impl Asked<'_> {
                 }
             }
         }
+        for (name, column) in object.columns.iter().filter(|(_, column)| column.writable) {
+            if let Source::Table { column: followed, .. } = &column.source
+                && draft.values.contains_key(followed)
+            {
+                draft.values.entry(name.clone()).or_insert(Value::Null);
+            }
+        }
         self.check_required(object, &mut draft, number.is_none())?;
         Ok(draft)
     }

@@ -72,8 +72,10 @@ impl<'a> View<'a> {
             return related.map_or(Ok(Value::Null), |(to, record, rest)| self.cell(to, record, rest));
         };
         let stored = |name: &str| record.values.get(name).cloned().unwrap_or(Value::Null);
+        let written = column.writable.then(|| stored(name)).filter(|value| !value.is_null());
         let value = match &column.source {
             Source::Stored => return Ok(stored(name)),
+            _ if written.is_some() => written.unwrap_or(Value::Null),
             Source::Table { column, values, otherwise } => {
                 as_text(&stored(column)).and_then(|text| values.get(&text)).unwrap_or(otherwise).clone()
             }

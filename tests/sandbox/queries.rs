@@ -176,3 +176,18 @@ async fn wrong_records_are_the_vendors_errors() {
     let (_, limits) = call(&sandbox, "GET /services/data/v64.0/limits", None).await;
     assert_eq!(limits["DailyApiRequests"], json!({ "Max": 100000, "Remaining": 99993 }));
 }
+
+#[tokio::test]
+async fn a_column_that_follows_another_may_be_written() {
+    let sandbox = querying();
+    let deal = "/services/data/v64.0/sobjects/Opportunity/0065e0000000003AAA";
+    let probability = async |change: Value| {
+        assert_eq!(call(&sandbox, &format!("PATCH {deal}"), Some(change)).await.0, 204);
+        let (_, read) = call(&sandbox, &format!("GET {deal}?fields=Probability,Account.Name"), None).await;
+        assert!(read["Account"]["Name"].is_string(), "related columns of single records");
+        read["Probability"].to_string()
+    };
+    assert_eq!(probability(json!({ "Name": "Same stage" })).await, "35");
+    assert_eq!(probability(json!({ "Probability": 42 })).await, "42");
+    assert_eq!(probability(json!({ "StageName": "Closed Won" })).await, "100");
+}
