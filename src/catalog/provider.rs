@@ -46,6 +46,7 @@ pub struct Setting {
     pub ask: String,
     pub default: Option<Value>,
     pub optional: bool,
+    pub example: Option<Value>,
     pattern: Option<Regex>,
 }
 
@@ -165,6 +166,12 @@ impl Provider {
                 Auth::Send(headers) => headers.iter(),
             })
             .map(|(name, _)| name)
+    }
+
+    /// Values for the settings that have to be given, as the provider file shows them.
+    pub fn example_settings(&self) -> Map<String, Value> {
+        let shown = self.settings.iter().filter_map(|(name, setting)| Some((name.clone(), setting.example.clone()?)));
+        shown.collect()
     }
 
     /// A connection's settings with defaults filled in, or everything that is wrong with them.
@@ -311,6 +318,7 @@ fn compile_settings(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<Stri
                 ask: setting.ask.clone(),
                 default: setting.default.clone(),
                 optional: setting.optional,
+                example: setting.example.clone(),
                 pattern,
             };
             (name.clone(), setting)
