@@ -39,6 +39,8 @@ pub struct Provider {
     pub passthrough: Passthrough,
     pub params: Map<String, Value>,
     pub resources: IndexMap<String, Arc<Resource>>,
+    /// As for resources: some expression of the provider file may run until its time limit.
+    pub unbounded: bool,
 }
 
 #[derive(Debug)]
@@ -129,7 +131,9 @@ impl Provider {
         let (Some(base_url), Some(headers), true) = (base_url, headers, build.problems.is_empty()) else {
             return Err(build.problems);
         };
+        let unbounded = build.unbounded;
         Ok(Self {
+            unbounded,
             name: name.into(),
             title: spec.title.clone(),
             docs: spec.docs.clone(),
