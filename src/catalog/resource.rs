@@ -8,10 +8,11 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::build::Build;
-use super::field::{Field, Table, TableContext, compile_table};
+use super::field::{Field, Table};
 use super::filter::{FilterRule, compile_filters};
 use super::source::{Node, Problem};
 use super::spec::{LimitSpec, OneOrMany, OperationsSpec, ResourceSpec, SelectDepth, SelectSpec, VariantSpec};
+use super::table::{TableContext, compile_table};
 use super::variant::{Variant, VariantContext, compile_variant};
 use crate::mapping::{Codec, Engine, Path};
 use crate::model::{Model, Operation};
