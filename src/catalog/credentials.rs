@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use http::{HeaderName, HeaderValue};
 use indexmap::IndexMap;
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::build::{Build, Scope};
@@ -18,20 +19,30 @@ use crate::mapping::Vars;
 pub enum Auth {
     /// The credential's members are the headers themselves.
     Headers,
-    Send(Vec<(HeaderName, Leaf)>),
+    Send {
+        headers: Vec<(HeaderName, Leaf)>,
+        query: Vec<(String, Leaf)>,
+    },
+}
+
+/// A credential as requests carry it. Header values are marked sensitive.
+pub struct Carried {
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// For the few vendors that want it in the URL.
+    pub query: Vec<(String, SecretString)>,
 }
 
 /// The kinds of credentials there are.
 pub const CREDENTIAL_KINDS: [&str; 4] = ["oauth2", "token", "basic", "headers"];
 
 impl Provider {
-    /// The headers that carry a credential. `members` are its parts by name; no message ever holds one.
+    /// What carries a credential. `members` are its parts by name; no message ever holds one.
     pub fn access(
         &self,
         kind: &str,
         members: &Map<String, Value>,
         settings: &Map<String, Value>,
-    ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+    ) -> Result<Carried, Error> {
         let Some(auth) = self.auth.get(kind) else {
             return Err(Error::new(
                 Kind::ValidationFailed,
@@ -41,27 +52,33 @@ impl Provider {
         };
         let unusable =
             || Error::new(Kind::ValidationFailed, "The credential holds characters that no header can carry.");
-        let mut headers = Vec::new();
+        let mut carried = Carried { headers: Vec::new(), query: Vec::new() };
         match auth {
             Auth::Headers => {
                 for (name, value) in members {
                     let name = name.parse::<HeaderName>().map_err(|_| unusable())?;
-                    headers.push((name, secret_value(value.as_str().unwrap_or_default()).ok_or_else(unusable)?));
+                    let value = secret_value(value.as_str().unwrap_or_default()).ok_or_else(unusable)?;
+                    carried.headers.push((name, value));
                 }
             }
-            Auth::Send(leaves) => {
+            Auth::Send { headers, query } => {
                 let input = Value::Object(members.clone());
                 let vars = Vars::none().with("settings", Value::Object(settings.clone()));
-                for (name, leaf) in leaves {
-                    // The engine's own message could repeat its input: it is dropped.
-                    let text = leaf.text(&input, &vars).map_err(|_| unusable())?;
-                    if let Some(text) = text {
-                        headers.push((name.clone(), secret_value(&text).ok_or_else(unusable)?));
+                // The engine's own message could repeat its input: it is dropped.
+                let text = |leaf: &Leaf| leaf.text(&input, &vars).map_err(|_| unusable());
+                for (name, leaf) in headers {
+                    if let Some(text) = text(leaf)? {
+                        carried.headers.push((name.clone(), secret_value(&text).ok_or_else(unusable)?));
+                    }
+                }
+                for (name, leaf) in query {
+                    if let Some(text) = text(leaf)? {
+                        carried.query.push((name.clone(), text.into()));
                     }
                 }
             }
         }
-        Ok(headers)
+        Ok(carried)
     }
 }
 
@@ -81,11 +98,18 @@ pub fn compile_auth(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<Stri
             continue;
         };
         let compiled = match (kind.as_str(), method) {
-            ("headers", AuthSpec { send }) if send.is_empty() => Some(Auth::Headers),
-            (_, AuthSpec { send }) => {
-                let send = if send.is_empty() { default_send(kind) } else { send.clone() };
+            ("headers", AuthSpec { send, query }) if send.is_empty() && query.is_empty() => Some(Auth::Headers),
+            (_, AuthSpec { send, query }) => {
+                let given = !send.is_empty() || !query.is_empty();
+                let send = if given { send.clone() } else { default_send(kind) };
                 let scope = Scope { title: "the credential", names: Some(names), variables: &["settings"] };
-                compile_headers(build, &format!("{at}/send"), &send, &scope).map(Auth::Send)
+                let mut parameters = Vec::new();
+                for (name, leaf) in query {
+                    let leaf = Leaf::compile(build, &format!("{at}/query/{name}"), leaf, &scope);
+                    parameters.extend(leaf.map(|leaf| (name.clone(), leaf)));
+                }
+                compile_headers(build, &format!("{at}/send"), &send, &scope)
+                    .map(|headers| Auth::Send { headers, query: parameters })
             }
         };
         auth.extend(compiled.map(|compiled| (kind.clone(), compiled)));

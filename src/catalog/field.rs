@@ -31,6 +31,17 @@ pub struct Field {
 }
 
 impl Field {
+    pub fn reads_by_expression(&self) -> bool {
+        match &self.shape {
+            Shape::Value { read, .. } => read.iter().any(|source| matches!(source, Source::Expression(_))),
+            Shape::Object { table, .. } | Shape::Each { table, .. } => table.values().any(Field::reads_by_expression),
+            Shape::Places(places) => {
+                places.iter().flat_map(|place| place.table.values()).any(Field::reads_by_expression)
+            }
+            Shape::Const(_) | Shape::Absent(_) | Shape::Custom { .. } => false,
+        }
+    }
+
     /// The one path that it is read from, if it is that simple.
     pub fn path(&self) -> Option<&Path> {
         match &self.shape {

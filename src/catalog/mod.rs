@@ -20,7 +20,7 @@ mod template;
 mod variant;
 
 pub use build::Located;
-pub use credentials::{CREDENTIAL_KINDS, basic_user};
+pub use credentials::{CREDENTIAL_KINDS, Carried, basic_user};
 pub use errors::Classified;
 pub use field::{Field, Place, Shape, Source, Table, Target, Values};
 pub use filter::FilterRule;

@@ -133,7 +133,7 @@ impl Provider {
             .values()
             .flat_map(|auth| match auth {
                 Auth::Headers => [].iter(),
-                Auth::Send(headers) => headers.iter(),
+                Auth::Send { headers, .. } => headers.iter(),
             })
             .map(|(name, _)| name)
     }

@@ -35,6 +35,8 @@ pub struct Resource {
     pub params: Map<String, Value>,
     /// Some expression's cost is not bounded by its input: records are mapped away from the request threads.
     pub unbounded: bool,
+    /// Some field is read by an expression rather than by paths alone.
+    pub reads_by_expression: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -99,6 +101,7 @@ impl Resource {
         names.extend(params.keys().map(String::as_str));
         let operations = compile_operations(&mut build, &spec.operations, &filters, &spec.sorts, &names);
         let unbounded = build.unbounded;
+        let reads_by_expression = table.values().any(Field::reads_by_expression);
         if !build.problems.is_empty() {
             return Err(build.problems);
         }
@@ -122,6 +125,7 @@ impl Resource {
             operations,
             params,
             unbounded,
+            reads_by_expression,
         })
     }
 

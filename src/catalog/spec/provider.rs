@@ -95,6 +95,9 @@ pub struct AuthSpec {
     /// the headers.
     #[serde(default)]
     pub send: IndexMap<String, LeafSpec>,
+    /// Query parameters made of them, for vendors that want the credential in the URL.
+    #[serde(default)]
+    pub query: IndexMap<String, LeafSpec>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
