@@ -20,6 +20,8 @@
 //! [`error::Error`]; only [`api`] knows which HTTP status it has.
 
 #![forbid(unsafe_code)]
+// Vendors, callers and mapping files must not be able to make the process panic.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 /// The command line.
 pub mod cli;

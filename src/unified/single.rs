@@ -152,7 +152,12 @@ async fn execute<'c>(call: &'c Call, upstream: &upstream::Service, record: Optio
     let rendered = render(call, &variant.request, &input, &call_vars(call), record).map_err(early)?;
     let answered = send(call, upstream, &variant.request, rendered).await?;
     let vars = answered.vars(call, &input);
-    judge(call, &variant.answer, &answered, &vars)?;
+    judge(call, &variant.answer, &answered, &vars).map_err(|error| match error.get_outcome() {
+        // The answer could not be understood, but its status tells what became of the write.
+        None if call.operation.is_write() && answered.status < 300 => error.outcome(Outcome::Executed),
+        None if call.operation.is_write() => error.outcome(Outcome::Unknown),
+        _ => error,
+    })?;
     Ok(Done { variant, input, answered })
 }
 
