@@ -16,7 +16,7 @@ pub struct TableContext<'a> {
     pub under: Option<&'a Path>,
     /// Whether a column is named by its whole path.
     pub full_depth: bool,
-    /// Settings and params that expressions may use by `$settings`; record scopes know `$settings` only.
+    /// The table of the record itself, not of an object in it: only there does an override add custom fields.
     pub top: bool,
 }
 

@@ -81,9 +81,6 @@ pub struct FieldFull {
     /// For `custom_fields`: where the vendor keeps them (`$` = beside the others).
     #[serde(default)]
     pub r#in: Option<String>,
-    /// For a `custom_fields` that is read field by field: its title for people.
-    #[serde(default)]
-    pub label: Option<String>,
 }
 
 /// `type`, `primary` and other constants of a place are scalars; sub-fields are paths or field lines.
