@@ -1,6 +1,9 @@
 //! The command line: what can be said, and which code does it.
 
+mod demo;
+mod keys;
 mod mappings;
+mod server;
 
 use clap::{Parser, Subcommand};
 
@@ -14,6 +17,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start the proxy with stand-ins for the vendors and records in them: nothing to set up.
+    Demo(demo::DemoArgs),
+    /// Serve requests.
+    Serve(server::ConfigArg),
+    /// Make, list and revoke API keys.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// The key that credentials are sealed with.
+    #[command(subcommand)]
+    Vault(keys::VaultCommand),
     /// Check all mapping files and report everything that is wrong with file and line.
     Check(mappings::CheckArgs),
     /// Run the examples of all providers, or of one.
@@ -29,6 +42,10 @@ enum Command {
 /// Runs the command; the number is the exit code.
 pub fn run() -> u8 {
     match Cli::parse().command {
+        Command::Demo(args) => demo::demo(&args),
+        Command::Serve(args) => server::serve(&args),
+        Command::Keys(command) => keys::keys(&command),
+        Command::Vault(command) => keys::vault(&command),
         Command::Check(args) => mappings::check(&args),
         Command::Test(args) => mappings::test(&args),
         Command::Explain(args) => mappings::explain(&args),

@@ -4,6 +4,10 @@
 
 pub mod cli;
 
+pub mod serve;
+
+pub mod config;
+
 pub mod pipeline;
 
 pub mod api;
@@ -13,6 +17,8 @@ pub mod app;
 pub mod store;
 
 pub mod author;
+
+pub mod sandbox;
 
 pub mod unified;
 

@@ -18,9 +18,8 @@ const MARK: &str = "tl_";
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let passthrough = path.starts_with("/v1/passthrough") || path.contains("/passthrough");
-    let found = bearer(request.headers()).or_else(|| {
-        passthrough.then(|| borrowed(request.headers(), request.uri().query(), &app.catalog())).flatten()
-    });
+    let found = bearer(request.headers())
+        .or_else(|| passthrough.then(|| borrowed(request.headers(), request.uri().query(), &app.catalog())).flatten());
     let Some(key) = found else {
         let detail = "Send the API key as `Authorization: Bearer tl_…`.";
         return Refusal::from(Error::new(Kind::Unauthenticated, detail)).into_response();
@@ -60,7 +59,9 @@ fn borrowed(headers: &HeaderMap, query: Option<&str>, catalog: &Catalog) -> Opti
     });
     in_headers.or_else(|| {
         let values = query?.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
-        values.map(|value| percent_decode_str(value).decode_utf8_lossy().into_owned()).find(|value| value.starts_with(MARK))
+        values
+            .map(|value| percent_decode_str(value).decode_utf8_lossy().into_owned())
+            .find(|value| value.starts_with(MARK))
     })
 }
 

@@ -33,9 +33,10 @@ pub async fn list(State(app): State<App>, request: Request) -> Answer {
                 filter.limit = limit.ok_or_else(|| invalid("limit", "an integer from 1 to 1000"))?;
             }
             "cursor" => {
-                filter.after = Some(ConnectionId::parse(&value).ok_or_else(|| {
-                    Error::new(Kind::InvalidCursor, "The cursor is not one of this list.")
-                })?);
+                filter.after = Some(
+                    ConnectionId::parse(&value)
+                        .ok_or_else(|| Error::new(Kind::InvalidCursor, "The cursor is not one of this list."))?,
+                );
             }
             _ => {
                 let known = ["provider", "customer_id", "limit", "cursor"];

@@ -168,7 +168,8 @@ impl Target {
             format!("{} cannot {} {}.", self.provider.title, operation.as_str(), self.resource.name),
         );
         let known = Operation::ALL.into_iter().filter(|operation| self.resource.supports(*operation));
-        Err(Refusal::from(error.supported(known.map(Operation::as_str)).outcome(Outcome::NotExecuted)).allow(&allow(&self.resource)))
+        Err(Refusal::from(error.supported(known.map(Operation::as_str)).outcome(Outcome::NotExecuted))
+            .allow(&allow(&self.resource)))
     }
 }
 

@@ -79,7 +79,8 @@ fn parse(body: &Map<String, Value>, mode: Mode) -> Result<NewKey, Error> {
                 items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
             }
             Some(_) => {
-                violations.push(Violation::at(format!("/{name}"), "it is not a list of texts").expected("array of string"));
+                violations
+                    .push(Violation::at(format!("/{name}"), "it is not a list of texts").expected("array of string"));
                 Vec::new()
             }
         }
@@ -89,14 +90,17 @@ fn parse(body: &Map<String, Value>, mode: Mode) -> Result<NewKey, Error> {
         Ok(scopes) if !scopes.is_empty() => scopes,
         _ => {
             let known = Scope::ALL.map(Scope::as_str).join(", ");
-            violations.push(Violation::at("/scopes", "a key has at least one known scope").expected(format!("some of {known}")));
+            violations.push(
+                Violation::at("/scopes", "a key has at least one known scope").expected(format!("some of {known}")),
+            );
             Scopes::from_iter([])
         }
     };
     let expires_at = match body.get("expires_at") {
         None | Some(Value::Null) => None,
         Some(value) => {
-            let time = value.as_str().and_then(|text| text.parse::<Timestamp>().ok()).filter(|time| *time > Timestamp::now());
+            let time =
+                value.as_str().and_then(|text| text.parse::<Timestamp>().ok()).filter(|time| *time > Timestamp::now());
             if time.is_none() {
                 violations.push(Violation::at("/expires_at", "it is no time to come").expected("RFC 3339 date-time"));
             }

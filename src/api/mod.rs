@@ -34,10 +34,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/connections/{id}/passthrough", any(passthrough::by_path))
         .route("/v1/connections/{id}/passthrough/{*path}", any(passthrough::by_path))
         .route("/v1/connections", get(connections::list).post(connections::create))
-        .route(
-            "/v1/connections/{id}",
-            get(connections::get).patch(connections::update).delete(connections::delete),
-        )
+        .route("/v1/connections/{id}", get(connections::get).patch(connections::update).delete(connections::delete))
         .route("/v1/keys", get(keys::list).post(keys::create))
         .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
         .route("/v1/providers", get(providers::list))

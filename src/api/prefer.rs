@@ -28,7 +28,8 @@ impl Prefer {
             for preference in value.split(',').map(str::trim) {
                 match preference.split_once('=') {
                     Some(("wait", seconds)) => {
-                        let seconds = seconds.parse::<u64>().ok().filter(|seconds| (1..=LONGEST_WAIT).contains(seconds));
+                        let seconds =
+                            seconds.parse::<u64>().ok().filter(|seconds| (1..=LONGEST_WAIT).contains(seconds));
                         wait = Duration::from_secs(seconds.ok_or_else(|| {
                             let expected = format!("seconds from 1 to {LONGEST_WAIT}");
                             Error::new(Kind::InvalidRequest, "The preference `wait` cannot be understood.")
@@ -70,9 +71,10 @@ pub fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, Error> {
     let query = parts.uri.query().unwrap_or_default();
     let decode = |text: &str| {
         let spaced = text.replace('+', " ");
-        percent_encoding::percent_decode_str(&spaced).decode_utf8().map(|text| text.into_owned()).map_err(|_| {
-            Error::new(Kind::InvalidRequest, "The query string is not valid UTF-8 in percent-encoding.")
-        })
+        percent_encoding::percent_decode_str(&spaced)
+            .decode_utf8()
+            .map(|text| text.into_owned())
+            .map_err(|_| Error::new(Kind::InvalidRequest, "The query string is not valid UTF-8 in percent-encoding."))
     };
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| Ok((decode(k)?, decode(v)?))).collect()

@@ -144,10 +144,9 @@ fn status(kind: Kind) -> StatusCode {
         Kind::ValidationFailed | Kind::UnknownField | Kind::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::RateLimited | Kind::QuotaExhausted => StatusCode::TOO_MANY_REQUESTS,
         Kind::Internal | Kind::MappingFailed => StatusCode::INTERNAL_SERVER_ERROR,
-        Kind::ProviderUnavailable
-        | Kind::InvalidProviderResponse
-        | Kind::UnexpectedRedirect
-        | Kind::OutcomeUnknown => StatusCode::BAD_GATEWAY,
+        Kind::ProviderUnavailable | Kind::InvalidProviderResponse | Kind::UnexpectedRedirect | Kind::OutcomeUnknown => {
+            StatusCode::BAD_GATEWAY
+        }
         Kind::Overloaded | Kind::CredentialRefreshPending => StatusCode::SERVICE_UNAVAILABLE,
         Kind::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
     }

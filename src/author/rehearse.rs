@@ -188,12 +188,7 @@ fn answer(exchange: &Exchange, request: &upstream::Request) -> Result<upstream::
     Ok(upstream::Response::new(status, headers, Body::full(body), request, 1))
 }
 
-fn request_differences(
-    index: usize,
-    exchange: &Exchange,
-    request: &upstream::Request,
-    body: &[u8],
-) -> Vec<String> {
+fn request_differences(index: usize, exchange: &Exchange, request: &upstream::Request, body: &[u8]) -> Vec<String> {
     let spec = &exchange.request;
     let mut differences = Vec::new();
     let mut differs = |what: &str, expected: String, found: String| {
@@ -236,8 +231,11 @@ fn compare(example: &Example, outcome: Result<Reply, Error>) -> Vec<String> {
         (Ok(reply), Some(expected), _) => {
             let found = shown(&reply);
             let mut differences = Vec::new();
-            let warnings: Vec<Value> =
-                expected.warnings.iter().map(|warning| json!({"code": warning.code, "pointer": warning.pointer})).collect();
+            let warnings: Vec<Value> = expected
+                .warnings
+                .iter()
+                .map(|warning| json!({"code": warning.code, "pointer": warning.pointer}))
+                .collect();
             let status = expected.status.map(Value::from).unwrap_or_else(|| found["status"].clone());
             let expected = json!({
                 "status": status, "data": expected.data, "next": expected.next, "warnings": warnings,
@@ -259,7 +257,11 @@ fn compare(example: &Example, outcome: Result<Reply, Error>) -> Vec<String> {
             let provider = error.get_provider();
             differs("code", Some(json!(expected.code)), json!(error.kind().code()));
             differs("pointers", expected.pointers.clone().map(Value::from), Value::Array(pointers));
-            differs("outcome", expected.outcome.clone().map(Value::from), json!(error.get_outcome().map(|o| o.as_str())));
+            differs(
+                "outcome",
+                expected.outcome.clone().map(Value::from),
+                json!(error.get_outcome().map(|o| o.as_str())),
+            );
             differs("retryable", expected.retryable.map(Value::from), json!(error.is_retryable()));
             let after = error.get_retry_after().map(|delay| delay.as_secs());
             differs("retry_after", expected.retry_after.map(Value::from), json!(after));

@@ -107,7 +107,8 @@ impl<'a> Build<'a> {
         match Expression::compile(source, self.engine) {
             Ok(expression) => {
                 self.check_names(pointer, &expression, scope);
-                self.unbounded |= !expression.is_bounded();
+                // The second engine cannot be interrupted everywhere, so nothing of it is trusted on a request thread.
+                self.unbounded |= !expression.is_bounded() || self.engine == Engine::Rs;
                 Some(Located { expression, place: self.place(pointer) })
             }
             Err(problem) => {

@@ -52,6 +52,11 @@ impl Files {
         Self(files)
     }
 
+    /// Files from elsewhere: (path in the folder, text).
+    pub fn of<N: Into<String>, T: Into<String>>(files: impl IntoIterator<Item = (N, T)>) -> Self {
+        Self(files.into_iter().map(|(name, text)| (name.into(), text.into())).collect())
+    }
+
     /// All YAML files below a folder. Unreadable ones are problems.
     pub fn folder(root: &Path) -> Result<Self, Problem> {
         let mut files = BTreeMap::new();

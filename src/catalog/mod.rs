@@ -23,7 +23,7 @@ pub use leaf::Leaf;
 pub use load::{Catalog, Files, Options};
 pub use provider::{CREDENTIAL_KINDS, Passthrough, Provider, Setting, basic_user};
 pub use resource::{Resource, Select};
-pub use source::{Node, Problem};
+pub use source::{Kind as NodeKind, Node, Problem};
 pub use suggest::nearest;
 pub use template::{COMPONENT, Template};
 pub use variant::{Accepts, Answer, Count, Next, RequestShape, Step, Variant};

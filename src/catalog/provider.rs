@@ -39,6 +39,8 @@ pub struct Provider {
     pub passthrough: Passthrough,
     pub params: Map<String, Value>,
     pub resources: IndexMap<String, Arc<Resource>>,
+    /// As for resources: some expression of the provider file may run until its time limit.
+    pub unbounded: bool,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub struct Setting {
     pub ask: String,
     pub default: Option<Value>,
     pub optional: bool,
+    pub example: Option<Value>,
     pattern: Option<Regex>,
 }
 
@@ -128,7 +131,9 @@ impl Provider {
         let (Some(base_url), Some(headers), true) = (base_url, headers, build.problems.is_empty()) else {
             return Err(build.problems);
         };
+        let unbounded = build.unbounded;
         Ok(Self {
+            unbounded,
             name: name.into(),
             title: spec.title.clone(),
             docs: spec.docs.clone(),
@@ -165,6 +170,12 @@ impl Provider {
                 Auth::Send(headers) => headers.iter(),
             })
             .map(|(name, _)| name)
+    }
+
+    /// Values for the settings that have to be given, as the provider file shows them.
+    pub fn example_settings(&self) -> Map<String, Value> {
+        let shown = self.settings.iter().filter_map(|(name, setting)| Some((name.clone(), setting.example.clone()?)));
+        shown.collect()
     }
 
     /// A connection's settings with defaults filled in, or everything that is wrong with them.
@@ -311,6 +322,7 @@ fn compile_settings(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<Stri
                 ask: setting.ask.clone(),
                 default: setting.default.clone(),
                 optional: setting.optional,
+                example: setting.example.clone(),
                 pattern,
             };
             (name.clone(), setting)

@@ -188,7 +188,9 @@ impl Raw {
     fn into_node(self, place: &Place<'_>, line: u64, location: Option<Location>) -> Node {
         let kind = match self {
             Raw::Scalar(value) => Kind::Scalar(match value {
-                Value::Number(number) => source_number(place.text, location).map_or(Value::Number(number), Value::Number),
+                Value::Number(number) => {
+                    source_number(place.text, location).map_or(Value::Number(number), Value::Number)
+                }
                 other => other,
             }),
             Raw::List(list) => Kind::List(

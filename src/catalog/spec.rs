@@ -90,6 +90,9 @@ pub struct SettingSpec {
     /// May be left out although it has no default.
     #[serde(default)]
     pub optional: bool,
+    /// A value as it may look; the demo connects with it.
+    #[serde(default)]
+    pub example: Option<Value>,
     /// A regular expression that the whole value matches.
     #[serde(default)]
     pub pattern: Option<String>,

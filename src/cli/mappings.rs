@@ -103,7 +103,9 @@ impl Mappings {
 }
 
 pub fn check(args: &CheckArgs) -> u8 {
-    finish(args.mappings.load(args.folder.as_ref()).map(|(files, options)| author::check(&files, &options, args.strict)))
+    finish(
+        args.mappings.load(args.folder.as_ref()).map(|(files, options)| author::check(&files, &options, args.strict)),
+    )
 }
 
 pub fn test(args: &TestArgs) -> u8 {
@@ -168,7 +170,11 @@ pub fn new(args: &NewArgs) -> u8 {
     match author::scaffold(&args.into, &args.name) {
         Ok(written) => {
             written.iter().for_each(|path| println!("{path}"));
-            println!("next: throughline check {0} && throughline test {0} --provider {1}", args.into.display(), args.name);
+            println!(
+                "next: throughline check {0} && throughline test {0} --provider {1}",
+                args.into.display(),
+                args.name
+            );
             0
         }
         Err(text) => failed(&text),
@@ -178,8 +184,7 @@ pub fn new(args: &NewArgs) -> u8 {
 pub fn schemas(args: &SchemasArgs) -> u8 {
     for (name, schema) in author::schemas() {
         let path = args.into.join(name);
-        let written = std::fs::create_dir_all(&args.into)
-            .and_then(|()| std::fs::write(&path, format!("{schema:#}\n")));
+        let written = std::fs::create_dir_all(&args.into).and_then(|()| std::fs::write(&path, format!("{schema:#}\n")));
         if let Err(error) = written {
             return failed(&format!("{}: {error}", path.display()));
         }

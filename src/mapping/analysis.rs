@@ -7,8 +7,8 @@
 use super::expression::Engine;
 use super::known;
 use super::problem::Problem;
-use jsonata_core::ast::AstNode;
 use indexmap::IndexSet;
+use jsonata_core::ast::AstNode;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::guard::Cidr;
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Lets connections reach every address, this machine's own included. For tests and demonstrations.
     pub dangerous_allow_private_addresses: bool,
     /// Address ranges that may be reached although they are not public: `["10.20.0.0/16"]` for a CRM in the own network.
+    #[schemars(with = "Vec<String>")]
     pub allow_addresses: Vec<Cidr>,
     /// PEM file with certificate authorities that are trusted in addition to the public ones.
     pub ca_file: Option<PathBuf>,

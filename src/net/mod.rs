@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod connector;
 mod guard;
+pub mod listen;
 mod origin;
 mod send_error;
 

@@ -92,9 +92,8 @@ impl Asked {
         };
         let value = match op {
             FilterOp::In => Value::Array(value.split(',').map(typed).collect::<Result<_, _>>()?),
-            FilterOp::Exists => parse_filter_value(&Type::Boolean, value).map_err(|expected| {
-                invalid(name, format!("{:?} is not valid here", shorten(value)), &expected)
-            })?,
+            FilterOp::Exists => parse_filter_value(&Type::Boolean, value)
+                .map_err(|expected| invalid(name, format!("{:?} is not valid here", shorten(value)), &expected))?,
             FilterOp::Contains | FilterOp::StartsWith => Value::String(value.to_owned()),
             _ => typed(value)?,
         };
@@ -159,8 +158,11 @@ fn sorts(model: &Model, text: &str) -> Result<Vec<Sort>, Error> {
     for part in text.split(',') {
         let (field, descending) = part.strip_prefix('-').map_or((part, false), |field| (field, true));
         if model.member(field).is_none() {
-            return Err(Error::new(Kind::UnsupportedSort, format!("There is no field {:?} to sort by.", shorten(field)))
-                .supported(model.paths()));
+            return Err(Error::new(
+                Kind::UnsupportedSort,
+                format!("There is no field {:?} to sort by.", shorten(field)),
+            )
+            .supported(model.paths()));
         }
         if sorts.iter().any(|sort| sort.field == field) {
             return Err(invalid("sort", format!("{field} stands there twice"), "each field once"));
@@ -175,9 +177,12 @@ fn fields(model: &Model, text: &str) -> Result<FieldSet, Error> {
     for path in text.split(',').map(str::trim) {
         let custom = path.strip_prefix("custom_fields.").is_some_and(|name| !name.is_empty());
         if !custom && model.member(path).is_none() {
-            return Err(Error::new(Kind::InvalidRequest, format!("{} have no field {:?}.", model.resource, shorten(path)))
-                .violation(Violation::parameter("fields", format!("{:?} is not known", shorten(path))))
-                .supported(model.paths()));
+            return Err(Error::new(
+                Kind::InvalidRequest,
+                format!("{} have no field {:?}.", model.resource, shorten(path)),
+            )
+            .violation(Violation::parameter("fields", format!("{:?} is not known", shorten(path))))
+            .supported(model.paths()));
         }
         paths.push(path.to_owned());
     }

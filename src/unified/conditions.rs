@@ -192,7 +192,13 @@ mod tests {
         let Conditions(groups) = after(&columns, &[json!("t"), json!("k")]);
         let shown: Vec<String> = groups
             .iter()
-            .map(|group| group.iter().map(|c| format!("{} {} {}", c.on.as_str().unwrap_or_default(), c.op, c.value)).collect::<Vec<_>>().join(" & "))
+            .map(|group| {
+                group
+                    .iter()
+                    .map(|c| format!("{} {} {}", c.on.as_str().unwrap_or_default(), c.op, c.value))
+                    .collect::<Vec<_>>()
+                    .join(" & ")
+            })
             .collect();
         assert_eq!(shown, ["M gt \"t\"", "M eq \"t\" & Id gt \"k\""]);
     }

@@ -12,7 +12,6 @@ use http::{Method, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Limited, StreamBody};
 use parking_lot::Mutex;
-use serde_json::Map;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -20,9 +19,12 @@ use tokio::time::Instant;
 use tower::{ServiceBuilder, ServiceExt};
 
 use super::*;
-use crate::connections::{Access, Connection, ConnectionId, Connections, State, TenantId};
+use crate::auth::Caller;
+use crate::catalog::{Catalog, Files, Options};
+use crate::connections::{Connection, Connections, NewConnection, TenantId, Vault};
 use crate::error::{Kind, Outcome, Result};
-use crate::net::{Body, Client, Config, Origin};
+use crate::net::{Body, Client, Config};
+use crate::store::Store;
 use crate::telemetry::{Labels, Metrics, Timings};
 
 const CAP: usize = 1024;
@@ -78,21 +80,11 @@ async fn scene(script: Script) -> Scene {
             });
         }
     });
-    scene_at(&format!("http://{address}/base"), seen, true)
+    scene_at(&format!("http://{address}/base"), seen, true).await
 }
 
-fn scene_at(origin: &str, seen: Arc<Mutex<Vec<String>>>, allow: bool) -> Scene {
-    let connections = Connections::default();
-    let mut secret = HeaderValue::from_static("Bearer the-real-one");
-    secret.set_sensitive(true);
-    let access = Access {
-        generation: 7,
-        origin: Origin::parse(origin).expect("a good origin"),
-        headers: vec![(AUTHORIZATION, secret)],
-        query: Vec::new(),
-    };
-    let connection = connection();
-    connections.put(connection.id.clone(), access);
+async fn scene_at(origin: &str, seen: Arc<Mutex<Vec<String>>>, allow: bool) -> Scene {
+    let (connections, connection) = connected(origin).await;
     let metrics = Metrics::new().expect("the families");
     metrics.catalog_loaded("1", ["acme"], ["contacts"]);
     let config = Config { dangerous_allow_private_addresses: allow, ..Config::default() };
@@ -106,20 +98,22 @@ fn scene_at(origin: &str, seen: Arc<Mutex<Vec<String>>>, allow: bool) -> Scene {
     Scene { service, connection, seen, metrics, timings: Arc::default() }
 }
 
-fn connection() -> Arc<Connection> {
-    Arc::new(Connection {
-        id: ConnectionId("conn_1".into()),
-        tenant: TenantId("tenant".into()),
-        provider: "acme".into(),
-        customer_id: "customer".into(),
-        state: State::Active,
-        state_reason: None,
-        settings: Map::new(),
-        scopes: Vec::new(),
-        last_error: None,
-        created_at: jiff::Timestamp::UNIX_EPOCH,
-        updated_at: jiff::Timestamp::UNIX_EPOCH,
-    })
+/// A connection of a provider at `origin`, with a token, in a store in memory.
+async fn connected(origin: &str) -> (Connections, Arc<Connection>) {
+    let text = format!("title: Acme\nbase_url: {origin}\nhosts: {{ api: ['{origin}'] }}\nauth: {{ token: {{}} }}\n");
+    let files = Files::of([("acme/provider.yaml", text)]);
+    let catalog = Catalog::load(&files, &Options::default()).expect("a good provider");
+    let catalog = Arc::new(arc_swap::ArcSwap::from_pointee(catalog));
+    let vault = Vault::from_key_base64(&Vault::generate_key().expect("random")).expect("a key");
+    let store = Store::memory().expect("a store");
+    let connections = Connections::new(store.connections(), vault, catalog);
+    let body = serde_json::json!({
+        "provider": "acme", "customer_id": "customer", "credentials": {"type": "token", "token": "the-real-one"},
+    });
+    let caller = Caller::operator(TenantId("tenant".into()));
+    let new = NewConnection::from_json(&body).expect("a good body");
+    let created = connections.create(&caller, new).await.expect("created");
+    (connections, Arc::new(created.overview.connection))
 }
 
 /// Head and body as text; `None` when the other side leaves before the end of them.
@@ -242,7 +236,7 @@ async fn nobody_there_means_not_executed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("its address");
     drop(listener);
-    let scene = scene_at(&format!("http://{address}"), Arc::default(), true);
+    let scene = scene_at(&format!("http://{address}"), Arc::default(), true).await;
     let error = scene.post().await.expect_err("nobody there");
     assert_eq!((error.kind(), error.get_outcome()), (Kind::ProviderUnavailable, Some(Outcome::NotExecuted)));
     assert!(error.is_retryable());
@@ -446,7 +440,7 @@ async fn inner_addresses_are_refused_unless_allowed() {
     let open = scene(says(PLAIN)).await;
     assert!(open.get().await.is_ok());
     for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "localhost", "127.1", "2130706433"] {
-        let scene = scene_at(&format!("http://{host}:9"), Arc::default(), false);
+        let scene = scene_at(&format!("http://{host}:9"), Arc::default(), false).await;
         let error = scene.post().await.expect_err(host);
         assert_eq!(error.get_origin(), crate::error::Origin::Throughline, "{host}: {error:?}");
         assert_eq!((error.is_retryable(), error.get_outcome()), (false, Some(Outcome::NotExecuted)), "{host}");
@@ -464,7 +458,7 @@ async fn a_server_without_tls_gets_no_credential() {
             let _ = stream.write_all(PLAIN.as_bytes()).await;
         }
     });
-    let secure = scene_at(&format!("https://{address}"), plain, true);
+    let secure = scene_at(&format!("https://{address}"), plain, true).await;
     let error = secure.post().await.expect_err("no handshake");
     assert_eq!((error.get_outcome(), secure.requests()), (Some(Outcome::NotExecuted), 0));
     assert!(secure.counted(r#"outcome="tls""#));

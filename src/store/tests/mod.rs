@@ -11,12 +11,20 @@ use arc_swap::ArcSwap;
 
 use super::Store;
 use crate::auth::{Caller, Keys, Pepper, TenantId, base62};
-use crate::catalog::{self, Catalog};
+use crate::catalog::{self, Catalog, Files, Options};
 use crate::connections::{Connections, Vault};
 
 /// A catalog with the providers `blue` and `red`.
 fn catalog() -> catalog::Shared {
-    Arc::new(ArcSwap::from_pointee(Catalog::stub()))
+    let provider = |name: &str| {
+        format!(
+            "title: {name}\nbase_url: 'https://{{region}}.{name}.test'\nhosts: {{ api: ['https://*.{name}.test'] }}\n\
+             settings: {{ region: {{ ask: Region, default: eu }} }}\nauth: {{ oauth2: {{}}, token: {{}} }}\n"
+        )
+    };
+    let files = Files::of(["blue", "red"].map(|name| (format!("{name}/provider.yaml"), provider(name))));
+    let catalog = Catalog::load(&files, &Options::default()).expect("two good providers");
+    Arc::new(ArcSwap::from_pointee(catalog))
 }
 
 fn vault() -> Vault {

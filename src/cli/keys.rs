@@ -1,0 +1,146 @@
+//! `keys` and `vault`: what an operator does before the first request.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::server::{ConfigArg, VAULT_KEY};
+use crate::auth::{Keys, Mode, NewKey, Scopes, TenantId};
+use crate::connections::Vault;
+use crate::serve;
+use crate::store::Role;
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a key. It is the only line on standard output, and is shown this once.
+    Create {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[arg(long)]
+        tenant: String,
+        /// Some of read, write, passthrough, connect, admin, export.
+        #[arg(long, default_value = "read,write")]
+        scopes: String,
+        #[arg(long)]
+        name: Option<String>,
+        /// Only these providers, separated by commas.
+        #[arg(long, value_delimiter = ',')]
+        providers: Vec<String>,
+        /// Only these connections, separated by commas.
+        #[arg(long, value_delimiter = ',')]
+        connections: Vec<String>,
+    },
+    /// List a tenant's keys, without their secrets.
+    List {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[arg(long)]
+        tenant: String,
+    },
+    /// End a key. A running server knows within five seconds.
+    Revoke {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[arg(long)]
+        tenant: String,
+        /// The key's id: the eight characters after tl_live_.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VaultCommand {
+    /// Write a new key to a file that only this user can read. Refuses to replace one.
+    Init(VaultInit),
+}
+
+#[derive(Debug, Args)]
+pub struct VaultInit {
+    #[arg(default_value = "vault.key")]
+    file: PathBuf,
+}
+
+pub fn keys(command: &KeysCommand) -> u8 {
+    finish(match command {
+        KeysCommand::Create { config, tenant, scopes, name, providers, connections } => with_keys(config, |keys| {
+            let (tenant, scopes) = (parse_tenant(tenant), scopes.parse::<Scopes>());
+            let (name, providers, connections) = (name.clone(), providers.clone(), connections.clone());
+            async move {
+                let scopes = scopes.map_err(|error| error.to_string())?;
+                let mode = Mode::Live;
+                let new = NewKey { mode, scopes, providers, connections, name, expires_at: None };
+                let (secret, _) = keys.create(tenant?, new).await.map_err(|error| error.to_string())?;
+                Ok(vec![secret])
+            }
+        }),
+        KeysCommand::List { config, tenant } => with_keys(config, |keys| {
+            let tenant = parse_tenant(tenant);
+            async move {
+                let listed = keys.list(tenant?).await.map_err(|error| error.to_string())?;
+                Ok(listed
+                    .iter()
+                    .map(|key| {
+                        let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
+                        let name = key.name.as_deref().unwrap_or("-");
+                        format!("{}\t{state}\t{}\t{name}\tcreated {}", key.id, key.scopes, key.created_at)
+                    })
+                    .collect())
+            }
+        }),
+        KeysCommand::Revoke { config, tenant, id } => with_keys(config, |keys| {
+            let (tenant, id) = (parse_tenant(tenant), id.clone());
+            async move {
+                keys.revoke(tenant?, &id).await.map_err(|error| error.to_string())?;
+                Ok(vec![format!("revoked {id}")])
+            }
+        }),
+    })
+}
+
+fn parse_tenant(text: &str) -> Result<TenantId, String> {
+    TenantId::parse(text).ok_or_else(|| format!("{text:?} is not the name of a tenant: letters, digits, - and _"))
+}
+
+/// Runs `work` with the keys of the configured store, beside a server that may be running.
+fn with_keys<F: Future<Output = Result<Vec<String>, String>>>(
+    config: &ConfigArg,
+    work: impl FnOnce(Keys) -> F,
+) -> Result<Vec<String>, String> {
+    let config = config.load()?;
+    let vault = serve::open_vault(&config, std::env::var(VAULT_KEY).ok().as_deref()).map_err(|e| e.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    runtime.block_on(async {
+        let store = serve::open_store(&config, Role::Command).map_err(|error| error.to_string())?;
+        let lines = work(serve::keys(&store, &vault)).await;
+        store.close().await;
+        lines
+    })
+}
+
+pub fn vault(command: &VaultCommand) -> u8 {
+    let VaultCommand::Init(args) = command;
+    finish(init(args).map(|()| vec![format!("wrote {}", args.file.display())]))
+}
+
+fn init(args: &VaultInit) -> Result<(), String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let key = Vault::generate_key().map_err(|error| error.to_string())?;
+    let failed = |error: std::io::Error| format!("{}: {error}", args.file.display());
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file).map_err(failed)?;
+    writeln!(file, "{}", key.as_str()).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+fn finish(lines: Result<Vec<String>, String>) -> u8 {
+    match lines {
+        Ok(lines) => {
+            lines.iter().for_each(|line| println!("{line}"));
+            0
+        }
+        Err(text) => {
+            eprintln!("throughline: {text}");
+            1
+        }
+    }
+}

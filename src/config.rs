@@ -1,0 +1,194 @@
+//! The configuration: each module's own settings gathered, from defaults, a file and the environment, and checked
+//! against each other. `deploy/config.default.yaml` is its manual.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::catalog::{Node, structure};
+use crate::mapping::Engine;
+use crate::{net, telemetry};
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where callers connect.
+    pub listen: String,
+    /// Metrics and health. Keep it on loopback: it asks for no key.
+    pub admin_listen: String,
+    /// `sqlite:` and a path. One `serve` per file; commands may run beside it.
+    pub store: String,
+    pub vault: VaultConfig,
+    /// A folder laid over the embedded mappings: its providers replace those of the same name.
+    pub mappings: Option<PathBuf>,
+    /// A folder with `<provider>/<resource>.yaml` files that are laid over the resources: one line adds a field.
+    pub overrides: Option<PathBuf>,
+    pub mapping: MappingConfig,
+    pub upstream: net::Config,
+    /// What this deployment changes about a provider.
+    pub providers: IndexMap<String, ProviderConfig>,
+    pub log: LogConfig,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VaultConfig {
+    /// A file with 32 bytes in base64. THROUGHLINE_VAULT_KEY takes the key itself instead.
+    pub key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MappingConfig {
+    /// What evaluates JSONata.
+    pub engine: EngineName,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineName {
+    #[default]
+    JsonataCore,
+    JsonataRs,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProviderConfig {
+    /// Scheme, host and port that requests go to instead of the provider's own: a regional host, a test server.
+    pub base_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    pub format: telemetry::Format,
+    /// A filter such as `info` or `throughline=debug,warn`.
+    pub level: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            admin_listen: "127.0.0.1:9090".into(),
+            store: "sqlite:./throughline.db".into(),
+            vault: VaultConfig::default(),
+            mappings: None,
+            overrides: None,
+            mapping: MappingConfig::default(),
+            upstream: net::Config::default(),
+            providers: IndexMap::new(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: telemetry::Format::default(), level: "info".into() }
+    }
+}
+
+/// Environment variables that are read by name elsewhere.
+const NOT_SETTINGS: [&str; 2] = ["THROUGHLINE_VAULT_KEY", "THROUGHLINE_SHARED"];
+const PREFIX: &str = "THROUGHLINE_";
+
+impl Config {
+    /// The file (if any) with the environment laid over it. Every fault is told at once.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<String>> {
+        let words =
+            |problems: Vec<crate::catalog::Problem>| problems.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let mut node = match file {
+            Some(path) => {
+                let name = path.display().to_string();
+                let text = std::fs::read_to_string(path).map_err(|error| vec![format!("{name}: {error}")])?;
+                let text = if text.trim().is_empty() { "{}".to_owned() } else { text };
+                Node::parse(&name, &text).map_err(|problem| words(vec![problem]))?
+            }
+            None => Node::parse("defaults", "{}").map_err(|problem| words(vec![problem]))?,
+        };
+        for (name, value) in environment {
+            let Some(path) = name.strip_prefix(PREFIX).filter(|_| !NOT_SETTINGS.contains(&name.as_str())) else {
+                continue;
+            };
+            // THROUGHLINE_VAULT__KEY_FILE is vault.key_file. The value is YAML, so that lists and booleans can be given.
+            let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
+            let nested = keys.iter().rev().fold(value, |inner, key| {
+                format!("{{{key}: {}}}", if inner.is_empty() { "''".to_owned() } else { inner })
+            });
+            let over = Node::parse(&name, &nested).map_err(|problem| words(vec![problem]))?;
+            node = node.lay_over(over);
+        }
+        let config: Config = structure::read(&node).map_err(words)?;
+        let faults = config.faults();
+        if faults.is_empty() { Ok(config) } else { Err(faults) }
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (name, address) in [("listen", &self.listen), ("admin_listen", &self.admin_listen)] {
+            if address.parse::<SocketAddr>().is_err() {
+                faults.push(format!("{name}: `{address}` is not an address and port, such as 127.0.0.1:8080"));
+            }
+        }
+        if self.store_path().is_none() {
+            faults.push(format!("store: `{}` is not `sqlite:` and a path", self.store));
+        }
+        let admin = self.admin_listen.parse::<SocketAddr>();
+        if admin.is_ok_and(|address| !address.ip().is_loopback()) {
+            faults.push("admin_listen: it asks for no key, so it may only listen on a loopback address".into());
+        }
+        faults
+    }
+
+    pub fn store_path(&self) -> Option<PathBuf> {
+        self.store.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
+    pub fn engine(&self) -> Engine {
+        match self.mapping.engine {
+            EngineName::JsonataCore => Engine::Core,
+            EngineName::JsonataRs => Engine::Rs,
+        }
+    }
+
+    /// Provider to the place its requests go to instead.
+    pub fn bases(&self) -> HashMap<String, String> {
+        self.providers.iter().filter_map(|(name, provider)| Some((name.clone(), provider.base_url.clone()?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_lies_over_the_defaults() {
+        let environment = [
+            ("THROUGHLINE_LISTEN", "127.0.0.1:1"),
+            ("THROUGHLINE_VAULT__KEY_FILE", "/k"),
+            ("THROUGHLINE_UPSTREAM__ALLOW_ADDRESSES", "[10.0.0.0/8]"),
+            ("OTHER", "x"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load(None, environment).expect("a good configuration");
+        assert_eq!(config.listen, "127.0.0.1:1");
+        assert_eq!(config.vault.key_file, Some("/k".into()));
+        assert_eq!(config.upstream.allow_addresses.len(), 1);
+    }
+
+    #[test]
+    fn unknown_settings_are_refused_with_the_nearest_known_one() {
+        let environment = [("THROUGHLINE_LISTN".to_owned(), "x".to_owned())];
+        let faults = Config::load(None, environment).expect_err("a mistyped name");
+        assert!(faults[0].contains("did you mean `listen`"), "{faults:?}");
+    }
+}

@@ -1,0 +1,146 @@
+//! The composition root: from a configuration to everything that runs. The only place that knows which store it is.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::{App, Parts};
+use crate::auth::{Keys, Pepper};
+use crate::catalog::{Catalog, Files, Options, Problem};
+use crate::config::Config;
+use crate::connections::{Connections, Vault, VaultError};
+use crate::net::{Client, ClientError, listen};
+use crate::pipeline;
+use crate::store::{OpenError, Role, Store};
+use crate::telemetry::Metrics;
+
+/// How often the times at which keys were last used are written down.
+const FLUSH: Duration = Duration::from_secs(30);
+
+/// Why the process cannot serve. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the mappings have problems:\n{}", .0.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
+    Mappings(Vec<Problem>),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error("the vault's key cannot be used: {0}")]
+    Vault(#[from] VaultError),
+    #[error(
+        "there is no vault key, without which credentials cannot be sealed: make one with `throughline vault init`, and name it as vault.key_file or in THROUGHLINE_VAULT_KEY"
+    )]
+    NoKey,
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[from] ClientError),
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error("{0} cannot be listened on: {1}")]
+    Listen(String, std::io::Error),
+    #[error("the store path in the configuration is not usable")]
+    StorePath,
+}
+
+/// Everything that serves, and what has to be looked after while it does.
+pub struct Running {
+    pub app: App,
+    pub store: Store,
+}
+
+/// The listeners, bound by whoever starts the server: tests bind port 0.
+pub struct Listeners {
+    pub api: TcpListener,
+    pub admin: TcpListener,
+}
+
+/// Opens the configured store, for the server or for a command beside it.
+pub fn open_store(config: &Config, role: Role) -> Result<Store, StartError> {
+    let path = config.store_path().ok_or(StartError::StorePath)?;
+    Ok(Store::open(&path, role)?)
+}
+
+/// The vault with the configured key. `inline` is the value of THROUGHLINE_VAULT_KEY.
+pub fn open_vault(config: &Config, inline: Option<&str>) -> Result<Vault, StartError> {
+    match (inline, &config.vault.key_file) {
+        (Some(key), _) => Ok(Vault::from_key_base64(key)?),
+        (None, Some(file)) => Ok(Vault::from_file(file)?),
+        (None, None) => Err(StartError::NoKey),
+    }
+}
+
+/// The keys of API callers, hashed under the vault's key.
+pub fn keys(store: &Store, vault: &Vault) -> Keys {
+    const PURPOSE: &[u8] = b"throughline api keys";
+    let older = vault.derive_older(PURPOSE).into_iter().map(Pepper::new).collect();
+    Keys::with(store.keys(), Pepper::new(vault.derive(PURPOSE)), older, Arc::new(jiff::Timestamp::now))
+}
+
+/// The mapping files that this configuration means.
+pub fn files(config: &Config) -> Result<Files, StartError> {
+    let folder = |path: &std::path::Path| Files::folder(path).map_err(|problem| StartError::Mappings(vec![problem]));
+    let mut files = Files::embedded();
+    if let Some(path) = &config.mappings {
+        files = files.laid_over(folder(path)?);
+    }
+    if let Some(path) = &config.overrides {
+        files = files.with_overrides(folder(path)?);
+    }
+    Ok(files)
+}
+
+/// Builds everything. Nothing listens yet.
+pub fn build(config: &Config, store: Store, vault: Vault) -> Result<Running, StartError> {
+    let options = Options { engine: config.engine(), bases: config.bases() };
+    let catalog = Catalog::load(&files(config)?, &options).map_err(StartError::Mappings)?;
+    let metrics = Metrics::new()?;
+    metrics.catalog_loaded(&catalog.revision, catalog.provider_names(), catalog.models.keys().map(String::as_str));
+    let catalog = Arc::new(ArcSwap::from_pointee(catalog));
+    let keys = keys(&store, &vault);
+    let connections = Connections::new(store.connections(), vault.clone(), catalog.clone());
+    let client = Client::new(&config.upstream)?;
+    let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
+    let unified = pipeline::unified(upstream.clone(), metrics.clone());
+    let app = App::new(Parts { keys, connections, vault, catalog, metrics, unified, upstream });
+    Ok(Running { app, store })
+}
+
+/// Serves until `shutdown`, then finishes what has begun and writes down what is only in memory.
+pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<Output = ()>) {
+    let Running { app, store } = running;
+    let (stop, stopped) = watch::channel(false);
+    let until = |mut stopped: watch::Receiver<bool>| async move {
+        // An error means that the sender has gone, which is a signal to stop as well.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
+    let watching = tokio::spawn(forget_when_changed(app.clone(), store.changed_elsewhere()));
+    let admin = tokio::spawn({
+        let router = crate::api::admin().with_state(app.clone());
+        let until = until(stopped.clone());
+        async move { listen::serve(listeners.admin, router, until).await }
+    });
+    let api = listen::serve(listeners.api, pipeline::edge(app.clone()), async {
+        shutdown.await;
+        tracing::info!("Stopping: requests that have begun are finished");
+    });
+    api.await;
+    let _ = stop.send(true);
+    let _ = admin.await;
+    flushing.abort();
+    watching.abort();
+    if let Err(error) = app.keys.flush().await {
+        tracing::warn!(%error, "The times at which keys were last used could not be written");
+    }
+    store.close().await;
+}
+
+/// A command beside the server may have revoked a key or deleted a connection.
+async fn forget_when_changed(app: App, mut changed: watch::Receiver<u64>) {
+    while changed.changed().await.is_ok() {
+        app.keys.forget_all();
+        app.connections.forget_all();
+    }
+}
