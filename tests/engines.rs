@@ -10,8 +10,7 @@ use throughline::author::{Example, check, difference, load_examples, rehearse};
 use throughline::catalog::{Catalog, Options};
 use throughline::mapping::Engine;
 
-static OTHER: LazyLock<Catalog> =
-    LazyLock::new(|| compiled(&Options { engine: Engine::Rs, ..Options::default() }));
+static OTHER: LazyLock<Catalog> = LazyLock::new(|| compiled(&Options { engine: Engine::Rs, ..Options::default() }));
 
 fn examples(provider: &str) -> Vec<Example> {
     let placed = load_examples(&FILES, provider).expect("the shipped examples can be read");
@@ -154,8 +153,7 @@ fn changed(value: &Value, name: &str, chance: &mut Chance) -> Value {
     }
 }
 
-const TEXTS: [&str; 8] =
-    ["", " ", "Grüße", "O'Brien \"& Co\"", "true", "2026-02-29", "日本\u{301}🎉", "a;b;;c\n\\"];
+const TEXTS: [&str; 8] = ["", " ", "Grüße", "O'Brien \"& Co\"", "true", "2026-02-29", "日本\u{301}🎉", "a;b;;c\n\\"];
 
 /// A small generator of pseudo-random numbers, the same on every run.
 struct Chance(u64);

@@ -35,6 +35,7 @@ const PLAIN: &str = "plainvalue";
 /// The value of another filter, which has to stay untouched.
 const BYSTANDER: &str = "bystander";
 
+#[rustfmt::skip]
 const FRAGMENTS: &[&str] = &[
     "'", "\"", "`", "\\", "\\'", "''", "\\\\", "--", "/*", "*/", "#", "//", ";", "%", "_", "\\%", "\\_", "*", "?", "{on}",
     "{value}", "{values}", "{like}", "{", "}", "{{", "[", "]", "[ WHERE", "(", ")", ",", "&", "=", "+", "?q=", "%27", "%00",
@@ -102,7 +103,8 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (provider, compiled) in &CATALOG.providers {
         for (resource, compiled) in &compiled.resources {
-            for (filter, rule) in compiled.filters.iter().filter(|(_, rule)| matches!(rule.kind, Type::Text | Type::Id)) {
+            for (filter, rule) in compiled.filters.iter().filter(|(_, rule)| matches!(rule.kind, Type::Text | Type::Id))
+            {
                 for op in rule.ops.iter().copied().filter(|op| *op != FilterOp::Exists) {
                     let (provider, resource) = (provider.clone(), resource.clone());
                     cases.push(Case { provider, resource, filter: filter.clone(), rule: rule.clone(), op });

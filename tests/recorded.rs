@@ -25,22 +25,33 @@ const LATER: &[(&str, &str)] = &[
     ("updated-list", "lists of what changed"),
 ];
 
+/// Vendor, beginning of a sample's name, call.
+type Known = (&'static str, &'static str, fn() -> Value);
+
 /// Beginnings of names whose call says more than the name does.
-const CALLS: &[(&str, &str, fn() -> Value)] = &[
+const CALLS: &[Known] = &[
     ("hubspot", "contacts-list-page2", || json!({"at": "394"})),
-    ("hubspot", "contacts-search-page1", || {
-        json!({"filter": {"updated_at": {"gte": "2025-09-01T00:00:00Z"}}, "sort": "updated_at"})
-    }),
-    ("hubspot", "contacts-search-page2", || {
-        json!({"filter": {"updated_at": {"gte": "2025-09-01T00:00:00Z"}}, "sort": "updated_at", "at": "54"})
-    }),
+    (
+        "hubspot",
+        "contacts-search-page1",
+        || json!({"filter": {"updated_at": {"gte": "2025-09-01T00:00:00Z"}}, "sort": "updated_at"}),
+    ),
+    (
+        "hubspot",
+        "contacts-search-page2",
+        || json!({"filter": {"updated_at": {"gte": "2025-09-01T00:00:00Z"}}, "sort": "updated_at", "at": "54"}),
+    ),
     ("hubspot", "contacts-search-error-10000", || json!({"sort": "updated_at", "at": "10000"})),
-    ("salesforce", "contacts-list-page1", || {
-        json!({"filter": {"updated_at": {"gte": "2026-09-01T00:00:00Z"}}, "sort": "updated_at"})
-    }),
-    ("salesforce", "contacts-list-page2", || {
-        json!({"sort": "updated_at", "at": {"link": "/services/data/v64.0/query/01g8d00000A1b2cAAB-2000"}})
-    }),
+    (
+        "salesforce",
+        "contacts-list-page1",
+        || json!({"filter": {"updated_at": {"gte": "2026-09-01T00:00:00Z"}}, "sort": "updated_at"}),
+    ),
+    (
+        "salesforce",
+        "contacts-list-page2",
+        || json!({"sort": "updated_at", "at": {"link": "/services/data/v64.0/query/01g8d00000A1b2cAAB-2000"}}),
+    ),
 ];
 
 /// A recorded exchange and the call that leads to it.

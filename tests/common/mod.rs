@@ -124,7 +124,10 @@ pub fn decoded(query: &str) -> Vec<(String, String)> {
         percent_encoding::percent_decode_str(&text).decode_utf8().expect("a query is UTF-8").into_owned()
     };
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| (decode(name), decode(value))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
 }
 
 /// What a call became: the requests that were made, and how it ended.
