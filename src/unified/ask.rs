@@ -91,7 +91,7 @@ impl Asked {
                 .map_err(|expected| invalid(name, format!("{:?} is not valid here", shorten(text)), &expected))
         };
         let value = match op {
-            FilterOp::In => Value::Array(value.split(',').map(typed).collect::<Result<_, _>>()?),
+            FilterOp::In => Value::Array(items(value).iter().map(|item| typed(item)).collect::<Result<_, _>>()?),
             FilterOp::Exists => parse_filter_value(&Type::Boolean, value)
                 .map_err(|expected| invalid(name, format!("{:?} is not valid here", shorten(value)), &expected))?,
             FilterOp::Contains | FilterOp::StartsWith => Value::String(value.to_owned()),
@@ -110,7 +110,7 @@ impl Asked {
         let mut pairs = Vec::new();
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let list = |value: &Value| match value {
-            Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
+            Value::Array(items) => items.iter().map(|item| escaped(&text(item))).collect::<Vec<_>>().join(","),
             other => text(other),
         };
         for (name, value) in asked {
@@ -129,6 +129,29 @@ impl Asked {
         }
         Self::list(model, &pairs)
     }
+}
+
+/// The items of a list in a parameter: separated by commas; `\\,` is a comma in an item and `\\\\` a backslash.
+fn items(text: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let next = characters.peek().copied();
+        match (character, next, items.last_mut()) {
+            ('\\', Some(escaped @ (',' | '\\')), Some(item)) => {
+                characters.next();
+                item.push(escaped);
+            }
+            (',', ..) => items.push(String::new()),
+            (other, _, Some(item)) => item.push(other),
+            _ => {}
+        }
+    }
+    items
+}
+
+fn escaped(item: &str) -> String {
+    item.replace('\\', "\\\\").replace(',', "\\,")
 }
 
 /// The type of a filter's values: a member, a short name, or a custom field.
@@ -205,4 +228,18 @@ fn invalid(parameter: &str, detail: String, expected: &str) -> Error {
 
 fn shorten(text: &str) -> String {
     text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_with_commas_stay_whole() {
+        assert_eq!(items("a,b"), ["a", "b"]);
+        assert_eq!(items(r"Doe\, Jr.,x\\,\y"), ["Doe, Jr.", r"x\", r"\y"]);
+        for item in ["Doe, Jr.", r"a\", r"\,", "", ","] {
+            assert_eq!(items(&format!("{},z", escaped(item))), [item, "z"]);
+        }
+    }
 }

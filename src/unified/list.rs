@@ -28,7 +28,7 @@ pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Err
             Some(variant) => (from.variant, variant),
             None => return Err(Error::new(Kind::InvalidCursor, "The mapping has changed since this list began.")),
         },
-        None => choose_list(resource, &call.query, &scope.to_value(), &call_vars(&call))?,
+        None => choose_list(resource, &call.query, encoded.conditions.most(), &scope.to_value(), &call_vars(&call))?,
     };
     if encoded.nothing {
         return Ok(Reply::List { records: Vec::new(), next: None, warnings });
