@@ -13,7 +13,9 @@ pub struct Process(pub Child);
 pub fn throughline() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
     let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("THROUGHLINE_"));
-    ours.for_each(|name| drop(command.env_remove(name)));
+    for name in ours {
+        command.env_remove(name);
+    }
     command
 }
 
