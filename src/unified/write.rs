@@ -117,7 +117,12 @@ impl Writer<'_> {
     }
 
     fn custom_fields(&mut self, value: &Value) {
-        for (name, value) in value.as_object().into_iter().flatten() {
+        let Some(fields) = value.as_object() else {
+            let detail = "custom fields are written one by one, by their names";
+            self.invalid.push(Violation::at("/custom_fields", detail).expected("an object"));
+            return;
+        };
+        for (name, value) in fields {
             let at = format!("/custom_fields/{}", escape(name));
             match self.resource.table.get(&format!("custom_fields.{name}")) {
                 Some(field) => self.field(field, value, &at, None),
