@@ -3,7 +3,9 @@
 mod support;
 
 use serde_json::json;
-use support::{Client, FakeVendor, Process, Server, free_port, json_answer, provider, scratch, start, start_with, throughline};
+use support::{
+    Client, FakeVendor, Process, Server, free_port, json_answer, provider, scratch, start, start_with, throughline,
+};
 
 const CONTACTS: &str = r#"{"items":[{"id":"1","name":"Ada"}]}"#;
 
@@ -52,9 +54,7 @@ async fn a_connection_is_made_with_every_kind_of_credential() {
 async fn a_connection_lives_from_post_to_delete() {
     let (server, vendor) = with_fake().await;
     let client = server.client();
-    let body = |token: &str| {
-        json!({"provider": "fake", "customer_id": "acme", "credentials": {"type": "token", "token": token}})
-    };
+    let body = |token: &str| json!({"provider": "fake", "customer_id": "acme", "credentials": {"type": "token", "token": token}});
     let created = client.post("/v1/connections", body("s3cret-1")).await.json();
     let id = created["id"].as_str().expect("an id").to_owned();
     let one = format!("/v1/connections/{id}");
@@ -258,7 +258,10 @@ async fn a_key_cannot_make_one_that_may_do_more() {
     let limited = client.post("/v1/keys", json!({"scopes": ["admin", "read"], "providers": ["hubspot"]})).await.json();
     let limited = Client::new(server.api).key(limited["key"].as_str().expect("a key"));
     limited.post("/v1/keys", json!({"scopes": ["read"]})).await.problem(403, "forbidden");
-    limited.post("/v1/keys", json!({"scopes": ["write"], "providers": ["hubspot"]})).await.problem(403, "missing-scope");
+    limited
+        .post("/v1/keys", json!({"scopes": ["write"], "providers": ["hubspot"]}))
+        .await
+        .problem(403, "missing-scope");
     let tighter = limited.post("/v1/keys", json!({"scopes": ["read"], "providers": ["hubspot"]})).await;
     assert_eq!(tighter.status, 201, "{}", tighter.text());
 }

@@ -193,11 +193,9 @@ pub fn json_answer(status: u16, body: impl AsRef<[u8]>) -> Vec<u8> {
 /// A whole answer with these header lines.
 pub fn plain_answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
-    let mut bytes = format!(
-        "HTTP/1.1 {status} Whatever\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {status} Whatever\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n", body.len())
+            .into_bytes();
     bytes.extend_from_slice(body);
     bytes
 }
