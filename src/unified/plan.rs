@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::catalog::{Accepts, Resource, Variant};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Violation};
 use crate::mapping::Vars;
 use crate::model::{Operation, Query};
 
@@ -40,7 +40,8 @@ pub fn check_query(resource: &Resource, query: &Query) -> Result<(), Error> {
         }
     }
     if query.q.is_some() && !resource.variants(Operation::List).iter().any(|variant| variant.accepts.q) {
-        return Err(Error::new(Kind::UnknownParameter, "This list has no text search (q)."));
+        return Err(Error::new(Kind::UnknownParameter, "This list has no text search (q).")
+            .violation(Violation::parameter("q", "the provider has no text search here")));
     }
     Ok(())
 }
