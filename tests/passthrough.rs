@@ -333,12 +333,11 @@ async fn a_vendor_that_fails_is_told_from_one_that_answers() {
         assert_eq!(answer.status, 502, "{garbage:?}: {}", answer.text());
         assert_eq!(answer.header("throughline-origin"), Some("throughline"));
     }
-    let answer = client.with("Prefer", "wait=1").get("/v1/passthrough/x");
     vendor.does(|exchange| async move {
         let _open = exchange;
         std::future::pending::<()>().await;
     });
-    answer.await.problem(504, "provider-timeout");
+    client.with("Prefer", "wait=1").get("/v1/passthrough/x").await.problem(504, "provider-timeout");
 }
 
 #[tokio::test]

@@ -29,8 +29,8 @@ const ORIGIN: HeaderName = HeaderName::from_static("throughline-origin");
 
 /// `/v1/passthrough/…`: the connection is named by header, or is the key's only one.
 pub async fn by_header(State(app): State<App>, request: Request) -> Result<Response, Refusal> {
-    let selector = selector(request.headers())?;
-    forward(&app, request, selector, "/v1/passthrough").await
+    let selector = selector(request.headers()).map_err(own)?;
+    forward(&app, request, selector, "/v1/passthrough").await.map_err(Refusal::of_throughline)
 }
 
 /// `/v1/connections/{id}/passthrough/…`: for clients that can set only a base URL and a key.
@@ -40,15 +40,15 @@ pub async fn by_path(
     request: Request,
 ) -> Result<Response, Refusal> {
     let id = place.into_iter().find(|(name, _)| name == "id").map(|(_, id)| id).unwrap_or_default();
-    let mut selector: Selector = selector(request.headers())?;
+    let mut selector: Selector = selector(request.headers()).map_err(own)?;
     if selector.connection.as_ref().is_some_and(|other| *other != id) {
         let detail = "The path and the header Throughline-Connection name different connections.";
         let violation = Violation::parameter("Throughline-Connection", "another connection than the path's");
-        return Err(Error::new(Kind::InvalidRequest, detail).violation(violation).into());
+        return Err(Error::new(Kind::InvalidRequest, detail).violation(violation)).map_err(own);
     }
     let prefix = format!("/v1/connections/{id}/passthrough");
     selector.connection = Some(id);
-    forward(&app, request, selector, &prefix).await
+    forward(&app, request, selector, &prefix).await.map_err(Refusal::of_throughline)
 }
 
 async fn forward(app: &App, request: Request, selector: Selector, prefix: &str) -> Result<Response, Refusal> {
