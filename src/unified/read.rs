@@ -123,8 +123,8 @@ impl Reader<'_> {
             Shape::Const(value) => value.clone(),
             Shape::Absent(_) | Shape::Custom { .. } => Value::Null,
             Shape::Value { read, .. } => {
-                let Some(value) = self.source(read, vendor, clean)? else { return Ok(Value::Null) };
-                match convert(field, value) {
+                let value = self.source(read, vendor, clean).map_err(|error| error.detail().to_owned());
+                match value.and_then(|value| value.map_or(Ok(Value::Null), |value| convert(field, value))) {
                     Ok(value) => value,
                     Err(detail) => {
                         warnings.push(Warning::at("field-unreadable", at, detail));
