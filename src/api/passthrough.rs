@@ -106,7 +106,7 @@ async fn forward(app: &App, request: Request, selector: Selector, prefix: &str) 
         })
         .await;
     guard.finish(answer.as_ref().map_or_else(|error| error.kind().code(), |_| "ok"));
-    let answer = answer.map_err(own)?;
+    let answer = answer?;
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = answer.status;
     *response.headers_mut() = headers::passthrough_response(&answer.headers);
@@ -121,9 +121,4 @@ fn upload(body: axum::body::Body) -> Body {
         return Body::empty();
     }
     Body::streaming(http_body_util::Limited::new(body, MAX_UPLOAD))
-}
-
-/// What is not the provider's own answer says so in `Throughline-Origin`, and never repeats what the vendor said.
-fn own(error: Error) -> Refusal {
-    Refusal::from(error).of_throughline()
 }

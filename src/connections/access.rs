@@ -66,9 +66,9 @@ pub(super) fn access(
     generation: u64,
     credentials: &Credentials,
 ) -> Result<Access> {
-    let headers = provider.access(credentials.kind(), &credentials.members(), &connection.settings)?;
+    let carried = provider.access(credentials.kind(), &credentials.members(), &connection.settings)?;
     let origin = provider.origin(&connection.settings)?;
-    Ok(Access { generation, origin, headers, query: Vec::new() })
+    Ok(Access { generation, origin, headers: carried.headers, query: carried.query })
 }
 
 /// Where a connection's credentials belong; they open nowhere else.

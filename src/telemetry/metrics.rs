@@ -106,9 +106,9 @@ impl Metrics {
         )?;
         let mapping_seconds = histogram(
             "mapping_seconds",
-            "Time to translate one request (direction out) or one answer (direction in).",
+            "Time that translating one call and its answers took.",
             OWN_BUCKETS,
-            &["provider", "resource", "direction"],
+            &["provider", "resource", "operation"],
         )?;
         let cache = counter(
             "cache_total",
@@ -176,10 +176,10 @@ impl Metrics {
     }
 
     /// One translation, `out` to the provider or `in` from it.
-    pub fn mapping(&self, labels: &Labels, direction: &'static str, time: Duration) {
+    pub fn mapping(&self, labels: &Labels, time: Duration) {
         let names = self.names.load();
-        let (provider, resource, _) = names.of(labels);
-        self.mapping_seconds.with_label_values(&[provider, resource, direction]).observe(time.as_secs_f64());
+        let (provider, resource, operation) = names.of(labels);
+        self.mapping_seconds.with_label_values(&[provider, resource, operation]).observe(time.as_secs_f64());
     }
 
     /// One look-up in the read cache: `hit`, `stale`, `miss` or `bypass`.

@@ -23,7 +23,10 @@ pub fn read_record(
     vars: &Vars,
     warnings: &mut Vec<Warning>,
 ) -> Result<Value, Error> {
-    let reader = Reader { vars, nulls_removed: without_nulls(vendor), clear: &resource.clear };
+    // Expressions never see null; where there are none, the copy is saved.
+    let clean = if resource.reads_by_expression { without_nulls(vendor) } else { Value::Null };
+    let clean = if resource.reads_by_expression { &clean } else { vendor };
+    let reader = Reader { vars, clean, clear: &resource.clear };
     let mut record = Map::new();
     for (name, member) in &resource.model.members {
         if !wanted.fields.wants(name) {
@@ -93,15 +96,15 @@ fn part_columns(field: &Field, parts: &[&str]) -> Vec<String> {
 
 struct Reader<'a> {
     vars: &'a Vars,
-    /// Expressions never see null.
-    nulls_removed: Value,
+    /// The record without its null members.
+    clean: &'a Value,
     /// What null is written as reads as null.
     clear: &'a Value,
 }
 
 impl Reader<'_> {
     fn field(&self, field: &Field, vendor: &Value, at: &str, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
-        self.field_of(field, vendor, &self.nulls_removed, at, warnings)
+        self.field_of(field, vendor, self.clean, at, warnings)
     }
 
     fn field_of(

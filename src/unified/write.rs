@@ -117,7 +117,12 @@ impl Writer<'_> {
     }
 
     fn custom_fields(&mut self, value: &Value) {
-        for (name, value) in value.as_object().into_iter().flatten() {
+        let Some(fields) = value.as_object() else {
+            let violation = Violation::at("/custom_fields", "it is not an object");
+            self.invalid.push(violation.expected("object of the fields to write; null clears a field of it"));
+            return;
+        };
+        for (name, value) in fields {
             let at = format!("/custom_fields/{}", escape(name));
             match self.resource.table.get(&format!("custom_fields.{name}")) {
                 Some(field) => self.field(field, value, &at, None),
@@ -188,7 +193,7 @@ impl Writer<'_> {
                 self.object(table, value, at, base.as_ref());
             }
             Shape::Each { path, table } => self.each(path, table, value, at),
-            Shape::Places(places) => self.places(field, places, value, at),
+            Shape::Places(places) => self.places(places, value, at),
         }
     }
 
@@ -325,7 +330,7 @@ impl Writer<'_> {
     }
 
     /// The list is the whole truth about its places: those without an item are cleared.
-    fn places(&mut self, field: &Field, places: &[Place], value: &Value, at: &str) {
+    fn places(&mut self, places: &[Place], value: &Value, at: &str) {
         let empty = Vec::new();
         let items = value.as_array().unwrap_or(&empty);
         let mut taken: Vec<Option<usize>> = vec![None; places.len()];
@@ -349,7 +354,7 @@ impl Writer<'_> {
             match item.and_then(|index| items.get(index).map(|item| (index, item))) {
                 Some((index, item)) => self.place(place, item, &format!("{at}/{index}")),
                 None if self.operation == Operation::Create => {}
-                None => self.clear_place(field, place, at),
+                None => self.clear_place(place, at),
             }
         }
     }
@@ -376,7 +381,7 @@ impl Writer<'_> {
         }
     }
 
-    fn clear_place(&mut self, _field: &Field, place: &Place, at: &str) {
+    fn clear_place(&mut self, place: &Place, at: &str) {
         for field in place.table.values().filter(|field| is_writable(field)) {
             self.field(field, &Value::Null, at, None);
         }
