@@ -68,9 +68,12 @@ impl Proxy {
     }
 
     async fn with_key(vendor_key: &str) -> Option<Self> {
+        Self::with(vendor_key, Config::default()).await
+    }
+
+    async fn with(vendor_key: &str, mut config: Config) -> Option<Self> {
         let (url, company) = (environment("URL")?, environment("COMPANY")?);
         let turn = TURN.lock().await;
-        let mut config = Config::default();
         config.upstream.dangerous_allow_private_addresses = true;
         let vault = Vault::from_key_base64(&Vault::generate_key().expect("a key")).expect("a vault");
         let running = serve::build(&config, Store::memory().expect("a store"), vault).expect("a server");
@@ -385,6 +388,31 @@ async fn what_the_vendor_refuses_is_a_problem_in_words() {
     let problem = proxy.post("/v1/crm/deals", deal).await.problem(422, "validation-failed");
     assert!(told(&problem, 400).contains("digits"), "{problem}");
     assert_eq!(problem["outcome"], "not-executed");
+}
+
+#[tokio::test]
+async fn one_line_adds_a_field_and_a_wrong_one_is_told() {
+    let overrides = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("overrides-{}", std::process::id()));
+    std::fs::create_dir_all(overrides.join("tryton")).expect("a folder");
+    let lines = "fields:\n  code: code\n  shoe_size: no_such_column\n";
+    std::fs::write(overrides.join("tryton/contacts.yaml"), lines).expect("written");
+    let config = Config { overrides: Some(overrides.clone()), ..Config::default() };
+    let Some(key) = environment("KEY") else { return };
+    let Some(proxy) = Proxy::with(&key, config).await else { return };
+    let made =
+        proxy.send(Method::POST, "/v1/crm/contacts?fields=custom_fields.code", Some(json!({"last_name": "Coded"})));
+    let made = made.await.expect(201);
+    let code = made["custom_fields"]["code"].as_str().expect("the vendor numbers its parties").to_owned();
+    assert!(!code.is_empty(), "{made}");
+
+    // The vendor does not know the other column, and says so with status 500 and a page of HTML.
+    let path = format!("/v1/crm/contacts/{}?fields=custom_fields.shoe_size", id(&made));
+    let problem = proxy.get(&path).await.problem(400, "invalid-request");
+    assert_eq!(told(&problem, 500), "'no_such_column'");
+    assert_eq!(problem["retryable"], false);
+    let problem = proxy.get("/v1/crm/contacts?fields=custom_fields.shoe_size").await.problem(400, "invalid-request");
+    assert_eq!(told(&problem, 500), "'no_such_column'");
+    let _ = std::fs::remove_dir_all(overrides);
 }
 
 #[tokio::test]
