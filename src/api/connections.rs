@@ -1,14 +1,15 @@
 //! `/v1/connections`: accounts of customers, created by importing their credentials.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::body;
 use super::crm::caller;
-use super::prefer::pairs;
+use super::path::Path;
+use super::prefer::{no_parameters, once, pairs};
 use super::problem::Refusal;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -24,7 +25,7 @@ pub async fn list(State(app): State<App>, request: Request) -> Answer {
     let caller = caller(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin, Scope::Read])?;
     let mut filter = Filter { limit: PAGE, ..Filter::default() };
-    for (name, value) in pairs(&parts)? {
+    for (name, value) in once(pairs(&parts)?)? {
         match name.as_str() {
             "provider" => filter.provider = Some(value),
             "customer_id" => filter.customer_id = Some(value),
@@ -57,9 +58,12 @@ pub async fn create(State(app): State<App>, request: Request) -> Answer {
     let caller = caller(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
     let mut on_conflict = None;
-    for (name, value) in pairs(&parts)? {
+    for (name, value) in once(pairs(&parts)?)? {
         if name != "on_conflict" {
-            return Err(invalid(&name, "on_conflict=replace or nothing").into());
+            return Err(Error::new(Kind::UnknownParameter, "There is no such query parameter here.")
+                .violation(Violation::parameter(name, "it is not known"))
+                .supported(["on_conflict"])
+                .into());
         }
         on_conflict = Some(OnConflict::parse(&value).ok_or_else(|| invalid("on_conflict", "fail or replace"))?);
     }
@@ -82,6 +86,7 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>, request: Reques
     let (parts, _) = request.into_parts();
     let caller = caller(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin, Scope::Read])?;
+    no_parameters(&parts)?;
     Ok(Json(view::record(&app.connections.get(&caller, &id).await?)).into_response())
 }
 
@@ -89,6 +94,7 @@ pub async fn update(State(app): State<App>, Path(id): Path<String>, request: Req
     let (parts, body) = request.into_parts();
     let caller = caller(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
+    no_parameters(&parts)?;
     let change = Change::from_json(&Value::Object(body::object(&parts, body).await?))?;
     Ok(Json(view::record(&app.connections.update(&caller, &id, &change).await?)).into_response())
 }
@@ -97,6 +103,7 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>, request: Req
     let (parts, _) = request.into_parts();
     let caller = caller(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
+    no_parameters(&parts)?;
     app.connections.delete(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

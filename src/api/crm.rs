@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use tower::ServiceExt;
 
 use super::body;
-use super::prefer::{Prefer, pairs, selector};
+use super::path::Path;
+use super::prefer::{Prefer, no_parameters, pairs, selector};
 use super::problem::Refusal;
 use super::record::Facts;
 use crate::app::App;
@@ -263,16 +264,6 @@ fn warn(headers: &mut HeaderMap, warnings: &[Warning]) {
     let text = items.collect::<Vec<_>>().join(", ");
     if let Some(value) = HeaderValue::from_str(&text).ok().filter(|_| !warnings.is_empty()) {
         headers.insert("throughline-warning", value);
-    }
-}
-
-fn no_parameters(parts: &Parts) -> Result<(), Error> {
-    match pairs(parts)?.first() {
-        Some((name, _)) => {
-            let name: String = name.chars().take(80).collect();
-            Err(Error::new(Kind::UnknownParameter, format!("There is no query parameter {name:?} here.")))
-        }
-        None => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/v1/keys`: a tenant's own API keys. The secret is shown once, when the key is made.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::body;
 use super::crm::caller;
+use super::path::Path;
+use super::prefer::no_parameters;
 use super::problem::Refusal;
 use crate::app::App;
 use crate::auth::{KeyRecord, Mode, NewKey, Scope, Scopes};
@@ -22,6 +24,7 @@ pub async fn list(State(app): State<App>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
     let caller = caller(&parts)?;
     caller.require(Scope::Admin)?;
+    no_parameters(&parts)?;
     let keys = app.keys.list(caller.tenant.clone()).await?;
     let data: Vec<Value> = keys.iter().map(view).collect();
     Ok(Json(json!({"data": data, "next_cursor": null})).into_response())
@@ -31,6 +34,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     let caller = caller(&parts)?;
     caller.require(Scope::Admin)?;
+    no_parameters(&parts)?;
     let mode = if caller.test { Mode::Test } else { Mode::Live };
     let new = parse(&body::object(&parts, body).await?, mode)?;
     caller.may_grant(&new)?;
@@ -46,6 +50,7 @@ pub async fn revoke(State(app): State<App>, Path(id): Path<String>, request: Req
     let (parts, _) = request.into_parts();
     let caller = caller(&parts)?;
     caller.require(Scope::Admin)?;
+    no_parameters(&parts)?;
     app.keys.revoke(caller.tenant.clone(), &id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

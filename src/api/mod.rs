@@ -7,6 +7,7 @@ mod connections;
 mod crm;
 mod keys;
 mod passthrough;
+mod path;
 mod prefer;
 mod problem;
 mod providers;

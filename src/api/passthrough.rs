@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method};
 use tower::ServiceExt;
 
 use super::authenticate::{remove_keys, without_keys};
 use super::crm::{caller, provider};
+use super::path::Path;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::record::Facts;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::connections::Selector;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Violation};
 use crate::net::Body;
 use crate::telemetry::{Labels, Timings};
-use crate::upstream::{self, headers, path};
+use crate::upstream::path::passthrough_path;
+use crate::upstream::{self, headers};
 
 /// The largest upload. It is streamed, so this bounds abuse, not memory. Bytes.
 const MAX_UPLOAD: usize = 5 * 1024 * 1024 * 1024;
@@ -41,7 +43,8 @@ pub async fn by_path(
     let mut selector: Selector = selector(request.headers())?;
     if selector.connection.as_ref().is_some_and(|other| *other != id) {
         let detail = "The path and the header Throughline-Connection name different connections.";
-        return Err(Error::new(Kind::InvalidRequest, detail).into());
+        let violation = Violation::parameter("Throughline-Connection", "another connection than the path's");
+        return Err(Error::new(Kind::InvalidRequest, detail).violation(violation).into());
     }
     let prefix = format!("/v1/connections/{id}/passthrough");
     selector.connection = Some(id);
@@ -69,7 +72,7 @@ async fn forward(app: &App, request: Request, selector: Selector, prefix: &str) 
         Some(query) => format!("{raw}?{query}"),
         None => raw.to_owned(),
     };
-    let target = path::passthrough_path(&target)?;
+    let target = passthrough_path(&target)?;
     let rules = &provider.passthrough;
     if rules.denies(raw) {
         let detail = format!("This path of {} is not open to passthrough.", provider.title);

@@ -79,3 +79,21 @@ pub fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, Error> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| Ok((decode(k)?, decode(v)?))).collect()
 }
+
+/// For routes that take no query parameters: one that is sent is not silently ignored.
+pub fn no_parameters(parts: &Parts) -> Result<(), Error> {
+    let Some((name, _)) = pairs(parts)?.into_iter().next() else { return Ok(()) };
+    let name: String = name.chars().take(80).collect();
+    Err(Error::new(Kind::UnknownParameter, format!("There is no query parameter {name:?} here."))
+        .violation(Violation::parameter(name, "this route takes none")))
+}
+
+/// A parameter that stands twice is two wishes: neither is taken for the other.
+pub fn once(pairs: Vec<(String, String)>) -> Result<Vec<(String, String)>, Error> {
+    let mut seen = std::collections::HashSet::new();
+    match pairs.iter().find(|(name, _)| !seen.insert(name.clone())) {
+        Some((name, _)) => Err(Error::new(Kind::InvalidRequest, "A query parameter stands there twice.")
+            .violation(Violation::parameter(name, "it stands there twice").expected("each parameter once"))),
+        None => Ok(pairs),
+    }
+}

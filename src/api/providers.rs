@@ -1,11 +1,13 @@
 //! `/v1/providers`: what each provider can do, as the mappings say it.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::crm::caller;
+use super::path::Path;
+use super::prefer::no_parameters;
 use super::problem::Refusal;
 use crate::app::App;
 use crate::catalog::{Provider, Resource, Shape};
@@ -16,6 +18,7 @@ use crate::unified::writable;
 pub async fn list(State(app): State<App>, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     let caller = caller(&parts)?;
+    no_parameters(&parts)?;
     let catalog = app.catalog();
     let providers = catalog.providers.values().filter(|provider| caller.may_use_provider(&provider.name));
     let data: Vec<Value> = providers.map(|provider| summary(provider)).collect();
@@ -25,6 +28,7 @@ pub async fn list(State(app): State<App>, request: Request) -> Result<Response, 
 pub async fn get(State(app): State<App>, Path(name): Path<String>, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     let caller = caller(&parts)?;
+    no_parameters(&parts)?;
     let catalog = app.catalog();
     let Some(provider) = catalog.provider(&name).filter(|provider| caller.may_use_provider(&provider.name)) else {
         let shown: String = name.chars().take(80).collect();

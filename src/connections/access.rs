@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::connection::{Access, Connection, ConnectionId, Credentials};
 use super::service::Connections;
 use crate::auth::TenantId;
@@ -66,7 +68,12 @@ pub(super) fn access(
     generation: u64,
     credentials: &Credentials,
 ) -> Result<Access> {
-    let carried = provider.access(credentials.kind(), &credentials.members(), &connection.settings)?;
+    let mut members = credentials.members();
+    // Of headers, the members are the headers themselves.
+    if let Some(Value::Object(headers)) = members.shift_remove("headers") {
+        members = headers;
+    }
+    let carried = provider.access(credentials.kind(), &members, &connection.settings)?;
     let origin = provider.origin(&connection.settings)?;
     Ok(Access { generation, origin, headers: carried.headers, query: carried.query })
 }

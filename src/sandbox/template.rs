@@ -1,11 +1,17 @@
 //! Shapes of answers as data: a YAML tree whose strings are paths or expressions over a scope.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::fault::Fault;
 use super::words::Problems;
 use crate::catalog::{Node, NodeKind};
 use crate::mapping::{Engine, Expression, Limits, Path, Vars};
+
+/// The time is only a guard against endless expressions: on a busy machine even a short one may have to wait its turn,
+/// and nobody waits for a stand-in.
+const LIMITS: Limits = Limits { time: Duration::from_secs(5), depth: 500, items: 100_000, output: 8 * 1024 * 1024 };
 
 #[derive(Debug, Clone)]
 pub(super) enum Template {
@@ -43,7 +49,7 @@ impl Template {
             Template::Const(value) => Some(value.clone()),
             Template::Path(path) => path.get(scope).cloned(),
             Template::Expression(expression) => expression
-                .evaluate(scope, &Vars::default(), &Limits::default())
+                .evaluate(scope, &Vars::default(), &LIMITS)
                 .map_err(|problem| Fault::broken(format!("{}: {problem}", expression.source())))?,
             Template::Text(pieces) => join(pieces, scope).map(Value::String),
             Template::List(list) => {

@@ -80,26 +80,36 @@ impl Asked {
             Some(None) => (inside.unwrap_or_default(), "eq"),
             None => return Err(invalid(name, "it is not of the form filter[field][op]".into(), "filter[email][eq]")),
         };
+        self.condition(model, name, field, op, Given::Text(value.to_owned()))
+    }
+
+    fn condition(&mut self, model: &Model, name: &str, field: &str, op: &str, given: Given) -> Result<(), Error> {
         let Some(op) = FilterOp::parse(op) else {
             return Err(Error::new(Kind::UnsupportedFilter, format!("{op:?} is not an operator."))
                 .violation(Violation::parameter(name, "the operator is not known"))
                 .supported(FilterOp::ALL.map(FilterOp::as_str)));
         };
         let kind = kind_of(model, field).ok_or_else(|| unknown_filter(model, name, field))?;
-        let typed = |text: &str| {
+        let of_kind = |kind: &Type, text: &str| {
             parse_filter_value(kind, text)
                 .map_err(|expected| invalid(name, format!("{:?} is not valid here", shorten(text)), &expected))
         };
-        let value = match op {
-            FilterOp::In => Value::Array(value.split(',').map(typed).collect::<Result<_, _>>()?),
-            FilterOp::Exists => parse_filter_value(&Type::Boolean, value)
-                .map_err(|expected| invalid(name, format!("{:?} is not valid here", shorten(value)), &expected))?,
-            FilterOp::Contains | FilterOp::StartsWith => Value::String(value.to_owned()),
-            _ => typed(value)?,
+        let value = match (op, given) {
+            (FilterOp::In, Given::Text(text)) => {
+                Value::Array(items(&text).iter().map(|part| of_kind(kind, part)).collect::<Result<_, _>>()?)
+            }
+            (FilterOp::In, Given::List(parts)) => {
+                Value::Array(parts.iter().map(|part| of_kind(kind, part)).collect::<Result<_, _>>()?)
+            }
+            (_, Given::List(_)) => return Err(invalid(name, "a list is not valid here".into(), "one value")),
+            (FilterOp::Exists, Given::Text(text)) => of_kind(&Type::Boolean, &text)?,
+            (FilterOp::Contains | FilterOp::StartsWith, Given::Text(text)) => Value::String(text),
+            (_, Given::Text(text)) => of_kind(kind, &text)?,
         };
         self.given = true;
         if self.query.filters.len() >= MAX_FILTERS {
-            return Err(Error::new(Kind::UnsupportedFilter, format!("A list takes at most {MAX_FILTERS} filters.")));
+            return Err(Error::new(Kind::UnsupportedFilter, format!("A list takes at most {MAX_FILTERS} filters."))
+                .violation(Violation::parameter(name, "one filter too many")));
         }
         self.query.filters.push(Filter { field: field.to_owned(), op, value });
         Ok(())
@@ -108,27 +118,75 @@ impl Asked {
     /// The same from JSON: `{limit, cursor, fields: [], include, sort, q, filter: {field: {op: value}}}`.
     pub fn json(model: &Model, asked: &Map<String, Value>) -> Result<Self, Error> {
         let mut pairs = Vec::new();
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let list = |value: &Value| match value {
-            Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
-            other => text(other),
+        for (name, value) in asked.iter().filter(|(name, _)| *name != "filter") {
+            let text = match (name.as_str(), Given::of(name, value)?) {
+                (_, Given::Text(text)) => text,
+                // Names of fields hold no commas.
+                ("fields" | "sort", Given::List(names)) => names.join(","),
+                _ => return Err(invalid(name, "a list is not valid here".into(), "one value")),
+            };
+            pairs.push((name.clone(), text));
+        }
+        let mut this = Self::list(model, &pairs)?;
+        let Some(filters) = asked.get("filter") else { return Ok(this) };
+        let Some(filters) = filters.as_object() else {
+            return Err(invalid("filter", "it is not an object".into(), "an object of fields"));
         };
-        for (name, value) in asked {
-            if name != "filter" {
-                pairs.push((name.clone(), list(value)));
-                continue;
-            }
-            for (field, ops) in value.as_object().into_iter().flatten() {
-                match ops {
-                    Value::Object(ops) => {
-                        pairs.extend(ops.iter().map(|(op, value)| (format!("filter[{field}][{op}]"), list(value))));
+        for (field, ops) in filters {
+            match ops {
+                Value::Object(ops) => {
+                    for (op, value) in ops {
+                        let name = format!("filter[{field}][{op}]");
+                        this.condition(model, &name, field, op, Given::of(&name, value)?)?;
                     }
-                    value => pairs.push((format!("filter[{field}]"), list(value))),
+                }
+                value => {
+                    let name = format!("filter[{field}]");
+                    this.condition(model, &name, field, "eq", Given::of(&name, value)?)?;
                 }
             }
         }
-        Self::list(model, &pairs)
+        Ok(this)
     }
+}
+
+/// A value as it was sent. A query string has only texts, which `in` takes apart at commas; JSON has lists as well.
+enum Given {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Given {
+    fn of(name: &str, value: &Value) -> Result<Self, Error> {
+        let text = |value: &Value| match value {
+            Value::String(text) => Ok(text.clone()),
+            Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
+            _ => Err(invalid(name, "the value is not valid here".into(), "text, a number or a boolean")),
+        };
+        match value {
+            Value::Array(items) => items.iter().map(text).collect::<Result<_, _>>().map(Given::List),
+            other => text(other).map(Given::Text),
+        }
+    }
+}
+
+/// The items of a list in a parameter: separated by commas; `\\,` is a comma in an item and `\\\\` a backslash.
+fn items(text: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let next = characters.peek().copied();
+        match (character, next, items.last_mut()) {
+            ('\\', Some(escaped @ (',' | '\\')), Some(item)) => {
+                characters.next();
+                item.push(escaped);
+            }
+            (',', ..) => items.push(String::new()),
+            (other, _, Some(item)) => item.push(other),
+            _ => {}
+        }
+    }
+    items
 }
 
 /// The type of a filter's values: a member, a short name, or a custom field.
@@ -205,4 +263,16 @@ fn invalid(parameter: &str, detail: String, expected: &str) -> Error {
 
 fn shorten(text: &str) -> String {
     text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_with_commas_stay_whole() {
+        assert_eq!(items("a,b"), ["a", "b"]);
+        assert_eq!(items(r"Doe\, Jr.,x\\,\y"), ["Doe, Jr.", r"x\", r"\y"]);
+        assert_eq!(items(""), [""]);
+    }
 }

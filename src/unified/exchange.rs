@@ -281,11 +281,12 @@ fn problem(call: &Call, status: u16, headers: &Value, body: &Value, known: Optio
         error = error.retryable(retryable);
     }
     if write {
-        error = error.outcome(if status >= 500 && !matches!(kind, Kind::RateLimited | Kind::QuotaExhausted) {
-            Outcome::Unknown
-        } else {
-            Outcome::NotExecuted
-        });
+        let refused = status < 500 || matches!(kind, Kind::RateLimited | Kind::QuotaExhausted);
+        // A write that may have happened is never to be sent again as it is.
+        error = match refused {
+            true => error.outcome(Outcome::NotExecuted),
+            false => error.outcome(Outcome::Unknown).retryable(false),
+        };
     }
     error
 }

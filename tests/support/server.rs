@@ -1,0 +1,200 @@
+//! The proxy in this process, as `demo` builds it: an in-memory store, the shipped sandboxes, a key that may do
+//! everything and a connection to each sandbox.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use throughline::app::App;
+use throughline::auth::{Caller, Mode, NewKey, Scope, Scopes, TenantId};
+use throughline::catalog::{Catalog, Files, Options};
+use throughline::config::{Config, ProviderConfig};
+use throughline::connections::{NewConnection, Vault};
+use throughline::sandbox::Sandbox;
+use throughline::serve::{self, Listeners};
+use throughline::store::Store;
+
+use super::Client;
+use super::vendor::FakeVendor;
+
+/// The credential that the sandboxes accept.
+pub const TOKEN: &str = "demo-token-canary";
+
+pub struct Server {
+    pub app: App,
+    pub store: Store,
+    pub api: SocketAddr,
+    pub admin: SocketAddr,
+    /// May do everything.
+    pub key: String,
+    connections: HashMap<String, String>,
+    seen: HashMap<String, Arc<AtomicU64>>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+/// The server with the sandboxes.
+pub async fn start() -> Server {
+    start_with(Vec::<(String, String)>::new(), &[]).await
+}
+
+/// The server with the sandboxes and further mapping files; a provider named in `vendors` is served from there, and has
+/// a connection with a token.
+pub async fn start_with<N, T>(files: Vec<(N, T)>, vendors: &[(&str, &FakeVendor)]) -> Server
+where
+    N: Into<String>,
+    T: Into<String>,
+{
+    let embedded = Files::embedded();
+    let mut config = Config::default();
+    config.upstream.dangerous_allow_private_addresses = true;
+    let mut seen = HashMap::new();
+    for provider in embedded.providers() {
+        let Some(text) = embedded.get(&format!("{provider}/sandbox.yaml")) else { continue };
+        let sandbox = Sandbox::load(provider, text).unwrap_or_else(|problems| panic!("{provider}: {problems:?}"));
+        // The vendors' limits are real, and tests are faster than people.
+        let sandbox = ["search", "burst"].iter().fold(sandbox, |sandbox, limit| sandbox.with_limit(limit, 1_000_000));
+        let behind = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let at = behind.local_addr().expect("an address");
+        tokio::spawn(throughline::sandbox::serve(behind, Arc::new(sandbox.with_token(TOKEN)), std::future::pending()));
+        let (front, count) = counting(at).await;
+        seen.insert(provider.to_owned(), count);
+        config.providers.insert(provider.to_owned(), ProviderConfig { base_url: Some(format!("http://{front}")) });
+    }
+    let vault = Vault::from_key_base64(&Vault::generate_key().expect("randomness")).expect("a key");
+    let store = Store::memory().expect("a store in memory");
+    let running = serve::build(&config, store.clone(), vault).unwrap_or_else(|error| panic!("{error}"));
+    let mut bases = config.bases();
+    bases.extend(vendors.iter().map(|(name, vendor)| ((*name).to_owned(), vendor.url())));
+    let files = embedded.laid_over(Files::of(files));
+    let options = Options { engine: config.engine(), bases };
+    let catalog = Catalog::load(&files, &options).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    running.app.catalog.store(Arc::new(catalog));
+
+    let app = running.app.clone();
+    let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let admin = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let (stop, stopped) = oneshot::channel();
+    let mut server = Server {
+        api: api.local_addr().expect("an address"),
+        admin: admin.local_addr().expect("an address"),
+        key: String::new(),
+        connections: HashMap::new(),
+        seen,
+        stop: Some(stop),
+        store,
+        app,
+    };
+    server.key = server.make_key("demo", "read,write,passthrough,connect,admin").await;
+    let named: Vec<String> = server.seen.keys().cloned().chain(vendors.iter().map(|(n, _)| (*n).to_owned())).collect();
+    for provider in named {
+        let id = server.connect("demo", &provider, "demo-customer").await;
+        server.connections.insert(provider, id);
+    }
+    tokio::spawn(serve::run(running, Listeners { api, admin }, async {
+        let _ = stopped.await;
+    }));
+    server
+}
+
+impl Server {
+    /// A client with the key that may do everything, and no connection.
+    pub fn client(&self) -> Client {
+        Client::new(self.api).key(&self.key)
+    }
+
+    /// The same, with the connection to this provider.
+    pub fn on(&self, provider: &str) -> Client {
+        self.client().connection(self.connection(provider))
+    }
+
+    pub fn connection(&self, provider: &str) -> &str {
+        self.connections.get(provider).unwrap_or_else(|| panic!("no connection to {provider}"))
+    }
+
+    /// Requests that a sandbox has seen.
+    pub fn seen(&self, provider: &str) -> u64 {
+        self.seen.get(provider).map_or(0, |count| count.load(Ordering::SeqCst))
+    }
+
+    pub fn seen_by_all(&self) -> u64 {
+        self.seen.values().map(|count| count.load(Ordering::SeqCst)).sum()
+    }
+
+    pub async fn make_key(&self, tenant: &str, scopes: &str) -> String {
+        let scopes: Scopes = scopes.parse().unwrap_or_else(|error| panic!("{scopes}: {error}"));
+        self.make_key_as(tenant, NewKey::with_scopes(Mode::Test, scopes)).await.0
+    }
+
+    /// The key's text and id.
+    pub async fn make_key_as(&self, tenant: &str, new: NewKey) -> (String, String) {
+        let tenant = TenantId::parse(tenant).expect("a tenant");
+        let (key, record) = self.app.keys.create(tenant, new).await.expect("a key");
+        (key, record.id.to_string())
+    }
+
+    /// A connection with the sandboxes' token.
+    pub async fn connect(&self, tenant: &str, provider: &str, customer: &str) -> String {
+        let settings = self.app.catalog().provider(provider).expect("a provider").example_settings();
+        let credentials = json!({"type": "token", "token": TOKEN});
+        self.connect_as(
+            tenant,
+            json!({"provider": provider, "customer_id": customer, "settings": settings, "credentials": credentials}),
+        )
+        .await
+    }
+
+    pub async fn connect_as(&self, tenant: &str, body: Value) -> String {
+        let caller = Caller::operator(TenantId::parse(tenant).expect("a tenant"));
+        let new = NewConnection::from_json(&body).expect("a good body");
+        let created = self.app.connections.create(&caller, new).await.expect("a connection");
+        created.overview.connection.id.to_string()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+    }
+}
+
+/// Stands before a sandbox and counts the requests: every one is a connection of its own.
+async fn counting(behind: SocketAddr) -> (SocketAddr, Arc<AtomicU64>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let at = listener.local_addr().expect("an address");
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = count.clone();
+    tokio::spawn(async move {
+        while let Ok((mut caller, _)) = listener.accept().await {
+            let counted = counted.clone();
+            tokio::spawn(async move {
+                let Ok(mut vendor) = TcpStream::connect(behind).await else { return };
+                let (mut from_caller, mut to_caller) = caller.split();
+                let (mut from_vendor, mut to_vendor) = vendor.split();
+                let upload = async {
+                    let mut part = vec![0; 16 * 1024];
+                    while let Ok(read @ 1..) = from_caller.read(&mut part).await {
+                        // The proxy writes a head in one piece, and heads end in the name of the protocol.
+                        let heads = part[..read].windows(11).filter(|text| text == b" HTTP/1.1\r\n").count();
+                        counted.fetch_add(heads as u64, Ordering::SeqCst);
+                        if to_vendor.write_all(&part[..read]).await.is_err() {
+                            break;
+                        }
+                    }
+                };
+                let download = tokio::io::copy(&mut from_vendor, &mut to_caller);
+                tokio::select! {
+                    () = upload => {}
+                    _ = download => {}
+                }
+            });
+        }
+    });
+    (at, count)
+}
