@@ -19,9 +19,26 @@ use crate::catalog::structure;
 
 /// The JSON Schemas that editors check mapping files with, by file name.
 pub fn schemas() -> Vec<(&'static str, Value)> {
+    // What a resource file lacks may stand in the file that it extends, so an editor cannot ask for it.
+    let mut resource = structure::schema::<ResourceSpec>();
+    without_required(&mut resource);
     vec![
         ("provider.schema.json", structure::schema::<ProviderSpec>()),
-        ("resource.schema.json", structure::schema::<ResourceSpec>()),
+        ("resource.schema.json", resource),
         ("examples.schema.json", structure::schema::<Vec<Example>>()),
     ]
+}
+
+fn without_required(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            // A list is the keyword; anything else is a property of that name.
+            if members.get("required").is_some_and(Value::is_array) {
+                members.shift_remove("required");
+            }
+            members.values_mut().for_each(without_required);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_required),
+        _ => {}
+    }
 }

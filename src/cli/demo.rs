@@ -116,14 +116,22 @@ fn announce(api: &TcpListener, admin: &TcpListener, seeded: &Seeded) -> Result<(
     let (api, admin) = (url(api)?, url(admin)?);
     println!("Throughline, with stand-ins for the vendors. Nothing leaves this machine, nothing is kept.\n");
     println!("  export TL={api}");
-    println!("  export KEY={}\n", seeded.key);
+    println!("  export KEY={}", seeded.key);
     for (provider, connection) in &seeded.connections {
-        let connection = connection.as_str().unwrap_or_default();
-        println!("  # {provider}");
+        // A name for the shell, so that the lines below and those of the manual stay short.
+        println!("  export {}={}", shell_name(provider), connection.as_str().unwrap_or_default());
+    }
+    println!();
+    for provider in seeded.connections.keys() {
         println!(
-            "  curl -s \"$TL/v1/crm/contacts?limit=2\" -H \"Authorization: Bearer $KEY\" -H \"Throughline-Connection: {connection}\""
+            "  curl -s \"$TL/v1/crm/contacts?limit=2\" -H \"Authorization: Bearer $KEY\" -H \"Throughline-Connection: ${}\"",
+            shell_name(provider)
         );
     }
     println!("\nready {}", json!({"api": api, "admin": admin, "key": seeded.key, "connections": seeded.connections}));
     Ok(())
+}
+
+fn shell_name(provider: &str) -> String {
+    provider.to_ascii_uppercase().replace('-', "_")
 }

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Runs all tests: installs what they need where it is missing, starts throwaway servers on free ports, cleans up.
+#
+#   tests/run.sh            everything
+#   tests/run.sh --fast     without the real CRM server: no network, no packages
+#   tests/run.sh --prepare  only installs Debian packages
+#
+# What is installed from PyPI stays below target/ and is kept for the next time.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+fast=false prepare=false
+for argument; do
+    case $argument in
+    --fast) fast=true ;;
+    --prepare) prepare=true ;;
+    *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+    esac
+done
+
+say() { printf '\n=== %s\n' "$*"; }
+
+# --- what is needed -----------------------------------------------------------------------------------------------
+packages=()
+needs() { command -v "$1" >/dev/null || packages+=("$2"); }
+needs cc gcc
+needs python3 python3
+# Debian's python3 comes without what makes virtual environments.
+$fast || python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+[ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
+if [ ${#packages[@]} -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing ${packages[*]}"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+    else
+        echo "missing: ${packages[*]}; install them (Debian: apt-get install ${packages[*]}) and run this again" >&2
+        exit 1
+    fi
+fi
+command -v cargo >/dev/null || { echo "missing: cargo; install Rust (https://rustup.rs)" >&2; exit 1; }
+$prepare && exit 0
+
+# --- servers ------------------------------------------------------------------------------------------------------
+began=$SECONDS
+target=${CARGO_TARGET_DIR:-$root/target}
+mkdir -p "$target"
+scratch=$(mktemp -d "$target/test-servers.XXXXXX")
+servers=()
+clean_up() {
+    local code=$? pid
+    for pid in "${servers[@]}"; do
+        kill "$pid" 2>/dev/null || true
+    done
+    rm -rf "$scratch"
+    if [ "$code" = 0 ]; then
+        printf '\nPASSED in %d s: %s\n' "$((SECONDS - began))" "$summary"
+    else
+        printf '\nFAILED after %d s: %s\n' "$((SECONDS - began))" "$doing"
+    fi
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+summary='' doing='start'
+
+if ! $fast; then
+    doing='starting Tryton'
+    say "$doing"
+    tests/counterparts/tryton-up.sh "$target/counterparts/tryton" "$scratch/tryton" >"$scratch/tryton.env"
+    while IFS='=' read -r name value; do
+        export "$name=$value"
+    done <"$scratch/tryton.env"
+    servers+=("$TRYTON_PID")
+    # Its tests have to run here, rather than say that they skip.
+    export THROUGHLINE_REQUIRE_TRYTON=1
+fi
+
+# --- tests --------------------------------------------------------------------------------------------------------
+doing='building'
+say "$doing"
+cargo build --locked --quiet
+cargo test --locked --no-run --quiet
+
+doing='cargo test'
+say "$doing"
+cargo test --locked --no-fail-fast -- --quiet 2>&1 | tee "$scratch/tests.log"
+count() { awk -v which="$1" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ which) sum += $(i - 1) } END { print sum + 0 }' "$scratch/tests.log"; }
+summary="$(count '^passed') tests"
+
+throughline=$target/debug/throughline
+doing='throughline check --strict'
+say "$doing"
+"$throughline" check --strict | tee "$scratch/check.log"
+
+doing='throughline test'
+say "$doing"
+"$throughline" test | tee "$scratch/examples.log"
+summary="$summary; mappings checked; $(tail -1 "$scratch/examples.log")"
+if $fast; then summary="$summary; without Tryton (--fast)"; else summary="$summary; with a real Tryton"; fi
+doing='end'
