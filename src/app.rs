@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::Keys;
-use crate::catalog::{Catalog, Shared};
+use crate::catalog::{Catalog, Reloader, Shared};
 use crate::connections::{Connections, Vault};
 use crate::telemetry::Metrics;
 use crate::{unified, upstream};
@@ -16,6 +16,7 @@ pub struct Parts {
     pub connections: Connections,
     pub vault: Vault,
     pub catalog: Shared,
+    pub reloader: Arc<Reloader>,
     pub metrics: Arc<Metrics>,
     pub unified: unified::Service,
     pub upstream: upstream::Service,

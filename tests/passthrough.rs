@@ -28,7 +28,8 @@ async fn with_fake() -> (Server, FakeVendor) {
 async fn requests_arrive_byte_for_byte_on_both_routes() {
     let (server, vendor) = with_fake().await;
     let by_path = format!("/v1/connections/{}/passthrough", server.connection("fake"));
-    let body = "{ \"big\": 12345678901234567890123,\n \"n\": 1.10, \"e\": 1E400, \"a\": 1, \"a\": 2, \"s\": \"\\u00e9\" }";
+    let body =
+        "{ \"big\": 12345678901234567890123,\n \"n\": 1.10, \"e\": 1E400, \"a\": 1, \"a\": 2, \"s\": \"\\u00e9\" }";
     for (root, client) in [(ROOT, server.on("fake")), (by_path.as_str(), server.client())] {
         for target in [
             "/",
@@ -69,7 +70,11 @@ async fn answers_come_back_byte_for_byte() {
     let (server, vendor) = with_fake().await;
     let client = server.on("fake");
     let odd = b"[ 12345678901234567890123, 1.10, {\"a\":1,\"a\":2}, \"\\ud800\", \xff\xfe ]\n\n";
-    vendor.answers(plain_answer(200, "Content-Type: application/json\r\nX-Own: a\r\nX-Own: b\r\nETag: W/\"1\"\r\n", odd));
+    vendor.answers(plain_answer(
+        200,
+        "Content-Type: application/json\r\nX-Own: a\r\nX-Own: b\r\nETag: W/\"1\"\r\n",
+        odd,
+    ));
     let answer = client.get("/v1/passthrough/x").await;
     assert_eq!((answer.status, answer.body.as_slice()), (200, &odd[..]));
     let own: Vec<&String> = answer.headers.iter().filter(|(name, _)| name == "x-own").map(|(_, value)| value).collect();
@@ -186,7 +191,9 @@ async fn what_the_vendor_says_about_its_own_connection_stays_there() {
          Keep-Alive: timeout=5\r\nX-Request-Id: theirs\r\nServer-Timing: theirs\r\nAccess-Control-Allow-Origin: *\r\nX-Own: kept\r\n";
     vendor.answers(plain_answer(200, &format!("{headers}{echo}"), "{}"));
     let answer = server.on("fake").get("/v1/passthrough/x").await;
-    for name in ["set-cookie", "server", "strict-transport-security", "keep-alive", "access-control-allow-origin", "x-echo"] {
+    for name in
+        ["set-cookie", "server", "strict-transport-security", "keep-alive", "access-control-allow-origin", "x-echo"]
+    {
         assert_eq!(answer.header(name), None, "{name}");
     }
     let origins: Vec<_> = answer.headers.iter().filter(|(name, _)| name == "throughline-origin").collect();
@@ -239,7 +246,9 @@ async fn our_key_is_taken_where_the_vendors_goes_and_never_handed_on() {
 async fn some_paths_are_closed() {
     let (server, vendor) = with_fake().await;
     let client = server.on("fake");
-    for path in ["/oauth", "/oauth/", "/oauth/token", "/OAuth/token", "/%6fauth/token", "/oauth;x=1/token", "/oauth/token?x"] {
+    for path in
+        ["/oauth", "/oauth/", "/oauth/token", "/OAuth/token", "/%6fauth/token", "/oauth;x=1/token", "/oauth/token?x"]
+    {
         let answer = client.get(&format!("{ROOT}{path}")).await;
         answer.problem(403, "forbidden");
         assert_eq!(answer.header("throughline-origin"), Some("throughline"), "{path}");
@@ -255,9 +264,35 @@ async fn no_path_leads_to_another_host_or_means_two_things() {
     let (server, vendor) = with_fake().await;
     let client = server.on("fake");
     for path in [
-        "//evil.test", "/\\evil.test", "@evil.test", ".evil.test", ":8443", "/http://evil.test/", "/..%2f", "/%2e%2e/",
-        "/%252e%252e/", "/..;/", "/..;x=1/", "/../..", "/a/../b", "/./a", "/a%00", "/a%0d%0aX:y", "/a%2fb", "/a%252fb", "/a%5cb",
-        "/%c0%ae%c0%ae/", "/%ff", "/a%", "/a%zz", "/\u{e4}", "//", "/a//b", "/%2e", "/a/%2e%2e%2fb", "/.%2e/x",
+        "//evil.test",
+        "/\\evil.test",
+        "@evil.test",
+        ".evil.test",
+        ":8443",
+        "/http://evil.test/",
+        "/..%2f",
+        "/%2e%2e/",
+        "/%252e%252e/",
+        "/..;/",
+        "/..;x=1/",
+        "/../..",
+        "/a/../b",
+        "/./a",
+        "/a%00",
+        "/a%0d%0aX:y",
+        "/a%2fb",
+        "/a%252fb",
+        "/a%5cb",
+        "/%c0%ae%c0%ae/",
+        "/%ff",
+        "/a%",
+        "/a%zz",
+        "/\u{e4}",
+        "//",
+        "/a//b",
+        "/%2e",
+        "/a/%2e%2e%2fb",
+        "/.%2e/x",
     ] {
         let before = vendor.count();
         let answer = client.get(&format!("{ROOT}{path}")).await;
@@ -327,7 +362,9 @@ async fn a_vendor_that_fails_is_told_from_one_that_answers() {
         assert_eq!(problem["outcome"].as_str(), outcome, "{problem}");
         assert!(problem.get("provider").is_none(), "the vendor's words are not repeated: {problem}");
     }
-    for garbage in ["nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nA B: c\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n", "HTTP/1.1 99 X\r\n\r\n"] {
+    for garbage in
+        ["nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nA B: c\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n", "HTTP/1.1 99 X\r\n\r\n"]
+    {
         vendor.answers(garbage);
         let answer = client.get("/v1/passthrough/x").await;
         assert_eq!(answer.status, 502, "{garbage:?}: {}", answer.text());
@@ -372,7 +409,9 @@ async fn the_first_byte_of_an_answer_does_not_wait_for_the_last() {
     vendor.does(move |mut exchange| {
         let gate = gate.clone();
         async move {
-            exchange.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nfirst\r\n").await;
+            exchange
+                .write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nfirst\r\n")
+                .await;
             gate.notified().await;
             exchange.write(b"4\r\nlast\r\n0\r\n\r\n").await;
         }
@@ -488,7 +527,8 @@ async fn a_gibibyte_passes_through_without_being_held() {
     let mut process = Process::start(command);
     process.listening(api).await;
     let client = Client::new(api).key(&key);
-    let body = json!({"provider": "hubspot", "customer_id": "c", "credentials": {"type": "token", "token": "t0ken-of-test"}});
+    let body =
+        json!({"provider": "hubspot", "customer_id": "c", "credentials": {"type": "token", "token": "t0ken-of-test"}});
     let made = client.post("/v1/connections", body).await;
     assert_eq!(made.status, 201, "{}", made.text());
     let client = client.connection(made.json()["id"].as_str().expect("an id"));
@@ -498,7 +538,9 @@ async fn a_gibibyte_passes_through_without_being_held() {
 
     // Down.
     vendor.does(|mut exchange| async move {
-        exchange.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {GIB}\r\nConnection: close\r\n\r\n").as_bytes()).await;
+        exchange
+            .write(format!("HTTP/1.1 200 OK\r\nContent-Length: {GIB}\r\nConnection: close\r\n\r\n").as_bytes())
+            .await;
         let part = vec![b'x'; 1 << 20];
         for _ in 0..GIB >> 20 {
             if exchange.stream.write_all(&part).await.is_err() {
@@ -539,7 +581,8 @@ async fn a_gibibyte_passes_through_without_being_held() {
     let (before, started) = (process.resident(), Instant::now());
     let mut stream = TcpStream::connect(api).await.expect("the server listens");
     let head = client.request("PUT", "/v1/passthrough/x").bytes();
-    let head = String::from_utf8(head).expect("text").replace("\r\n\r\n", &format!("\r\nContent-Length: {GIB}\r\n\r\n"));
+    let head =
+        String::from_utf8(head).expect("text").replace("\r\n\r\n", &format!("\r\nContent-Length: {GIB}\r\n\r\n"));
     stream.write_all(head.as_bytes()).await.expect("sent");
     let (part, mut peak) = (vec![b'x'; 1 << 20], before);
     for number in 0..GIB >> 20 {

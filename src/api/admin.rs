@@ -1,15 +1,16 @@
 //! The admin listener: metrics and health, for the machines that watch this one.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use http::{StatusCode, header};
+use serde_json::json;
 
 use crate::app::App;
 
 pub fn admin() -> Router<App> {
-    Router::new().route("/metrics", get(metrics)).route("/healthz", get(alive))
+    Router::new().route("/metrics", get(metrics)).route("/healthz", get(alive)).route("/reload", post(reload))
 }
 
 async fn metrics(State(app): State<App>) -> Response {
@@ -21,4 +22,15 @@ async fn metrics(State(app): State<App>) -> Response {
 
 async fn alive() -> &'static str {
     "ok\n"
+}
+
+/// Loads the mappings anew: 200 with the revision, or 422 with every problem.
+async fn reload(State(app): State<App>) -> Response {
+    match app.reloader.reload().await {
+        Ok(revision) => Json(json!({ "revision": revision })).into_response(),
+        Err(problems) => {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problems": problems }))).into_response()
+        }
+    }
 }

@@ -7,9 +7,9 @@ mod rehearse;
 mod scaffold;
 
 pub use check::{Report, check, test};
-pub use example::Example;
+pub use example::{Example, Placed, ResponseSpec, load as load_examples};
 pub use explain::{ExplainRequest, explain_record, explain_request};
-pub use rehearse::{difference, rehearse};
+pub use rehearse::{difference, prepare, rehearse, shown};
 pub use scaffold::scaffold;
 
 use serde_json::Value;

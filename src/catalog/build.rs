@@ -25,12 +25,22 @@ impl Located {
 
     /// The value, or `None` for no value. A failure is `mapping-failed`.
     pub fn evaluate(&self, input: &Value, vars: &Vars) -> Result<Option<Value>, Error> {
-        self.expression.evaluate(input, vars, &Limits::default()).map_err(|problem| {
-            Error::new(
-                Kind::MappingFailed,
-                format!("{}: `{}` failed: {problem}", self.place, shorten(self.expression.source())),
-            )
-        })
+        self.expression.evaluate(input, vars, &Limits::default()).map_err(|problem| self.failed(&problem))
+    }
+
+    /// The same for one field of many: a value that the expression cannot work on is `Ok(Err(why))`, because the rest
+    /// of the record is still good. Running into a limit is a failure all the same.
+    pub fn try_evaluate(&self, input: &Value, vars: &Vars) -> Result<Result<Option<Value>, String>, Error> {
+        match self.expression.evaluate(input, vars, &Limits::default()) {
+            Ok(value) => Ok(Ok(value)),
+            Err(problem) if problem.is_limit() => Err(self.failed(&problem)),
+            Err(problem) => Ok(Err(format!("{}: {problem}", self.place))),
+        }
+    }
+
+    fn failed(&self, problem: &crate::mapping::Problem) -> Error {
+        let source = shorten(self.expression.source());
+        Error::new(Kind::MappingFailed, format!("{}: `{source}` failed: {problem}", self.place))
     }
 
     /// Whether it evaluates to true; no value is false.
@@ -107,7 +117,8 @@ impl<'a> Build<'a> {
         match Expression::compile(source, self.engine) {
             Ok(expression) => {
                 self.check_names(pointer, &expression, scope);
-                self.unbounded |= !expression.is_bounded();
+                // The second engine cannot be interrupted everywhere, so nothing of it is trusted on a request thread.
+                self.unbounded |= !expression.is_bounded() || self.engine == Engine::Rs;
                 Some(Located { expression, place: self.place(pointer) })
             }
             Err(problem) => {

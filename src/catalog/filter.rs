@@ -4,8 +4,9 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::build::{Build, hint};
-use super::field::{Field, Shape, Table, Values, compile_codecs};
+use super::field::{Field, Shape, Table, Values};
 use super::spec::{FilterFull, FilterSpec};
+use super::table::compile_codecs;
 use crate::mapping::{Codec, Path};
 use crate::model::{FilterOp, Member, Model, Type};
 

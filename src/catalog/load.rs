@@ -95,6 +95,16 @@ impl Files {
         self
     }
 
+    /// Overrides that lie over nothing: a name was mistyped, and the line would be lost in silence.
+    fn lost_overrides(&self) -> impl Iterator<Item = Problem> {
+        let lost = self.0.keys().filter_map(|name| Some((name, name.strip_prefix("overrides/")?)));
+        lost.filter(|(_, target)| !self.0.contains_key(*target)).map(|(name, target)| {
+            let hint = super::build::hint(target, self.0.keys().map(String::as_str));
+            let message = format!("there is no {target} that this could be laid over{hint}");
+            Problem { file: name.as_str().into(), line: 0, message }
+        })
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -148,6 +158,7 @@ impl Catalog {
                 message: format!("providers: there is no provider `{name}`"),
             });
         }
+        problems.extend(files.lost_overrides());
         if !problems.is_empty() {
             problems.sort();
             problems.dedup();
@@ -303,5 +314,43 @@ fn params(node: &Node) -> Map<String, Value> {
     match node.get("params").map(Node::to_value) {
         Some(Value::Object(params)) => params,
         _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROVIDER: &str = "title: Acme\nbase_url: https://api.acme.test\nhosts: { api: ['https://api.acme.test'] }\nauth: { token: {} }\n";
+    const RESOURCE: &str =
+        "fields: { id: { read: id }, name: name }\noperations: { get: { request: 'GET /companies/{id}' } }\n";
+
+    fn files(over: (&str, &str)) -> Files {
+        let model = Files::embedded();
+        let models = model.0.into_iter().filter(|(name, _)| name.starts_with("models/"));
+        let own = [("acme/provider.yaml", PROVIDER), ("acme/companies.yaml", RESOURCE)];
+        let own = own.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned()));
+        Files(models.chain(own).collect()).with_overrides(Files::of([over]))
+    }
+
+    #[test]
+    fn one_line_adds_a_field() {
+        let files = files(("acme/companies.yaml", "fields: { favourite: colour }\n"));
+        let catalog = Catalog::load(&files, &Options::default()).expect("a good override");
+        let resource = catalog.provider("acme").and_then(|acme| acme.resource("companies")).expect("the resource");
+        assert!(resource.table.contains_key("custom_fields.favourite") && resource.table.contains_key("name"));
+    }
+
+    #[test]
+    fn an_override_of_nothing_is_a_problem() {
+        let problems = Catalog::load(&files(("acme/companys.yaml", "{}")), &Options::default()).expect_err("lost");
+        let text = problems.iter().map(ToString::to_string).collect::<String>();
+        assert!(text.contains("did you mean `acme/companies.yaml`"), "{text}");
+    }
+
+    #[test]
+    fn all_shipped_mappings_load() {
+        let loaded = Catalog::load(&Files::embedded(), &Options::default());
+        assert!(loaded.is_ok_and(|catalog| catalog.providers.len() >= 3));
     }
 }

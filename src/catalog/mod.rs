@@ -1,27 +1,35 @@
 //! All that is known of providers: reads `mappings/`, validates it, and holds the result, which never changes.
 
 mod build;
+mod credentials;
 mod errors;
 mod field;
 mod filter;
+mod hosts;
 mod leaf;
 mod load;
+mod passthrough;
 mod provider;
+mod reload;
 mod resource;
 mod source;
 pub mod spec;
 pub mod structure;
 mod suggest;
+mod table;
 mod template;
 mod variant;
 
 pub use build::Located;
+pub use credentials::{CREDENTIAL_KINDS, Carried, basic_user};
 pub use errors::Classified;
 pub use field::{Field, Place, Shape, Source, Table, Target, Values};
 pub use filter::FilterRule;
 pub use leaf::Leaf;
 pub use load::{Catalog, Files, Options};
-pub use provider::{CREDENTIAL_KINDS, Passthrough, Provider, Setting, basic_user};
+pub use passthrough::Passthrough;
+pub use provider::{Provider, Setting};
+pub use reload::{Reloader, Sources};
 pub use resource::{Resource, Select};
 pub use source::{Kind as NodeKind, Node, Problem};
 pub use suggest::nearest;

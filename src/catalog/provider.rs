@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use http::{HeaderName, HeaderValue, Method};
+use http::HeaderName;
 use indexmap::IndexMap;
 use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::build::{Build, Scope};
+use super::credentials::{Auth, compile_auth};
 use super::errors::ErrorRules;
+use super::hosts::{HostRule, compile_hosts, rebase};
 use super::leaf::Leaf;
+use super::passthrough::Passthrough;
 use super::resource::Resource;
 use super::source::{Node, Problem};
-use super::spec::{AuthSpec, ProviderSpec};
+use super::spec::ProviderSpec;
 use super::template::Template;
 use super::variant::{CALL_VARIABLES, compile_headers};
 use crate::error::{Error, Kind, Violation};
-use crate::mapping::{Codec, Engine, Expression, Styles, Vars};
+use crate::mapping::{Codec, Engine, Expression, Styles};
 use crate::net::Origin;
 
 #[derive(Debug)]
@@ -31,7 +33,7 @@ pub struct Provider {
     base_url: Template,
     hosts: Vec<HostRule>,
     pub headers: Vec<(HeaderName, Leaf)>,
-    auth: IndexMap<String, Auth>,
+    pub(super) auth: IndexMap<String, Auth>,
     pub errors: ErrorRules,
     pub styles: Arc<Styles>,
     pub codecs: IndexMap<String, Codec>,
@@ -39,6 +41,8 @@ pub struct Provider {
     pub passthrough: Passthrough,
     pub params: Map<String, Value>,
     pub resources: IndexMap<String, Arc<Resource>>,
+    /// As for resources: some expression of the provider file may run until its time limit.
+    pub unbounded: bool,
 }
 
 #[derive(Debug)]
@@ -49,35 +53,6 @@ pub struct Setting {
     pub example: Option<Value>,
     pattern: Option<Regex>,
 }
-
-/// How one kind of credential is sent.
-#[derive(Debug)]
-enum Auth {
-    /// The credential's members are the headers themselves.
-    Headers,
-    Send(Vec<(HeaderName, Leaf)>),
-}
-
-/// What the raw route may not reach. The whole host is open otherwise.
-#[derive(Debug, Default)]
-pub struct Passthrough {
-    /// Path prefixes; `*` stands for any characters.
-    pub deny: Vec<String>,
-    pub methods: Option<Vec<Method>>,
-}
-
-/// A place that credentials may be sent to.
-#[derive(Debug, Clone)]
-enum HostRule {
-    Exactly(Origin),
-    /// Any name below this suffix (`.example.com`), by https.
-    Below(String),
-    /// Any address of this setting: the customer runs the server, the deployment's address guard decides.
-    Setting,
-}
-
-/// The kinds of credentials there are.
-pub const CREDENTIAL_KINDS: [&str; 4] = ["oauth2", "token", "basic", "headers"];
 
 impl Provider {
     /// Without its resources. `base` replaces scheme, host and port of the file's `base_url` (a deployment's setting).
@@ -118,18 +93,13 @@ impl Provider {
                 Styles::default()
             }
         };
-        let passthrough = Passthrough {
-            deny: spec.passthrough.deny.clone(),
-            methods: spec
-                .passthrough
-                .methods
-                .as_ref()
-                .map(|methods| methods.iter().filter_map(|method| method.parse().ok()).collect()),
-        };
+        let passthrough = Passthrough::from(&spec.passthrough);
         let (Some(base_url), Some(headers), true) = (base_url, headers, build.problems.is_empty()) else {
             return Err(build.problems);
         };
+        let unbounded = build.unbounded;
         Ok(Self {
+            unbounded,
             name: name.into(),
             title: spec.title.clone(),
             docs: spec.docs.clone(),
@@ -163,7 +133,7 @@ impl Provider {
             .values()
             .flat_map(|auth| match auth {
                 Auth::Headers => [].iter(),
-                Auth::Send(headers) => headers.iter(),
+                Auth::Send { headers, .. } => headers.iter(),
             })
             .map(|(name, _)| name)
     }
@@ -228,82 +198,6 @@ impl Provider {
             Err(refused(format!("{} is not among its hosts", origin.host())))
         }
     }
-
-    /// The headers that carry a credential. `members` are its parts by name; no message ever holds one.
-    pub fn access(
-        &self,
-        kind: &str,
-        members: &Map<String, Value>,
-        settings: &Map<String, Value>,
-    ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
-        let Some(auth) = self.auth.get(kind) else {
-            return Err(Error::new(
-                Kind::ValidationFailed,
-                format!("{} does not take credentials of type {kind}", self.title),
-            )
-            .supported(self.credential_kinds()));
-        };
-        let unusable =
-            || Error::new(Kind::ValidationFailed, "The credential holds characters that no header can carry.");
-        let mut headers = Vec::new();
-        match auth {
-            Auth::Headers => {
-                for (name, value) in members {
-                    let name = name.parse::<HeaderName>().map_err(|_| unusable())?;
-                    headers.push((name, secret_value(value.as_str().unwrap_or_default()).ok_or_else(unusable)?));
-                }
-            }
-            Auth::Send(leaves) => {
-                let input = Value::Object(members.clone());
-                let vars = Vars::none().with("settings", Value::Object(settings.clone()));
-                for (name, leaf) in leaves {
-                    // The engine's own message could repeat its input: it is dropped.
-                    let text = leaf.text(&input, &vars).map_err(|_| unusable())?;
-                    if let Some(text) = text {
-                        headers.push((name.clone(), secret_value(&text).ok_or_else(unusable)?));
-                    }
-                }
-            }
-        }
-        Ok(headers)
-    }
-}
-
-fn secret_value(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-impl HostRule {
-    fn allows(&self, origin: &Origin) -> bool {
-        match self {
-            HostRule::Exactly(allowed) => allowed.root() == origin.root(),
-            HostRule::Below(suffix) => {
-                origin.is_https() && origin.port().is_none_or(|port| port == 443) && origin.host().ends_with(suffix)
-            }
-            HostRule::Setting => true,
-        }
-    }
-}
-
-impl Passthrough {
-    pub fn denies(&self, path: &str) -> bool {
-        self.deny.iter().any(|pattern| prefix_matches(pattern, path))
-    }
-}
-
-/// Whether `path` starts with `pattern`, in which `*` stands for any characters.
-fn prefix_matches(pattern: &str, path: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else { return false };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    true
 }
 
 fn compile_settings(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<String, Setting> {
@@ -326,79 +220,6 @@ fn compile_settings(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<Stri
         .collect()
 }
 
-fn compile_hosts(build: &mut Build<'_>, spec: &ProviderSpec) -> Vec<HostRule> {
-    let mut rules = Vec::new();
-    for (index, host) in spec.hosts.api.iter().enumerate() {
-        let at = format!("/hosts/api/{index}");
-        if let Some(suffix) = host.strip_prefix("https://*") {
-            if suffix.starts_with('.') && suffix.matches('.').count() > 1 {
-                rules.push(HostRule::Below(suffix.to_owned()));
-            } else {
-                build.problem(&at, "`https://*.example.com` needs a name of at least two parts after the star");
-            }
-        } else if host.starts_with('{') && host.ends_with('}') {
-            rules.push(HostRule::Setting);
-        } else {
-            match Origin::parse(host) {
-                Ok(origin) => rules.push(HostRule::Exactly(origin)),
-                Err(error) => build.problem(&at, format!("`{host}`: {error}")),
-            }
-        }
-    }
-    rules
-}
-
-/// `base_url` of the file with its scheme, host and port replaced by the deployment's.
-fn rebase(base_url: &str, base: &str) -> String {
-    let rest = match base_url.split_once("://") {
-        Some((_, rest)) => rest.find('/').and_then(|slash| rest.get(slash..)),
-        None => base_url.find('/').and_then(|slash| base_url.get(slash..)),
-    };
-    format!("{}{}", base.trim_end_matches('/'), rest.unwrap_or_default())
-}
-
-fn compile_auth(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<String, Auth> {
-    let mut auth = IndexMap::new();
-    for (kind, method) in &spec.auth {
-        let at = format!("/auth/{kind}");
-        let Some(names) = members_of(kind) else {
-            let hint = super::build::hint(kind, CREDENTIAL_KINDS);
-            build.problem(&at, format!("`{kind}` is not a kind of credential{hint}: {}", CREDENTIAL_KINDS.join(", ")));
-            continue;
-        };
-        let compiled = match (kind.as_str(), method) {
-            ("headers", AuthSpec { send }) if send.is_empty() => Some(Auth::Headers),
-            (_, AuthSpec { send }) => {
-                let send = if send.is_empty() { default_send(kind) } else { send.clone() };
-                let scope = Scope { title: "the credential", names: Some(names), variables: &["settings"] };
-                compile_headers(build, &format!("{at}/send"), &send, &scope).map(Auth::Send)
-            }
-        };
-        auth.extend(compiled.map(|compiled| (kind.clone(), compiled)));
-    }
-    auth
-}
-
-fn members_of(kind: &str) -> Option<Vec<&'static str>> {
-    match kind {
-        "oauth2" => Some(vec!["access_token"]),
-        "token" => Some(vec!["token"]),
-        "basic" => Some(vec!["username", "password"]),
-        "headers" => Some(Vec::new()),
-        _ => None,
-    }
-}
-
-/// RFC 6750 and RFC 7617 where the file says nothing.
-fn default_send(kind: &str) -> IndexMap<String, Value> {
-    let expression = match kind {
-        "oauth2" => r#""Bearer " & access_token"#,
-        "token" => r#""Bearer " & token"#,
-        _ => r#""Basic " & $base64(username & ":" & password)"#,
-    };
-    IndexMap::from([("Authorization".to_owned(), Value::String(expression.to_owned()))])
-}
-
 fn compile_codecs(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<String, Codec> {
     let mut codecs = IndexMap::new();
     for (name, codec) in &spec.codecs {
@@ -412,31 +233,4 @@ fn compile_codecs(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<String
         codecs.insert(name.clone(), Codec::Custom { read, write });
     }
     codecs
-}
-
-/// Text as RFC 7617 wants it; used where a credential of type `basic` is taken apart again.
-pub fn basic_user(header: &str) -> Option<String> {
-    let encoded = header.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("basic ")).and(header.get(6..))?;
-    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
-    let text = String::from_utf8(decoded).ok()?;
-    text.split_once(':').map(|(user, _)| user.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_deployment_moves_a_provider_but_not_its_paths() {
-        assert_eq!(rebase("https://api.acme.test", "http://127.0.0.1:1/"), "http://127.0.0.1:1");
-        assert_eq!(rebase("{instance_url}/v1", "http://127.0.0.1:1"), "http://127.0.0.1:1/v1");
-        assert_eq!(rebase("https://api.acme.test/v1/x", "http://h"), "http://h/v1/x");
-    }
-
-    #[test]
-    fn denied_prefixes_know_a_star() {
-        assert!(prefix_matches("/oauth/", "/oauth/v1/token"));
-        assert!(prefix_matches("/oauth/*/token", "/oauth/v1/token/revoke"));
-        assert!(!prefix_matches("/oauth/*/token", "/crm/oauth/v1/token"));
-    }
 }

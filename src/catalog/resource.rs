@@ -8,10 +8,11 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::build::Build;
-use super::field::{Field, Table, TableContext, compile_table};
+use super::field::{Field, Table};
 use super::filter::{FilterRule, compile_filters};
 use super::source::{Node, Problem};
 use super::spec::{LimitSpec, OneOrMany, OperationsSpec, ResourceSpec, SelectDepth, SelectSpec, VariantSpec};
+use super::table::{TableContext, compile_table};
 use super::variant::{Variant, VariantContext, compile_variant};
 use crate::mapping::{Codec, Engine, Path};
 use crate::model::{Model, Operation};
@@ -34,6 +35,8 @@ pub struct Resource {
     pub params: Map<String, Value>,
     /// Some expression's cost is not bounded by its input: records are mapped away from the request threads.
     pub unbounded: bool,
+    /// Some field is read by an expression rather than by paths alone.
+    pub reads_by_expression: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -98,6 +101,7 @@ impl Resource {
         names.extend(params.keys().map(String::as_str));
         let operations = compile_operations(&mut build, &spec.operations, &filters, &spec.sorts, &names);
         let unbounded = build.unbounded;
+        let reads_by_expression = table.values().any(Field::reads_by_expression);
         if !build.problems.is_empty() {
             return Err(build.problems);
         }
@@ -121,6 +125,7 @@ impl Resource {
             operations,
             params,
             unbounded,
+            reads_by_expression,
         })
     }
 

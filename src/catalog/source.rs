@@ -47,7 +47,9 @@ impl Node {
     /// Parses one YAML document. Anchors and merges are resolved; duplicate keys are an error.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problem> {
         let file: Arc<str> = file.into();
-        match serde_saphyr::from_str::<Raw>(text) {
+        // Only `true` and `false` are booleans: `no`, `on` and `y` are words that paths and enum values consist of.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        match serde_saphyr::from_str_with_options::<Raw>(text, options) {
             Ok(raw) => Ok(raw.into_node(&Place { file: &file, text }, 1, None)),
             Err(error) => {
                 let line = error.location().map_or(0, |location| location.line());
@@ -285,6 +287,8 @@ mod tests {
         assert_eq!(node.locate("/b/1/c").as_str(), Some("1"));
         assert_eq!(node.locate("/b/9").line, 2);
         assert_eq!(node.to_value(), serde_json::json!({"a": 1, "b": ["x", {"c": "1"}]}));
+        let words = Node::parse("a.yaml", "[n, no, on, y, true]").expect("valid YAML").to_value();
+        assert_eq!(words, serde_json::json!(["n", "no", "on", "y", true]));
         let node = Node::parse("a.yaml", "a: 12500.10\nb: [1.0, 2]\n").expect("valid YAML");
         assert_eq!(node.to_value().to_string(), r#"{"a":12500.10,"b":[1.0,2]}"#);
     }

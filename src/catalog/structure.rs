@@ -37,7 +37,7 @@ impl Checker<'_> {
             return self.check_alternatives(alternatives, node, name);
         }
         if !self.fits_kind(schema, node) {
-            self.wrong_kind(&[schema.clone()], node, name);
+            self.wrong_kind(std::slice::from_ref(schema), node, name);
             return;
         }
         if let Some(allowed) = schema.get("enum").and_then(Value::as_array)

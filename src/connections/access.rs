@@ -73,9 +73,9 @@ pub(super) fn access(
     if let Some(Value::Object(headers)) = members.shift_remove("headers") {
         members = headers;
     }
-    let headers = provider.access(credentials.kind(), &members, &connection.settings)?;
+    let carried = provider.access(credentials.kind(), &members, &connection.settings)?;
     let origin = provider.origin(&connection.settings)?;
-    Ok(Access { generation, origin, headers, query: Vec::new() })
+    Ok(Access { generation, origin, headers: carried.headers, query: carried.query })
 }
 
 /// Where a connection's credentials belong; they open nowhere else.

@@ -389,7 +389,8 @@ mod tests {
 
     fn reads(source: &str) -> String {
         let expression = compile(source);
-        let reads: Vec<String> = expression.reads().iter().map(|path| path.join(".")).collect();
+        let mut reads: Vec<String> = expression.reads().iter().map(|path| path.join(".")).collect();
+        reads.sort();
         let opaque = if expression.is_opaque() { " opaque" } else { "" };
         let bounded = if expression.is_bounded() { "" } else { " unbounded" };
         let vars: String = expression.variables().iter().map(|name| format!(" ${name}")).collect();

@@ -1,75 +1,81 @@
-//! Threads for what may take long: expressions that are not bounded and large inputs. They are few and have big
-//! stacks: half of the cores, so that the request threads keep the other half whatever runs here. Their priority is
-//! the ordinary one, because the time limit of an expression is counted on the wall clock.
+//! Threads for what may take long: calls whose expressions are not bounded, and large inputs. They are few and have big
+//! stacks: half of the cores, so that the request threads keep the other half whatever runs here. Their priority is the
+//! ordinary one, because the time limit of an expression is counted on the wall clock.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use super::problem::Problem;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, OnceLock};
-use tokio::sync::oneshot;
 
+/// Deep results are taken apart recursively. Bytes.
 const STACK: usize = 64 * 1024 * 1024;
-const QUEUE: usize = 1024;
+/// Works that may be under way or waiting; one more is refused.
+const PLACES: usize = 1024;
 
-type Job = Box<dyn FnOnce() + Send>;
+struct Pool {
+    runtime: Runtime,
+    places: Arc<Semaphore>,
+}
 
-static POOL: OnceLock<SyncSender<Job>> = OnceLock::new();
+static POOL: OnceLock<Option<Pool>> = OnceLock::new();
 
-/// Runs `job` on the pool. A full queue and a panic are problems; a caller that stops waiting before the
-/// job's turn has cancelled it.
-pub fn run<R: Send + 'static>(
-    job: impl FnOnce() -> R + Send + 'static,
-) -> impl Future<Output = Result<R, Problem>> + Send {
-    let (answer, answered) = oneshot::channel();
-    let job: Job = Box::new(move || {
-        if answer.is_closed() {
-            return;
-        }
-        if let Ok(result) = catch_unwind(AssertUnwindSafe(job)) {
-            // the caller may have gone meanwhile
-            answer.send(result).ok();
-        }
-    });
-    let queued = POOL.get_or_init(start).try_send(job);
-    async move {
-        queued.map_err(|_| Problem::with_code("overloaded", "too many evaluations are waiting"))?;
-        answered.await.map_err(|_| Problem::with_code("panic", "the evaluator gave up"))
+/// Runs the work there. Too much work and a panic are problems; a caller that stops waiting cancels its work at its next
+/// await.
+pub async fn run<F>(work: F) -> Result<F::Output, Problem>
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    let busy = || Problem::with_code("overloaded", "too many evaluations are waiting");
+    let pool = POOL.get_or_init(start).as_ref().ok_or_else(busy)?;
+    let place = pool.places.clone().try_acquire_owned().map_err(|_| busy())?;
+    let mut running = Running(pool.runtime.spawn(async move {
+        let _place = place;
+        work.await
+    }));
+    (&mut running.0).await.map_err(|_| Problem::with_code("panic", "the evaluator gave up"))
+}
+
+/// Ends the work when nobody waits for it any more.
+struct Running<T>(JoinHandle<T>);
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
-fn start() -> SyncSender<Job> {
-    let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE);
-    let queue = Arc::new(parking_lot::Mutex::new(queue));
+fn start() -> Option<Pool> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    for number in 0..(cores / 2).max(1) {
-        let queue = Arc::clone(&queue);
-        let thread = std::thread::Builder::new().name(format!("mapping-{number}")).stack_size(STACK);
-        if let Err(error) = thread.spawn(move || work(&queue)) {
-            tracing::error!(%error, "A thread of the mapping pool cannot be started");
-        }
-    }
-    jobs
-}
-
-fn work(queue: &parking_lot::Mutex<Receiver<Job>>) {
-    loop {
-        let job = queue.lock().recv();
-        match job {
-            Ok(job) => job(),
-            Err(_) => return,
+    let runtime = Builder::new_multi_thread()
+        .worker_threads((cores / 2).max(1))
+        .thread_name("mapping")
+        .thread_stack_size(STACK)
+        .enable_time()
+        .build();
+    match runtime {
+        Ok(runtime) => Some(Pool { runtime, places: Arc::new(Semaphore::new(PLACES)) }),
+        Err(error) => {
+            tracing::error!(%error, "The threads for mappings cannot be started");
+            None
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[tokio::test]
-    async fn answers_and_survives_panics() {
-        for _ in 0..4 {
-            let problem = super::run(|| -> u8 { panic!("on purpose") }).await.expect_err("panics");
-            assert_eq!(problem.code.as_deref(), Some("panic"));
-        }
-        assert_eq!(super::run(|| 1 + 1).await.expect("runs"), 2);
+    async fn works_and_survives_a_panic() {
+        assert_eq!(run(async { 6 * 7 }).await.ok(), Some(42));
+        assert!(
+            run(async { panic!("a bug") as () }).await.is_err_and(|problem| problem.code.as_deref() == Some("panic"))
+        );
+        assert_eq!(run(async { 1 }).await.ok(), Some(1));
     }
 }

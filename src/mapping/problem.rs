@@ -19,6 +19,13 @@ impl Problem {
         Self { message: message.into(), code: None }
     }
 
+    /// Whether a limit stopped the evaluation, rather than a value that the expression cannot work on.
+    pub fn is_limit(&self) -> bool {
+        const LIMITS: [&str; 10] =
+            ["D1011", "D1012", "D2015", "U1001", "depth", "items", "output", "timeout", "panic", "overloaded"];
+        self.code.as_deref().is_some_and(|code| LIMITS.contains(&code))
+    }
+
     pub fn with_code(code: &str, message: impl Into<String>) -> Self {
         Self { message: message.into(), code: Some(code.to_owned()) }
     }

@@ -25,7 +25,7 @@ fn client(ca_file: Option<PathBuf>) -> Result<Client, ClientError> {
 
 fn acceptor() -> TlsAcceptor {
     let certificate = CertificateDer::from_pem_file(testdata("server.pem")).expect("a certificate");
-    let key = PrivateKeyDer::from_pem_file(testdata("server.key")).expect("a key");
+    let key = PrivateKeyDer::from_pem_file(testdata("server-key.pem")).expect("a key");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -103,7 +103,7 @@ async fn a_refused_stream_was_not_sent_and_a_cancelled_one_may_have_been() {
 
 #[test]
 fn a_broken_authority_file_is_named() {
-    for name in ["server.key", "missing.pem"] {
+    for name in ["server-key.pem", "missing.pem"] {
         let error = client(Some(testdata(name))).err().expect("no client").to_string();
         assert!(error.contains(name), "{error}");
     }

@@ -33,6 +33,7 @@ pub struct Metrics {
     mapping_seconds: HistogramVec,
     cache: IntCounterVec,
     catalog: IntGaugeVec,
+    reloads: IntCounterVec,
     names: ArcSwap<Names>,
 }
 
@@ -104,11 +105,12 @@ impl Metrics {
             "Failures that could have been sent again; result is sent, no-budget or no-time.",
             &["provider", "result"],
         )?;
+        let reloads = counter("catalog_reloads_total", "Times the mappings were loaded anew.", &["result"])?;
         let mapping_seconds = histogram(
             "mapping_seconds",
-            "Time to translate one request (direction out) or one answer (direction in).",
+            "Time that translating one call and its answers took.",
             OWN_BUCKETS,
-            &["provider", "resource", "direction"],
+            &["provider", "resource", "operation"],
         )?;
         let cache = counter(
             "cache_total",
@@ -133,6 +135,7 @@ impl Metrics {
             mapping_seconds,
             cache,
             catalog,
+            reloads,
             names: ArcSwap::default(),
             registry,
         }))
@@ -176,10 +179,15 @@ impl Metrics {
     }
 
     /// One translation, `out` to the provider or `in` from it.
-    pub fn mapping(&self, labels: &Labels, direction: &'static str, time: Duration) {
+    pub fn mapping(&self, labels: &Labels, time: Duration) {
         let names = self.names.load();
-        let (provider, resource, _) = names.of(labels);
-        self.mapping_seconds.with_label_values(&[provider, resource, direction]).observe(time.as_secs_f64());
+        let (provider, resource, operation) = names.of(labels);
+        self.mapping_seconds.with_label_values(&[provider, resource, operation]).observe(time.as_secs_f64());
+    }
+
+    /// The mappings were loaded anew: `ok`, or `refused` for a problem in them.
+    pub fn reload(&self, result: &'static str) {
+        self.reloads.with_label_values(&[result]).inc();
     }
 
     /// One look-up in the read cache: `hit`, `stale`, `miss` or `bypass`.

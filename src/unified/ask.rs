@@ -96,7 +96,7 @@ impl Asked {
         };
         let value = match (op, given) {
             (FilterOp::In, Given::Text(text)) => {
-                Value::Array(text.split(',').map(|part| of_kind(kind, part)).collect::<Result<_, _>>()?)
+                Value::Array(items(&text).iter().map(|part| of_kind(kind, part)).collect::<Result<_, _>>()?)
             }
             (FilterOp::In, Given::List(parts)) => {
                 Value::Array(parts.iter().map(|part| of_kind(kind, part)).collect::<Result<_, _>>()?)
@@ -168,6 +168,25 @@ impl Given {
             other => text(other).map(Given::Text),
         }
     }
+}
+
+/// The items of a list in a parameter: separated by commas; `\\,` is a comma in an item and `\\\\` a backslash.
+fn items(text: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let next = characters.peek().copied();
+        match (character, next, items.last_mut()) {
+            ('\\', Some(escaped @ (',' | '\\')), Some(item)) => {
+                characters.next();
+                item.push(escaped);
+            }
+            (',', ..) => items.push(String::new()),
+            (other, _, Some(item)) => item.push(other),
+            _ => {}
+        }
+    }
+    items
 }
 
 /// The type of a filter's values: a member, a short name, or a custom field.
@@ -244,4 +263,16 @@ fn invalid(parameter: &str, detail: String, expected: &str) -> Error {
 
 fn shorten(text: &str) -> String {
     text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_with_commas_stay_whole() {
+        assert_eq!(items("a,b"), ["a", "b"]);
+        assert_eq!(items(r"Doe\, Jr.,x\\,\y"), ["Doe, Jr.", r"x\", r"\y"]);
+        assert_eq!(items(""), [""]);
+    }
 }

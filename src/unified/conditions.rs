@@ -31,6 +31,11 @@ impl Conditions {
         Self(vec![Vec::new()])
     }
 
+    /// The most conditions that one group holds.
+    pub fn most(&self) -> usize {
+        self.0.iter().map(Vec::len).max().unwrap_or_default()
+    }
+
     pub fn is_none(&self) -> bool {
         self.0.iter().all(Vec::is_empty)
     }

@@ -13,13 +13,15 @@ use super::Call;
 use super::write::pointer_of;
 use crate::catalog::{Answer, COMPONENT, Leaf, RequestShape};
 use crate::error::{Error, Kind, Outcome, ProviderAnswer, Violation};
-use crate::mapping::Vars;
+use crate::mapping::{Vars, pool};
 use crate::net::Body;
 use crate::telemetry::Labels;
 use crate::upstream;
 
 /// A vendor's JSON larger than this is refused. Bytes.
 const MAX_ANSWER: usize = 32 * 1024 * 1024;
+/// A larger answer is parsed away from the request threads. Bytes.
+const LARGE: usize = 512 * 1024;
 /// What of a vendor's error body a problem shows. Bytes.
 const SHOWN_BODY: usize = 4 * 1024;
 
@@ -70,6 +72,7 @@ pub fn render(
     vars: &Vars,
     default_body: Option<Value>,
 ) -> Result<Rendered, Error> {
+    let started = Clock::now();
     let missing = |name: String| {
         Error::new(Kind::MappingFailed, format!("{}: the URL needs `{name}`, which has no value.", call.resource.name))
     };
@@ -108,6 +111,7 @@ pub fn render(
             headers.insert(name.clone(), header_value(name, &text)?);
         }
     }
+    call.timings.add_mapping(started.elapsed());
     Ok(Rendered { path_and_query: url, root: false, headers, body })
 }
 
@@ -168,7 +172,16 @@ pub async fn send(
     };
     let bytes = response.collect(MAX_ANSWER).await.map_err(executed)?;
     let started = Clock::now();
-    let body = parse(bytes.body(), status, &headers).map_err(executed)?;
+    let bytes = bytes.into_body();
+    let parsed = if bytes.len() > LARGE {
+        let headers = headers.clone();
+        pool::run(async move { parse(&bytes, status, &headers) })
+            .await
+            .map_err(|problem| Error::new(Kind::Overloaded, "The mapping threads are busy.").caused_by(problem))?
+    } else {
+        parse(&bytes, status, &headers)
+    };
+    let body = parsed.map_err(executed)?;
     call.timings.add_mapping(started.elapsed());
     Ok(Answered { status, headers, body })
 }
@@ -268,11 +281,12 @@ fn problem(call: &Call, status: u16, headers: &Value, body: &Value, known: Optio
         error = error.retryable(retryable);
     }
     if write {
-        error = error.outcome(if status >= 500 && !matches!(kind, Kind::RateLimited | Kind::QuotaExhausted) {
-            Outcome::Unknown
-        } else {
-            Outcome::NotExecuted
-        });
+        let refused = status < 500 || matches!(kind, Kind::RateLimited | Kind::QuotaExhausted);
+        // A write that may have happened is never to be sent again as it is.
+        error = match refused {
+            true => error.outcome(Outcome::NotExecuted),
+            false => error.outcome(Outcome::Unknown).retryable(false),
+        };
     }
     error
 }

@@ -14,7 +14,7 @@ use super::{Call, Continuation, Position, Reply};
 use crate::catalog::{Count, Field, Leaf, Resource, Variant};
 use crate::error::{Error, Kind};
 use crate::mapping::{Path, Vars};
-use crate::model::Warning;
+use crate::model::{FieldSet, Filter, Warning};
 use crate::upstream;
 
 pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Error> {
@@ -28,7 +28,7 @@ pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Err
             Some(variant) => (from.variant, variant),
             None => return Err(Error::new(Kind::InvalidCursor, "The mapping has changed since this list began.")),
         },
-        None => choose_list(resource, &call.query, &scope.to_value(), &call_vars(&call))?,
+        None => choose_list(resource, &call.query, encoded.conditions.most(), &scope.to_value(), &call_vars(&call))?,
     };
     if encoded.nothing {
         return Ok(Reply::List { records: Vec::new(), next: None, warnings });
@@ -43,6 +43,8 @@ pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Err
     let sort_names: Vec<String> = sort.iter().map(|sort| sort.on.clone()).collect();
     let mut extra: Vec<String> = if variant.keyset.is_some() { sort_names } else { Vec::new() };
     extra.extend(resource.only.keys().cloned());
+    let checked: Vec<String> = coarse(&call, variant).map(|filter| member_of(resource, filter).to_owned()).collect();
+    extra.extend(checked.iter().filter_map(|name| resource.field(name)).flat_map(|field| field.columns.clone()));
     scope.set_filters(&encoded, &conditions);
     scope.set_sort(&sort);
     scope.set("limit", limit);
@@ -69,14 +71,37 @@ pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Err
         let detail = format!("{} does not give `{name}` on a list like this one", call.provider.title);
         warnings.push(Warning::at("field-not-available", format!("/{name}"), detail));
     }
-    let coarse: Vec<_> =
-        call.query.filters.iter().filter(|filter| variant.coarse.contains(&filter.field)).cloned().collect();
+    let rows = recheck(&call, variant, rows, &vars).await?;
     let wanted = Wanted { fields: &call.query.fields, raw: call.query.include_raw, lacks: &variant.lacks };
-    let mut records = read_all(&call, rows, &wanted, &vars, &mut warnings).await?;
-    records.retain(|record| {
-        coarse.iter().all(|filter| passes(record, filter, resource.model.filter_target(&filter.field)))
-    });
+    let records = read_all(&call, rows, &wanted, &vars, &mut warnings).await?;
     Ok(Reply::List { records, next, warnings })
+}
+
+/// The filters that the vendor answers too widely here.
+fn coarse<'c>(call: &'c Call, variant: &'c Variant) -> impl Iterator<Item = &'c Filter> {
+    call.query.filters.iter().filter(|filter| variant.coarse.contains(&filter.field))
+}
+
+/// The top-level member that a filter looks at.
+fn member_of<'c>(resource: &'c Resource, filter: &'c Filter) -> &'c str {
+    let path = resource.model.filter_target(&filter.field);
+    path.split_once('.').map_or(path, |(member, _)| member)
+}
+
+/// Rows that really pass. They are read for this with the members that the filters look at, whatever the caller wants.
+async fn recheck(call: &Call, variant: &Variant, rows: Vec<Value>, vars: &Vars) -> Result<Vec<Value>, Error> {
+    let filters: Vec<&Filter> = coarse(call, variant).collect();
+    if filters.is_empty() {
+        return Ok(rows);
+    }
+    let resource = &call.resource;
+    let fields = FieldSet::of(filters.iter().map(|filter| member_of(resource, filter).to_owned()).collect());
+    let wanted = Wanted { fields: &fields, raw: false, lacks: &[] };
+    let records = read_all(call, rows.clone(), &wanted, vars, &mut Vec::new()).await?;
+    let passing = |record: &Value| {
+        filters.iter().all(|filter| passes(record, filter, resource.model.filter_target(&filter.field)))
+    };
+    Ok(rows.into_iter().zip(&records).filter(|(_, record)| passing(record)).map(|(row, _)| row).collect())
 }
 
 /// The caller's limit within what the vendor gives.

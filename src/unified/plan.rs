@@ -51,17 +51,18 @@ pub fn supported_filters(resource: &Resource) -> Vec<String> {
     resource.filters.iter().map(|(name, rule)| format!("{name}: {}", ops(rule))).collect()
 }
 
-/// The first list variant that covers the query and whose `when` holds.
+/// The first list variant that covers the query and whose `when` holds. `conditions` is how many the filters became.
 pub fn choose_list<'r>(
     resource: &'r Resource,
     query: &Query,
+    conditions: usize,
     scope: &Value,
     vars: &Vars,
 ) -> Result<(usize, &'r Variant), Error> {
     let variants = variants(resource, Operation::List)?;
     check_query(resource, query)?;
     for (index, variant) in variants.iter().enumerate() {
-        if covers(&variant.accepts, query) && holds(variant, scope, vars)? {
+        if covers(&variant.accepts, query, conditions) && holds(variant, scope, vars)? {
             return Ok((index, variant));
         }
     }
@@ -89,11 +90,11 @@ fn holds(variant: &Variant, scope: &Value, vars: &Vars) -> Result<bool, Error> {
     variant.when.as_ref().map_or(Ok(true), |when| when.holds(scope, vars))
 }
 
-fn covers(accepts: &Accepts, query: &Query) -> bool {
+fn covers(accepts: &Accepts, query: &Query, conditions: usize) -> bool {
     query.filters.iter().all(|filter| accepts.filters.get(&filter.field).is_some_and(|ops| ops.contains(&filter.op)))
         && query.sort.iter().all(|sort| accepts.sort.contains(&sort.field))
         && (query.q.is_none() || accepts.q)
-        && accepts.conditions.is_none_or(|most| query.filters.len() <= most)
+        && accepts.conditions.is_none_or(|most| conditions <= most)
         && accepts.sort_fields.is_none_or(|most| query.sort.len() <= most)
 }
 

@@ -23,7 +23,10 @@ pub fn read_record(
     vars: &Vars,
     warnings: &mut Vec<Warning>,
 ) -> Result<Value, Error> {
-    let reader = Reader { vars, nulls_removed: without_nulls(vendor), clear: &resource.clear };
+    // Expressions never see null; where there are none, the copy is saved.
+    let clean = if resource.reads_by_expression { without_nulls(vendor) } else { Value::Null };
+    let clean = if resource.reads_by_expression { &clean } else { vendor };
+    let reader = Reader { vars, clean, clear: &resource.clear };
     let mut record = Map::new();
     for (name, member) in &resource.model.members {
         if !wanted.fields.wants(name) {
@@ -93,15 +96,15 @@ fn part_columns(field: &Field, parts: &[&str]) -> Vec<String> {
 
 struct Reader<'a> {
     vars: &'a Vars,
-    /// Expressions never see null.
-    nulls_removed: Value,
+    /// The record without its null members.
+    clean: &'a Value,
     /// What null is written as reads as null.
     clear: &'a Value,
 }
 
 impl Reader<'_> {
     fn field(&self, field: &Field, vendor: &Value, at: &str, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
-        self.field_of(field, vendor, &self.nulls_removed, at, warnings)
+        self.field_of(field, vendor, self.clean, at, warnings)
     }
 
     fn field_of(
@@ -123,7 +126,7 @@ impl Reader<'_> {
             Shape::Const(value) => value.clone(),
             Shape::Absent(_) | Shape::Custom { .. } => Value::Null,
             Shape::Value { read, .. } => {
-                let Some(value) = self.source(read, vendor, clean)? else { return Ok(Value::Null) };
+                let Some(value) = self.source(read, vendor, clean, at, warnings)? else { return Ok(Value::Null) };
                 match convert(field, value) {
                     Ok(value) => value,
                     Err(detail) => {
@@ -192,11 +195,24 @@ impl Reader<'_> {
         Ok(object)
     }
 
-    fn source(&self, sources: &[Source], vendor: &Value, clean: &Value) -> Result<Option<Value>, Error> {
+    fn source(
+        &self,
+        sources: &[Source],
+        vendor: &Value,
+        clean: &Value,
+        at: &str,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Option<Value>, Error> {
         for source in sources {
             let value = match source {
                 Source::Path(path) => path.get(vendor).cloned(),
-                Source::Expression(expression) => expression.evaluate(clean, self.vars)?,
+                Source::Expression(expression) => match expression.try_evaluate(clean, self.vars)? {
+                    Ok(value) => value,
+                    Err(why) => {
+                        warnings.push(Warning::at("field-unreadable", at, why));
+                        None
+                    }
+                },
             };
             if let Some(value) = value.filter(|value| !value.is_null() && value != self.clear) {
                 return Ok(Some(value));
@@ -332,4 +348,58 @@ fn without_nulls(value: &Value) -> Value {
 fn short(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= 60 { text } else { format!("{}…", text.chars().take(59).collect::<String>()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Catalog, Files, Options};
+    use serde_json::json;
+
+    const PROVIDER: &str = "title: Acme\nbase_url: https://api.acme.test\nhosts: { api: ['https://api.acme.test'] }\nauth: { token: {} }\n";
+
+    fn read(fields: &str, vendor: &Value) -> (Result<Value, Error>, Vec<Warning>) {
+        let resource =
+            format!("fields:\n  id: {{ read: id }}\n{fields}\noperations: {{ get: {{ request: 'GET /c/{{id}}' }} }}\n");
+        let files = Files::embedded()
+            .laid_over(Files::of([("acme/provider.yaml", PROVIDER.to_owned()), ("acme/contacts.yaml", resource)]));
+        let catalog = Catalog::load(&files, &Options::default()).expect("a good mapping");
+        let resource = catalog.provider("acme").and_then(|acme| acme.resource("contacts")).expect("contacts").clone();
+        let mut warnings = Vec::new();
+        let wanted = Wanted { fields: &FieldSet::all(), raw: false, lacks: &[] };
+        let record = read_record(&resource, vendor, &wanted, &Vars::none(), &mut warnings);
+        (record, warnings)
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_read_is_null_and_said_so() {
+        let (record, warnings) = read(
+            "  title: { read: '$string($number(t))' }\n  last_name: n",
+            &json!({"id": 7, "t": "CTO", "n": "King"}),
+        );
+        let record = record.expect("the rest of the record");
+        assert_eq!((&record["title"], &record["last_name"]), (&Value::Null, &json!("King")));
+        assert_eq!(warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["field-unreadable"]);
+    }
+
+    #[test]
+    fn a_field_that_does_not_end_fails_the_call() {
+        let (record, _) = read("  title: { read: '($f := function($n){ $f($n + 1) }; $f(0))' }", &json!({"id": 7}));
+        assert!(record.is_err_and(|error| error.kind() == crate::error::Kind::MappingFailed));
+    }
+
+    #[test]
+    fn numbers_keep_their_text() {
+        let (record, _) = read(
+            "  custom_fields: { in: $ }\n  custom_fields.big: { path: b }\n  last_name: b",
+            &json!({
+                "id": serde_json::from_str::<Value>("6493490000001291001").expect("a number"),
+                "b": serde_json::from_str::<Value>("12500.10").expect("a number"),
+            }),
+        );
+        let record = record.expect("a record");
+        assert_eq!(record["id"], "6493490000001291001");
+        assert_eq!(record["last_name"], "12500.10");
+        assert_eq!(record["custom_fields"]["big"].to_string(), "12500.10");
+    }
 }

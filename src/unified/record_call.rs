@@ -61,7 +61,7 @@ where
         let reply = self.inner.call(call);
         Box::pin(async move {
             let reply = reply.await;
-            metrics.mapping(&labels, "in", timings.mapping());
+            metrics.mapping(&labels, timings.mapping());
             guard.finish(reply.as_ref().map_or_else(|error| error.kind().code(), |_| "ok"));
             reply
         })

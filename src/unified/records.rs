@@ -22,10 +22,10 @@ pub async fn read_all(
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<Value>, Error> {
     let started = Instant::now();
-    let (records, found) = if call.resource.unbounded || rows.len() > MANY {
+    let (records, found) = if rows.len() > MANY {
         let (resource, vars) = (call.resource.clone(), vars.clone());
         let (fields, raw, lacks) = (wanted.fields.clone(), wanted.raw, wanted.lacks.to_vec());
-        pool::run(move || {
+        pool::run(async move {
             let wanted = Wanted { fields: &fields, raw, lacks: &lacks };
             read_rows(&resource, &rows, &wanted, &vars)
         })

@@ -152,16 +152,26 @@ async fn execute<'c>(call: &'c Call, upstream: &upstream::Service, record: Optio
     let rendered = render(call, &variant.request, &input, &call_vars(call), record).map_err(early)?;
     let answered = send(call, upstream, &variant.request, rendered).await?;
     let vars = answered.vars(call, &input);
-    judge(call, &variant.answer, &answered, &vars)?;
+    judge(call, &variant.answer, &answered, &vars).map_err(|error| match error.get_outcome() {
+        // The answer could not be understood, but its status tells what became of the write.
+        None if call.operation.is_write() && answered.status < 300 => error.outcome(Outcome::Executed),
+        None if call.operation.is_write() => error.outcome(Outcome::Unknown),
+        _ => error,
+    })?;
     Ok(Done { variant, input, answered })
 }
 
 /// An id that cannot be one of the vendor's never reaches a URL.
 fn check_id(call: &Call) -> Result<(), Error> {
     let Some(id) = &call.id else { return Ok(()) };
-    let fits = call.resource.id_pattern.as_ref().is_none_or(|pattern| pattern.is_match(id));
+    let fits = match &call.resource.id_pattern {
+        Some(pattern) => pattern.is_match(id),
+        // What could mean something else to whoever takes the URL apart is no part of an id unless the mapping says so.
+        None => !id.chars().any(|c| c.is_whitespace() || matches!(c, '/' | '\\' | '%' | '?' | '#' | ';')),
+    };
     // A segment of dots would climb the path at whoever normalises URLs.
-    if id.is_empty() || id.len() > MAX_ID || id.chars().any(char::is_control) || id.chars().all(|c| c == '.') || !fits {
+    let dots = id.chars().all(|c| c == '.');
+    if dots || !fits || id.len() > MAX_ID || id.chars().any(char::is_control) {
         return Err(not_found(call));
     }
     Ok(())

@@ -118,8 +118,8 @@ impl Writer<'_> {
 
     fn custom_fields(&mut self, value: &Value) {
         let Some(fields) = value.as_object() else {
-            let detail = "custom fields are written one by one, by their names";
-            self.invalid.push(Violation::at("/custom_fields", detail).expected("an object"));
+            let violation = Violation::at("/custom_fields", "it is not an object");
+            self.invalid.push(violation.expected("object of the fields to write; null clears a field of it"));
             return;
         };
         for (name, value) in fields {
@@ -193,7 +193,7 @@ impl Writer<'_> {
                 self.object(table, value, at, base.as_ref());
             }
             Shape::Each { path, table } => self.each(path, table, value, at),
-            Shape::Places(places) => self.places(field, places, value, at),
+            Shape::Places(places) => self.places(places, value, at),
         }
     }
 
@@ -330,7 +330,7 @@ impl Writer<'_> {
     }
 
     /// The list is the whole truth about its places: those without an item are cleared.
-    fn places(&mut self, field: &Field, places: &[Place], value: &Value, at: &str) {
+    fn places(&mut self, places: &[Place], value: &Value, at: &str) {
         let empty = Vec::new();
         let items = value.as_array().unwrap_or(&empty);
         let mut taken: Vec<Option<usize>> = vec![None; places.len()];
@@ -354,7 +354,7 @@ impl Writer<'_> {
             match item.and_then(|index| items.get(index).map(|item| (index, item))) {
                 Some((index, item)) => self.place(place, item, &format!("{at}/{index}")),
                 None if self.operation == Operation::Create => {}
-                None => self.clear_place(field, place, at),
+                None => self.clear_place(place, at),
             }
         }
     }
@@ -381,7 +381,7 @@ impl Writer<'_> {
         }
     }
 
-    fn clear_place(&mut self, _field: &Field, place: &Place, at: &str) {
+    fn clear_place(&mut self, place: &Place, at: &str) {
         for field in place.table.values().filter(|field| is_writable(field)) {
             self.field(field, &Value::Null, at, None);
         }

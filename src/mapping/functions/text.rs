@@ -168,7 +168,8 @@ fn md5(message: &[u8]) -> [u8; 16] {
             let word = words.get(word).copied().unwrap_or_default();
             let sum = a.wrapping_add(mixed).wrapping_add(sine).wrapping_add(word);
             (a, d, c) = (d, c, b);
-            b = b.wrapping_add(sum.rotate_left(SHIFTS[step / 16][step % 4]));
+            let shift = SHIFTS.get(step / 16).and_then(|round| round.get(step % 4)).copied().unwrap_or_default();
+            b = b.wrapping_add(sum.rotate_left(shift));
         }
         for (part, add) in state.iter_mut().zip([a, b, c, d]) {
             *part = part.wrapping_add(add);

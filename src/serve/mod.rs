@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::auth::{Keys, Pepper};
-use crate::catalog::{Catalog, Files, Options, Problem};
+use crate::catalog::{Catalog, Options, Problem, Reloader, Sources};
 use crate::config::Config;
 use crate::connections::{Connections, Vault, VaultError};
 use crate::net::{Client, ClientError, listen};
@@ -78,32 +78,22 @@ pub fn keys(store: &Store, vault: &Vault) -> Keys {
     Keys::with(store.keys(), Pepper::new(vault.derive(PURPOSE)), older, Arc::new(jiff::Timestamp::now))
 }
 
-/// The mapping files that this configuration means.
-pub fn files(config: &Config) -> Result<Files, StartError> {
-    let folder = |path: &std::path::Path| Files::folder(path).map_err(|problem| StartError::Mappings(vec![problem]));
-    let mut files = Files::embedded();
-    if let Some(path) = &config.mappings {
-        files = files.laid_over(folder(path)?);
-    }
-    if let Some(path) = &config.overrides {
-        files = files.with_overrides(folder(path)?);
-    }
-    Ok(files)
-}
-
 /// Builds everything. Nothing listens yet.
 pub fn build(config: &Config, store: Store, vault: Vault) -> Result<Running, StartError> {
     let options = Options { engine: config.engine(), bases: config.bases() };
-    let catalog = Catalog::load(&files(config)?, &options).map_err(StartError::Mappings)?;
+    let sources = Sources { mappings: config.mappings.clone(), overrides: config.overrides.clone() };
+    let files = sources.read().map_err(|problem| StartError::Mappings(vec![problem]))?;
+    let catalog = Catalog::load(&files, &options).map_err(StartError::Mappings)?;
     let metrics = Metrics::new()?;
     metrics.catalog_loaded(&catalog.revision, catalog.provider_names(), catalog.models.keys().map(String::as_str));
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));
+    let reloader = Arc::new(Reloader::new(sources, options, catalog.clone(), metrics.clone()));
     let keys = keys(&store, &vault);
     let connections = Connections::new(store.connections(), vault.clone(), catalog.clone());
     let client = Client::new(&config.upstream)?;
     let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
-    let app = App::new(Parts { keys, connections, vault, catalog, metrics, unified, upstream });
+    let app = App::new(Parts { keys, connections, vault, catalog, reloader, metrics, unified, upstream });
     Ok(Running { app, store })
 }
 
@@ -117,6 +107,7 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     };
     let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changed_elsewhere()));
+    let reloading = tokio::spawn(reload_when_asked(app.clone()));
     let admin = tokio::spawn({
         let router = crate::api::admin().with_state(app.clone());
         let until = until(stopped.clone());
@@ -131,6 +122,7 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     let _ = admin.await;
     flushing.abort();
     watching.abort();
+    reloading.abort();
     if let Err(error) = app.keys.flush().await {
         tracing::warn!(%error, "The times at which keys were last used could not be written");
     }
@@ -143,4 +135,17 @@ async fn forget_when_changed(app: App, mut changed: watch::Receiver<u64>) {
         app.keys.forget_all();
         app.connections.forget_all();
     }
+}
+
+/// On SIGHUP, and when the folders of mappings have changed.
+async fn reload_when_asked(app: App) {
+    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
+    let asked = async {
+        let Ok(mut hangup) = hangup else { return std::future::pending().await };
+        while hangup.recv().await.is_some() {
+            // What is wrong has been logged.
+            let _ = app.reloader.reload().await;
+        }
+    };
+    tokio::join!(asked, app.reloader.watch());
 }

@@ -1,0 +1,36 @@
+//! The grammar of mapping files as types. The editors' JSON Schemas are generated from them, and the doc comments
+//! are what an author reads while writing. What each word does is told in `mappings/README.md`.
+
+mod field;
+mod provider;
+mod resource;
+mod variant;
+
+pub use field::*;
+pub use provider::*;
+pub use resource::*;
+pub use variant::*;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A leaf of a request: a path, an expression, a literal (numbers, booleans, `{const: …}`), a list or a map of leaves.
+pub type LeafSpec = Value;
+
+/// One value, or a list of them.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T: Clone> OneOrMany<T> {
+    pub fn to_vec(&self) -> Vec<T> {
+        match self {
+            OneOrMany::One(one) => vec![one.clone()],
+            OneOrMany::Many(many) => many.clone(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The words of `<resource>.yaml` besides its fields and its operations.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{FieldSpec, OneOrMany, OperationsSpec};
+use crate::model::FilterOp;
+
+/// `<resource>.yaml`: the shape of one resource and the requests of its operations.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceSpec {
+    /// A file of the same folder, without `.yaml`, that lies under this one.
+    #[serde(default)]
+    pub extends: Option<String>,
+    /// Constants, as in `provider.yaml`.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+    /// The model's name where it is not the one whose resource has this file's name.
+    #[serde(default)]
+    pub model: Option<String>,
+    #[serde(default)]
+    pub id: Option<IdSpec>,
+    /// This resource is a slice of a shared object: a condition on lists, constants on create.
+    #[serde(default)]
+    pub only: IndexMap<String, Value>,
+    /// What null is written as on update; null without it.
+    #[serde(default)]
+    pub clear: Option<Value>,
+    /// Below this path every scalar is text.
+    #[serde(default)]
+    pub text: Option<String>,
+    #[serde(default)]
+    pub select: Option<SelectSpec>,
+    #[serde(default)]
+    pub fields: IndexMap<String, FieldSpec>,
+    #[serde(default)]
+    pub filters: IndexMap<String, FilterSpec>,
+    /// Unified field to the vendor's column.
+    #[serde(default)]
+    pub sorts: IndexMap<String, String>,
+    #[serde(default)]
+    pub limit: LimitSpec,
+    pub operations: OperationsSpec,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdSpec {
+    /// A regular expression for the whole id. An id that does not match is not-found without a call.
+    pub pattern: String,
+}
+
+/// How the vendor is told which columns to send: `false`, or where their names come from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SelectSpec {
+    Off(bool),
+    On(SelectFull),
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SelectFull {
+    /// Columns live below this path and are named without it.
+    #[serde(default)]
+    pub under: Option<String>,
+    /// Asked for whatever is wanted.
+    #[serde(default)]
+    pub always: Vec<String>,
+    /// `first` names a column by the first segment of its path, `full` by the whole path.
+    #[serde(default)]
+    pub depth: SelectDepth,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelectDepth {
+    #[default]
+    First,
+    Full,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSpec {
+    #[serde(default = "fifty")]
+    pub default: u32,
+    #[serde(default = "hundred")]
+    pub max: u32,
+}
+
+impl Default for LimitSpec {
+    fn default() -> Self {
+        Self { default: fifty(), max: hundred() }
+    }
+}
+
+fn fifty() -> u32 {
+    50
+}
+
+fn hundred() -> u32 {
+    100
+}
+
+/// What can be filtered by: operators on the field's own column, or more words.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum FilterSpec {
+    Ops(Vec<FilterOp>),
+    Full(FilterFull),
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FilterFull {
+    /// The column, or several of which any may match.
+    #[serde(default)]
+    pub on: Option<OneOrMany<String>>,
+    pub ops: Vec<FilterOp>,
+    /// A conversion of the value, where it is not the field's own.
+    #[serde(default)]
+    pub r#as: Option<Value>,
+    /// The type that the query style writes it as, where it is not the model's.
+    #[serde(default)]
+    pub r#type: Option<String>,
+}
