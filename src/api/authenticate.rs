@@ -16,13 +16,16 @@ use crate::error::{Error, Kind};
 const MARK: &str = "tl_";
 
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let passthrough = path.starts_with("/v1/passthrough") || path.contains("/passthrough");
+    let passthrough = is_passthrough(request.uri().path());
+    let refused = |error: Error| {
+        let refusal = Refusal::from(error);
+        if passthrough { refusal.of_throughline() } else { refusal }.into_response()
+    };
     let found = bearer(request.headers())
         .or_else(|| passthrough.then(|| borrowed(request.headers(), request.uri().query(), &app.catalog())).flatten());
     let Some(key) = found else {
         let detail = "Send the API key as `Authorization: Bearer tl_…`.";
-        return Refusal::from(Error::new(Kind::Unauthenticated, detail)).into_response();
+        return refused(Error::new(Kind::Unauthenticated, detail));
     };
     match app.keys.authenticate(&key).await {
         Ok(caller) => {
@@ -32,7 +35,17 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(error) => Refusal::from(error).into_response(),
+        Err(error) => refused(error),
+    }
+}
+
+/// Whether the path is one of the two raw routes; nowhere else is a key looked for in a vendor's place.
+fn is_passthrough(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    match (segments.next(), segments.next(), segments.next(), segments.next()) {
+        (Some("v1"), Some("passthrough"), ..) => true,
+        (Some("v1"), Some("connections"), Some(_), Some("passthrough")) => true,
+        _ => false,
     }
 }
 

@@ -19,18 +19,23 @@ use crate::connections::Selector;
 use crate::error::{Error, Kind, Violation};
 use crate::net::Body;
 use crate::telemetry::{Labels, Timings};
-use crate::upstream::path::passthrough_path;
+use crate::upstream::path::{denied, passthrough_path};
 use crate::upstream::{self, headers};
 
 /// The largest upload. It is streamed, so this bounds abuse, not memory. Bytes.
 const MAX_UPLOAD: usize = 5 * 1024 * 1024 * 1024;
 
+/// Segments of the routes' own part: `/v1/passthrough` and `/v1/connections/{id}/passthrough`. They are counted rather
+/// than compared, because an id may stand there in percent-encoding.
+const BY_HEADER: usize = 2;
+const BY_PATH: usize = 4;
+
 const ORIGIN: HeaderName = HeaderName::from_static("throughline-origin");
 
 /// `/v1/passthrough/…`: the connection is named by header, or is the key's only one.
 pub async fn by_header(State(app): State<App>, request: Request) -> Result<Response, Refusal> {
-    let selector = selector(request.headers())?;
-    forward(&app, request, selector, "/v1/passthrough").await
+    let selector = selector(request.headers()).map_err(own)?;
+    forward(&app, request, selector, BY_HEADER).await.map_err(Refusal::of_throughline)
 }
 
 /// `/v1/connections/{id}/passthrough/…`: for clients that can set only a base URL and a key.
@@ -40,18 +45,17 @@ pub async fn by_path(
     request: Request,
 ) -> Result<Response, Refusal> {
     let id = place.into_iter().find(|(name, _)| name == "id").map(|(_, id)| id).unwrap_or_default();
-    let mut selector: Selector = selector(request.headers())?;
+    let mut selector: Selector = selector(request.headers()).map_err(own)?;
     if selector.connection.as_ref().is_some_and(|other| *other != id) {
         let detail = "The path and the header Throughline-Connection name different connections.";
         let violation = Violation::parameter("Throughline-Connection", "another connection than the path's");
-        return Err(Error::new(Kind::InvalidRequest, detail).violation(violation).into());
+        return Err(Error::new(Kind::InvalidRequest, detail).violation(violation)).map_err(own);
     }
-    let prefix = format!("/v1/connections/{id}/passthrough");
     selector.connection = Some(id);
-    forward(&app, request, selector, &prefix).await
+    forward(&app, request, selector, BY_PATH).await.map_err(Refusal::of_throughline)
 }
 
-async fn forward(app: &App, request: Request, selector: Selector, prefix: &str) -> Result<Response, Refusal> {
+async fn forward(app: &App, request: Request, selector: Selector, segments: usize) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
     let caller = caller(&parts)?;
     caller.require(Scope::Passthrough)?;
@@ -66,7 +70,7 @@ async fn forward(app: &App, request: Request, selector: Selector, prefix: &str) 
     }
     let provider = provider(&app.catalog(), &connection)?;
     // The path as it came: decoding and encoding it again would change what the vendor sees.
-    let raw = parts.uri.path().strip_prefix(prefix).unwrap_or_default();
+    let raw = behind(parts.uri.path(), segments);
     let raw = if raw.is_empty() { "/" } else { raw };
     let target = match parts.uri.query().map(without_keys).filter(|query| !query.is_empty()) {
         Some(query) => format!("{raw}?{query}"),
@@ -74,12 +78,8 @@ async fn forward(app: &App, request: Request, selector: Selector, prefix: &str) 
     };
     let target = passthrough_path(&target)?;
     let rules = &provider.passthrough;
-    if rules.denies(raw) {
-        let detail = format!("This path of {} is not open to passthrough.", provider.title);
-        return Err(Error::new(Kind::Forbidden, detail).into());
-    }
-    if rules.methods.as_ref().is_some_and(|methods| !methods.contains(&parts.method)) {
-        let detail = format!("{} is not open to passthrough with this method.", provider.title);
+    if denied(&rules.deny, rules.methods.as_deref().unwrap_or_default(), &parts.method, &target) {
+        let detail = format!("{} is not open to passthrough here, or not with this method.", provider.title);
         return Err(Error::new(Kind::Forbidden, detail).into());
     }
     let prefer = Prefer::of(&parts.headers)?;
@@ -109,7 +109,7 @@ async fn forward(app: &App, request: Request, selector: Selector, prefix: &str) 
         })
         .await;
     guard.finish(answer.as_ref().map_or_else(|error| error.kind().code(), |_| "ok"));
-    let answer = answer?;
+    let answer = answer.map_err(own)?;
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = answer.status;
     *response.headers_mut() = headers::passthrough_response(&answer.headers);
@@ -118,10 +118,20 @@ async fn forward(app: &App, request: Request, selector: Selector, prefix: &str) 
     Ok(response)
 }
 
+/// The path behind its first segments, with its leading slash.
+fn behind(path: &str, segments: usize) -> &str {
+    path.match_indices('/').nth(segments).map_or("", |(at, _)| path.get(at..).unwrap_or_default())
+}
+
 /// An empty body is sent as none, so that a request can be resent where nothing of it was.
 fn upload(body: axum::body::Body) -> Body {
     if http_body::Body::is_end_stream(&body) {
         return Body::empty();
     }
     Body::streaming(http_body_util::Limited::new(body, MAX_UPLOAD))
+}
+
+/// What is not the provider's own answer says so in `Throughline-Origin`, and never repeats what the vendor said.
+fn own(error: Error) -> Refusal {
+    Refusal::from(error).of_throughline()
 }

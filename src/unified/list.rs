@@ -177,6 +177,12 @@ fn rows(records: Option<&Leaf>, body: &Value, vars: &Vars) -> Result<Vec<Value>,
         None => None,
     };
     match found {
+        // A path that leads nowhere in an answer that has content: it is not the answer that the mapping describes.
+        None if !body.is_null()
+            && (matches!(records, Some(Leaf::Path(_))) || !body.is_object() && !body.is_array()) =>
+        {
+            Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer holds no list of records."))
+        }
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(rows)) => Ok(rows),
         Some(row @ Value::Object(_)) => Ok(vec![row]),

@@ -118,7 +118,13 @@ async fn fetch(call: &Call, upstream: &upstream::Service, warnings: &mut Vec<War
         Some(leaf) => leaf.evaluate(&done.answered.body, &vars)?,
         None => Some(done.answered.body.clone()),
     };
-    let Some(row) = row.filter(Value::is_object) else { return Err(not_found(call)) };
+    let row = match row {
+        Some(row @ Value::Object(_)) => row,
+        None | Some(Value::Null) => return Err(not_found(call)),
+        Some(_) => {
+            return Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer is not a record."));
+        }
+    };
     for (column, value) in &call.resource.only {
         if row.get(column).is_some_and(|found| found != value) {
             return Err(not_found(call));
