@@ -436,8 +436,11 @@ async fn raw_requests_pass_as_they_are() {
     assert!(refused.text.contains("<h1>"), "{}", refused.text);
     assert_eq!(refused.headers["throughline-origin"], "provider");
     // The route on which applications ask for keys is closed, and the answer is ours.
-    let closed = proxy.post("/v1/passthrough/crm/user/application/", json!({})).await;
-    assert_eq!(closed.headers["throughline-origin"], "throughline");
-    closed.problem(403, "forbidden");
+    for path in ["/crm/r/user/application/", "/crm/user/application/", "/crm/r/%75ser/application/"] {
+        let closed =
+            proxy.post(&format!("/v1/passthrough{path}"), json!({"user": "admin", "application": "rest"})).await;
+        assert_eq!(closed.headers["throughline-origin"], "throughline", "{path}");
+        closed.problem(403, "forbidden");
+    }
     proxy.send(Method::DELETE, &format!("{base}/party.party/{number}"), None).await.expect(204);
 }
