@@ -67,6 +67,7 @@ async fn every_example_becomes_the_same_in_both_engines() {
 
 #[tokio::test]
 async fn a_hundred_records_that_nobody_wrote_read_the_same_in_both_engines() {
+    let mut count = 0;
     for provider in CATALOG.provider_names() {
         let examples = examples(provider);
         let resources = &CATALOG.provider(provider).expect("a provider of the list").resources;
@@ -75,15 +76,15 @@ async fn a_hundred_records_that_nobody_wrote_read_the_same_in_both_engines() {
             let of = |operation: &'static str| {
                 examples.iter().filter(move |example| example.resource == *resource && example.operation == operation)
             };
-            // Whole records as templates, from examples that read one back.
-            let templates: Vec<Value> = of("get")
-                .filter(|example| example.answer.is_some() && example.call.fields.is_none())
-                .filter_map(|example| example.exchanges.last()?.response.body.clone())
-                .collect();
-            assert!(!templates.is_empty(), "{title}: there is an example of a whole record");
-            let list = of("list").find(|example| example.call.filter.is_empty() && envelope(example).is_some());
-            let list = list.unwrap_or_else(|| panic!("{title}: there is an example of a list"));
+            // A list that takes several requests is not told apart here; its examples run in both engines above.
+            let Some(list) = of("list").find(|example| example.call.filter.is_empty() && envelope(example).is_some())
+            else {
+                continue;
+            };
             let (body, pointer) = envelope(list).expect("it was found like that");
+            let rows = body.pointer(&pointer).and_then(Value::as_array).expect("the rows are there");
+            let templates: Vec<Value> = rows.iter().filter(|row| row.is_object()).cloned().collect();
+            count += 1;
 
             let mut chance = Chance(0x5eed + resource.len() as u64);
             let rows: Vec<Value> = (0..100)
@@ -105,6 +106,7 @@ async fn a_hundred_records_that_nobody_wrote_read_the_same_in_both_engines() {
             assert!(faults.is_empty(), "{}", faults.join("\n"));
         }
     }
+    assert!(count >= 9, "there are {count} lists to read");
 }
 
 /// The body of a list's only answer, and where its rows are.
@@ -125,10 +127,10 @@ fn changed(value: &Value, name: &str, chance: &mut Chance) -> Value {
         Value::Object(members) => {
             let mut kept = Map::new();
             for (name, value) in members {
-                let is_id = name.eq_ignore_ascii_case("id");
                 match chance.below(8) {
-                    0 if !is_id => {}
-                    1 if !is_id && !value.is_object() => drop(kept.insert(name.clone(), Value::Null)),
+                    _ if is_id(name) => drop(kept.insert(name.clone(), value.clone())),
+                    0 if !value.is_object() => {}
+                    1 if !value.is_object() => drop(kept.insert(name.clone(), Value::Null)),
                     _ => drop(kept.insert(name.clone(), changed(value, name, chance))),
                 }
             }
@@ -142,7 +144,7 @@ fn changed(value: &Value, name: &str, chance: &mut Chance) -> Value {
             }
             Value::Array(items)
         }
-        _ if name.eq_ignore_ascii_case("id") => value.clone(),
+        _ if is_id(name) => value.clone(),
         Value::String(text) => match (chance.below(4), text.parse::<f64>()) {
             (0, Err(_)) => json!(TEXTS[chance.below(TEXTS.len())]),
             (0 | 1, Ok(_)) => json!(format!("{}.{}", chance.below(100_000), chance.below(100))),
@@ -151,6 +153,11 @@ fn changed(value: &Value, name: &str, chance: &mut Chance) -> Value {
         Value::Number(_) if chance.below(2) == 0 => json!(chance.below(100_000)),
         other => other.clone(),
     }
+}
+
+/// The members that vendors keep ids in: a record without its id is no record.
+fn is_id(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with("id")
 }
 
 const TEXTS: [&str; 8] = ["", " ", "Grüße", "O'Brien \"& Co\"", "true", "2026-02-29", "日本\u{301}🎉", "a;b;;c\n\\"];
