@@ -17,10 +17,7 @@ const MARK: &str = "tl_";
 
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let passthrough = is_passthrough(request.uri().path());
-    let refused = |error: Error| {
-        let refusal = Refusal::from(error);
-        if passthrough { refusal.of_throughline() } else { refusal }.into_response()
-    };
+    let refused = |error: Error| Refusal::from(error).into_response();
     let found = bearer(request.headers())
         .or_else(|| passthrough.then(|| borrowed(request.headers(), request.uri().query(), &app.catalog())).flatten());
     let Some(key) = found else {
@@ -39,8 +36,8 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
     }
 }
 
-/// Whether the path is one of the two raw routes; nowhere else is a key looked for in a vendor's place.
-fn is_passthrough(path: &str) -> bool {
+/// Whether the path is one of the two raw routes. Nowhere else is a key looked for in a vendor's place.
+pub fn is_passthrough(path: &str) -> bool {
     let mut segments = path.split('/').skip(1);
     match (segments.next(), segments.next(), segments.next(), segments.next()) {
         (Some("v1"), Some("passthrough"), ..) => true,

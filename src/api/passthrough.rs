@@ -19,7 +19,7 @@ use crate::connections::Selector;
 use crate::error::{Error, Kind, Violation};
 use crate::net::Body;
 use crate::telemetry::{Labels, Timings};
-use crate::upstream::path::{denied, passthrough_path};
+use crate::upstream::path::passthrough_path;
 use crate::upstream::{self, headers};
 
 /// The largest upload. It is streamed, so this bounds abuse, not memory. Bytes.
@@ -34,8 +34,8 @@ const ORIGIN: HeaderName = HeaderName::from_static("throughline-origin");
 
 /// `/v1/passthrough/…`: the connection is named by header, or is the key's only one.
 pub async fn by_header(State(app): State<App>, request: Request) -> Result<Response, Refusal> {
-    let selector = selector(request.headers()).map_err(own)?;
-    forward(&app, request, selector, BY_HEADER).await.map_err(Refusal::of_throughline)
+    let selector = selector(request.headers())?;
+    forward(&app, request, selector, BY_HEADER).await
 }
 
 /// `/v1/connections/{id}/passthrough/…`: for clients that can set only a base URL and a key.
@@ -45,14 +45,14 @@ pub async fn by_path(
     request: Request,
 ) -> Result<Response, Refusal> {
     let id = place.into_iter().find(|(name, _)| name == "id").map(|(_, id)| id).unwrap_or_default();
-    let mut selector: Selector = selector(request.headers()).map_err(own)?;
+    let mut selector: Selector = selector(request.headers())?;
     if selector.connection.as_ref().is_some_and(|other| *other != id) {
         let detail = "The path and the header Throughline-Connection name different connections.";
         let violation = Violation::parameter("Throughline-Connection", "another connection than the path's");
-        return Err(Error::new(Kind::InvalidRequest, detail).violation(violation)).map_err(own);
+        return Err(Error::new(Kind::InvalidRequest, detail).violation(violation).into());
     }
     selector.connection = Some(id);
-    forward(&app, request, selector, BY_PATH).await.map_err(Refusal::of_throughline)
+    forward(&app, request, selector, BY_PATH).await
 }
 
 async fn forward(app: &App, request: Request, selector: Selector, segments: usize) -> Result<Response, Refusal> {
@@ -78,7 +78,8 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
     };
     let target = passthrough_path(&target)?;
     let rules = &provider.passthrough;
-    if denied(&rules.deny, rules.methods.as_deref().unwrap_or_default(), &parts.method, &target) {
+    let closed_method = rules.methods.as_ref().is_some_and(|methods| !methods.contains(&parts.method));
+    if closed_method || rules.denies(raw) {
         let detail = format!("{} is not open to passthrough here, or not with this method.", provider.title);
         return Err(Error::new(Kind::Forbidden, detail).into());
     }
@@ -109,7 +110,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
         })
         .await;
     guard.finish(answer.as_ref().map_or_else(|error| error.kind().code(), |_| "ok"));
-    let answer = answer.map_err(own)?;
+    let answer = answer?;
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = answer.status;
     *response.headers_mut() = headers::passthrough_response(&answer.headers);
@@ -129,9 +130,4 @@ fn upload(body: axum::body::Body) -> Body {
         return Body::empty();
     }
     Body::streaming(http_body_util::Limited::new(body, MAX_UPLOAD))
-}
-
-/// What is not the provider's own answer says so in `Throughline-Origin`, and never repeats what the vendor said.
-fn own(error: Error) -> Refusal {
-    Refusal::from(error).of_throughline()
 }

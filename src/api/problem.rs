@@ -12,22 +12,15 @@ use crate::error::{Error, Kind, Place};
 pub struct Refusal {
     error: Error,
     allow: Option<HeaderValue>,
-    throughline: bool,
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { error, allow: None, throughline: false }
+        Self { error, allow: None }
     }
 }
 
 impl Refusal {
-    /// On passthrough: says that the answer is ours, and keeps the vendor's words out of it.
-    pub fn of_throughline(mut self) -> Self {
-        self.throughline = true;
-        self
-    }
-
     /// The methods that the route takes, for 405.
     pub fn allow(mut self, methods: &str) -> Self {
         self.allow = HeaderValue::from_str(methods).ok();
@@ -40,9 +33,6 @@ impl IntoResponse for Refusal {
         let mut response = status(self.error.kind()).into_response();
         if let Some(allow) = self.allow {
             response.headers_mut().insert(header::ALLOW, allow);
-        }
-        if self.throughline {
-            response.headers_mut().insert("throughline-origin", HeaderValue::from_static("throughline"));
         }
         response.extensions_mut().insert(Arc::new(self.error));
         response

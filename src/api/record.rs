@@ -9,6 +9,7 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 
+use super::authenticate::is_passthrough;
 use super::problem;
 use crate::app::App;
 use crate::error::Error;
@@ -16,6 +17,7 @@ use crate::telemetry::Timings;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const ORIGIN: HeaderName = HeaderName::from_static("throughline-origin");
 
 /// An id that the caller may choose: it ends up in logs, so it is short and plain.
 const MAX_ID: usize = 128;
@@ -55,6 +57,7 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     let method = request.method().clone();
     // The route's pattern: paths hold ids, and query strings hold what people filter by.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let raw = is_passthrough(request.uri().path());
     request.extensions_mut().insert(timings.clone());
     request.extensions_mut().insert(facts.clone());
     let span = tracing::info_span!("request", request_id = %id);
@@ -65,6 +68,10 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     }
     let total = started.elapsed();
     let headers = response.headers_mut();
+    // A raw route says on every answer whose it is; the provider's say so themselves.
+    if raw && !headers.contains_key(ORIGIN) {
+        headers.insert(ORIGIN, HeaderValue::from_static("throughline"));
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
     }

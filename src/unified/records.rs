@@ -1,6 +1,6 @@
 //! Many vendor records to unified ones, on the right threads.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -12,9 +12,6 @@ use crate::model::Warning;
 
 /// More records than this at once are read away from the request threads.
 const MANY: usize = 500;
-
-/// How long the rows of an answer may take once something is wrong with them.
-const LONGEST: Duration = Duration::from_millis(500);
 
 /// All records of an answer. One without an id makes the whole answer unusable: it could not be told apart.
 pub async fn read_all(
@@ -48,15 +45,9 @@ fn read_rows(
     wanted: &Wanted<'_>,
     vars: &Vars,
 ) -> Result<(Vec<Value>, Vec<Warning>), Error> {
-    let mut warnings: Vec<Warning> = Vec::new();
+    let mut warnings = Vec::new();
     let mut records = Vec::with_capacity(rows.len());
-    let started = Instant::now();
     for row in rows {
-        // One field that cannot be read is a warning; expressions that run into their time limit row after row are not.
-        if let Some(warning) = warnings.first().filter(|_| started.elapsed() > LONGEST) {
-            let detail = format!("Reading the records takes too long: {}", warning.detail);
-            return Err(Error::new(Kind::MappingFailed, detail));
-        }
         let record = read_record(resource, row, wanted, vars, &mut warnings)?;
         if record.get("id").is_none_or(Value::is_null) {
             return Err(Error::new(Kind::InvalidProviderResponse, "The provider sent a record without an id."));

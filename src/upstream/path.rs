@@ -1,7 +1,6 @@
 //! Paths that callers choose (passthrough). Servers and gateways disagree about what `%2e%2e`, `..;`, `//` or `\` mean; a
 //! path that means the same to all of them is let through byte for byte, every other one is refused with the reason.
 
-use http::Method;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, Kind, Place, Result, Violation};
@@ -23,31 +22,6 @@ pub fn passthrough_path(raw: &str) -> Result<String> {
             }))
         }
     }
-}
-
-/// Whether the provider file keeps this request from being passed through. A rule is a path prefix (`/oauth/`, or
-/// `/oauth/token` for that path and what lies below) in which `*` stands for one segment. `methods` empty means all.
-pub fn denied(rules: &[String], methods: &[Method], method: &Method, path_and_query: &str) -> bool {
-    let open =
-        methods.is_empty() || methods.contains(method) || (*method == Method::HEAD && methods.contains(&Method::GET));
-    if !open {
-        return true;
-    }
-    let path = path_and_query.split('?').next().unwrap_or_default();
-    // The vendor decodes before it routes, and many do not care about case, so neither does a rule.
-    let path = percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
-    rules.iter().any(|rule| covers(&rule.to_ascii_lowercase(), &path))
-}
-
-fn covers(rule: &str, path: &str) -> bool {
-    let mut segments = path.trim_matches('/').split('/');
-    rule.trim_matches('/').split('/').all(|wanted| match segments.next() {
-        // A matrix parameter (`/token;x=1`) leads to the same place as the bare segment.
-        Some(segment) => {
-            wanted == "*" || wanted.is_empty() || wanted == segment || Some(wanted) == segment.split(';').next()
-        }
-        None => false,
-    })
 }
 
 /// What is wrong with the path, if anything.
@@ -200,22 +174,6 @@ mod tests {
         ] {
             assert_eq!(passthrough_path(path).as_deref().ok(), Some(path));
         }
-    }
-
-    #[test]
-    fn rules_cover_what_lies_below_them() {
-        let rules = ["/oauth/".to_owned(), "/api/*/token".to_owned()];
-        let refused = |path: &str| denied(&rules, &[], &Method::GET, path);
-        for path in
-            ["/oauth", "/oauth/token", "/OAuth/x?y", "/%6fauth/token", "/oauth;x/t", "/api/v1/token", "/api/v2/token/x"]
-        {
-            assert!(refused(path), "{path}");
-        }
-        for path in ["/oauthx", "/api/token", "/api/v1/tokens", "/v1/oauth", "/"] {
-            assert!(!refused(path), "{path}");
-        }
-        let methods = [Method::GET, Method::POST];
-        assert!(denied(&[], &methods, &Method::DELETE, "/a") && !denied(&[], &methods, &Method::HEAD, "/a"));
     }
 
     proptest! {

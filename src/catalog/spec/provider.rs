@@ -163,7 +163,7 @@ pub enum RetryUnit {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PassthroughSpec {
-    /// Path prefixes (`*` stands for one segment) that are refused: token endpoints above all.
+    /// Path prefixes (`*` stands for any characters) that are refused: token endpoints above all.
     #[serde(default)]
     pub deny: Vec<String>,
     /// The methods that may be used; all but CONNECT and TRACE without it.
