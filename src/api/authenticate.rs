@@ -39,11 +39,10 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
 /// Whether the path is one of the two raw routes. Nowhere else is a key looked for in a vendor's place.
 pub fn is_passthrough(path: &str) -> bool {
     let mut segments = path.split('/').skip(1);
-    match (segments.next(), segments.next(), segments.next(), segments.next()) {
-        (Some("v1"), Some("passthrough"), ..) => true,
-        (Some("v1"), Some("connections"), Some(_), Some("passthrough")) => true,
-        _ => false,
-    }
+    matches!(
+        (segments.next(), segments.next(), segments.next(), segments.next()),
+        (Some("v1"), Some("passthrough"), ..) | (Some("v1"), Some("connections"), Some(_), Some("passthrough"))
+    )
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {

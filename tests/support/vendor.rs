@@ -4,8 +4,9 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -105,7 +106,7 @@ impl FakeVendor {
                 let tell = tell.clone();
                 tokio::spawn(async move {
                     if let Some(exchange) = read_head(stream).await {
-                        let script = current.lock().expect("not poisoned").clone();
+                        let script = current.lock().clone();
                         tell.send_modify(|count| *count += 1);
                         script(exchange).await;
                     }
@@ -126,7 +127,7 @@ impl FakeVendor {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        *self.script.lock().expect("not poisoned") = Arc::new(move |exchange| Box::pin(script(exchange)));
+        *self.script.lock() = Arc::new(move |exchange| Box::pin(script(exchange)));
     }
 
     /// Every further request is read, recorded and answered with these bytes, after which the connection ends.
@@ -144,7 +145,7 @@ impl FakeVendor {
             async move {
                 let request = exchange.finish_reading().await;
                 let bytes = make(&request);
-                requests.lock().expect("not poisoned").push(request);
+                requests.lock().push(request);
                 exchange.write(&bytes).await;
                 let _ = exchange.stream.shutdown().await;
             }
@@ -163,7 +164,7 @@ impl FakeVendor {
     }
 
     pub fn requests(&self) -> Vec<Recorded> {
-        self.requests.lock().expect("not poisoned").clone()
+        self.requests.lock().clone()
     }
 
     pub fn last(&self) -> Recorded {
