@@ -173,7 +173,8 @@ async fn filters_find_what_they_say() {
         let mut times: Vec<String> = whole.iter().map(time).collect();
         times.sort();
         let middle = &times[times.len() / 2];
-        let holds: [(&str, fn(&String, &String) -> bool); 4] =
+        type Holds = fn(&String, &String) -> bool;
+        let holds: [(&str, Holds); 4] =
             [("gt", |a, b| a > b), ("gte", |a, b| a >= b), ("lt", |a, b| a < b), ("lte", |a, b| a <= b)];
         for (op, holds) in holds {
             let found = list(&client, &format!("limit=100&filter[updated_at][{op}]={}", encode(middle))).await;
