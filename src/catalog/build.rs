@@ -39,6 +39,12 @@ impl Located {
     }
 
     fn failed(&self, problem: &crate::mapping::Problem) -> Error {
+        if problem.is_invalid_value() {
+            return Error::new(
+                Kind::InvalidRequest,
+                format!("A filter value cannot be sent to this provider: {problem}"),
+            );
+        }
         let source = shorten(self.expression.source());
         Error::new(Kind::MappingFailed, format!("{}: `{source}` failed: {problem}", self.place))
     }
@@ -70,13 +76,22 @@ pub struct Build<'a> {
     pub node: &'a Node,
     pub engine: Engine,
     pub problems: Vec<Problem>,
-    /// Lines at which an expression cannot run on a request thread.
+    /// Some expression so far may run until its limit.
     pub unbounded: bool,
 }
 
 impl<'a> Build<'a> {
     pub fn new(node: &'a Node, engine: Engine) -> Self {
         Self { node, engine, problems: Vec::new(), unbounded: false }
+    }
+
+    /// Compiles one part, and says whether it holds an expression that may run until its limit.
+    pub fn bounded_part<T>(&mut self, part: impl FnOnce(&mut Self) -> T) -> (T, bool) {
+        let before = std::mem::replace(&mut self.unbounded, false);
+        let compiled = part(self);
+        let unbounded = self.unbounded;
+        self.unbounded |= before;
+        (compiled, unbounded)
     }
 
     pub fn problem(&mut self, pointer: &str, message: impl Into<String>) {

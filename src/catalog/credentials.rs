@@ -32,6 +32,10 @@ pub struct Carried {
     pub query: Vec<(String, SecretString)>,
 }
 
+/// Headers that say where a request goes or where it ends: no credential may set them.
+const FRAMING: [&str; 9] =
+    ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"];
+
 /// The kinds of credentials there are.
 pub const CREDENTIAL_KINDS: [&str; 4] = ["oauth2", "token", "basic", "headers"];
 
@@ -57,6 +61,12 @@ impl Provider {
             Auth::Headers => {
                 for (name, value) in members {
                     let name = name.parse::<HeaderName>().map_err(|_| unusable())?;
+                    if FRAMING.contains(&name.as_str()) {
+                        return Err(Error::new(
+                            Kind::ValidationFailed,
+                            format!("{name} is not a header for credentials."),
+                        ));
+                    }
                     let value = secret_value(value.as_str().unwrap_or_default()).ok_or_else(unusable)?;
                     carried.headers.push((name, value));
                 }

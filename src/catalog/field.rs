@@ -26,6 +26,8 @@ pub struct Field {
     pub clear: Option<Value>,
     /// Columns that reading needs, named as the vendor's select list names them.
     pub columns: Vec<String>,
+    /// Some expression of it may run until its limit.
+    pub unbounded: bool,
     /// Conditions that stand for one unified value, for filters on fields without a column of their own.
     pub conditions: Option<IndexMap<String, IndexMap<String, Value>>>,
 }

@@ -91,6 +91,23 @@ impl Leaf {
         })
     }
 
+    /// The paths that it reads of what is in hand; `[]` is everything.
+    pub fn reads(&self, found: &mut Vec<Vec<String>>) {
+        match self {
+            Leaf::Literal(_) => {}
+            Leaf::Path(path) => found.push(path.names().into_iter().map(str::to_owned).collect()),
+            Leaf::Expression(located) => {
+                if located.expression().is_opaque() {
+                    found.push(Vec::new());
+                }
+                found.extend(located.expression().reads().iter().cloned());
+            }
+            Leaf::Each(inner) => inner.reads(found),
+            Leaf::List(leaves) => leaves.iter().for_each(|leaf| leaf.reads(found)),
+            Leaf::Map(leaves) => leaves.iter().for_each(|(_, leaf)| leaf.reads(found)),
+        }
+    }
+
     /// Like `evaluate`, as text; null is no text.
     pub fn text(&self, input: &Value, vars: &Vars) -> Result<Option<String>, Error> {
         Ok(match self.evaluate(input, vars)? {

@@ -18,6 +18,7 @@ pub mod structure;
 mod suggest;
 mod table;
 mod template;
+mod unread;
 mod variant;
 
 pub use build::Located;

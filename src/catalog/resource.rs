@@ -15,7 +15,7 @@ use super::spec::{LimitSpec, OneOrMany, OperationsSpec, ResourceSpec, SelectDept
 use super::table::{TableContext, compile_table};
 use super::variant::{Variant, VariantContext, compile_variant};
 use crate::mapping::{Codec, Engine, Path};
-use crate::model::{Model, Operation};
+use crate::model::{Filter, Model, Operation, Query};
 
 #[derive(Debug)]
 pub struct Resource {
@@ -33,8 +33,6 @@ pub struct Resource {
     pub text: Option<Path>,
     pub operations: HashMap<Operation, Vec<Variant>>,
     pub params: Map<String, Value>,
-    /// Some expression's cost is not bounded by its input: records are mapped away from the request threads.
-    pub unbounded: bool,
     /// Some field is read by an expression rather than by paths alone.
     pub reads_by_expression: bool,
 }
@@ -100,7 +98,6 @@ impl Resource {
         let mut names = around.settings.clone();
         names.extend(params.keys().map(String::as_str));
         let operations = compile_operations(&mut build, &spec.operations, &filters, &spec.sorts, &names);
-        let unbounded = build.unbounded;
         let reads_by_expression = table.values().any(Field::reads_by_expression);
         if !build.problems.is_empty() {
             return Err(build.problems);
@@ -124,7 +121,6 @@ impl Resource {
             text,
             operations,
             params,
-            unbounded,
             reads_by_expression,
         })
     }
@@ -135,6 +131,20 @@ impl Resource {
 
     pub fn supports(&self, operation: Operation) -> bool {
         !self.variants(operation).is_empty()
+    }
+
+    /// Whether this call meets an expression that may run until its limit: then it keeps off the request threads.
+    /// A call that does not ask for such a field is not held up by those that do.
+    pub fn is_unbounded_for(&self, operation: Operation, query: &Query, body: Option<&Map<String, Value>>) -> bool {
+        let reads_back = operation.is_write().then_some(Operation::Get);
+        let mut variants = self.variants(operation).iter().chain(reads_back.iter().flat_map(|get| self.variants(*get)));
+        let met = |name: &str| {
+            let member = name.split('.').next().unwrap_or(name);
+            let filtered = |filter: &Filter| self.model.filter_target(&filter.field).starts_with(member);
+            let written = body.is_some_and(|body| body.contains_key(member));
+            query.fields.wants(member) || written || query.filters.iter().any(filtered)
+        };
+        variants.any(|variant| variant.unbounded) || self.table.iter().any(|(name, field)| field.unbounded && met(name))
     }
 
     /// The line for a unified top-level member.

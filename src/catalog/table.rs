@@ -73,6 +73,17 @@ fn compile_field(
     member: &Member,
     context: &TableContext<'_>,
 ) -> Option<Field> {
+    let (field, unbounded) = build.bounded_part(|build| compile_line(build, at, spec, member, context));
+    field.map(|field| Field { unbounded, ..field })
+}
+
+fn compile_line(
+    build: &mut Build<'_>,
+    at: &str,
+    spec: &FieldSpec,
+    member: &Member,
+    context: &TableContext<'_>,
+) -> Option<Field> {
     let full = match spec {
         FieldSpec::Path(path) => FieldFull { path: Some(path.clone()), ..FieldFull::default() },
         FieldSpec::Full(full) => (**full).clone(),
@@ -107,6 +118,7 @@ fn compile_field(
         link: full.link,
         clear: full.clear,
         columns,
+        unbounded: false,
         conditions: full.filter,
     })
 }

@@ -58,6 +58,15 @@ impl Template {
         Some(Template { pieces })
     }
 
+    /// The paths of the values that stand in it.
+    pub fn reads(&self, found: &mut Vec<Vec<String>>) {
+        for piece in &self.pieces {
+            if let Piece::Value(path) = piece {
+                found.push(path.names().into_iter().map(str::to_owned).collect());
+            }
+        }
+    }
+
     /// The text with every value percent-encoded; `Err` is the name of the value that is not there.
     pub fn render(&self, scope: &Value) -> Result<String, String> {
         self.fill(scope, |text| {

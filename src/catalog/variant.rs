@@ -26,6 +26,8 @@ pub struct Variant {
     pub coarse: Vec<String>,
     pub lacks: Vec<String>,
     pub then: ThenSpec,
+    /// Some expression of it may run until its limit.
+    pub unbounded: bool,
 }
 
 /// What a list variant covers.
@@ -116,6 +118,15 @@ pub fn compile_variant(
     spec: &VariantSpec,
     context: &VariantContext<'_>,
 ) -> Option<Variant> {
+    let (variant, unbounded) = build.bounded_part(|build| compile_parts(build, at, spec, context));
+    let variant = variant.map(|variant| Variant { unbounded, ..variant })?;
+    if context.operation == Operation::List {
+        super::unread::check(build, at, &variant);
+    }
+    Some(variant)
+}
+
+fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &VariantContext<'_>) -> Option<Variant> {
     let mut names: Vec<&str> = CALL_NAMES.iter().copied().chain(context.names.iter().copied()).collect();
     names.extend(spec.r#let.keys().map(String::as_str));
     let scope = Scope { title: "the call", names: Some(names), variables: CALL_VARIABLES };
@@ -181,6 +192,7 @@ pub fn compile_variant(
         coarse: spec.coarse.clone(),
         lacks: spec.lacks.clone(),
         then,
+        unbounded: false,
     })
 }
 

@@ -4,6 +4,9 @@ use std::fmt;
 
 /// A failure of one expression. It quotes at most [`QUOTED`] characters of anything it was given:
 /// the values of a record must not leak into logs by way of messages.
+/// What our query functions put before the reason when the value is at fault.
+pub(super) const INVALID_VALUE: &str = "invalid value";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub message: String,
@@ -17,6 +20,12 @@ pub const QUOTED: usize = 80;
 impl Problem {
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: None }
+    }
+
+    /// Whether the caller's value was one that the query language cannot hold.
+    pub fn is_invalid_value(&self) -> bool {
+        // The engines wrap what functions say in words of their own, each in another place.
+        self.message.contains(INVALID_VALUE)
     }
 
     /// Whether a limit stopped the evaluation, rather than a value that the expression cannot work on.

@@ -1,7 +1,7 @@
 //! Styles that render text.
 
 use super::style::{Condition, Rendered, Style, StyleError, each_of, values};
-use super::style_literal::{Literal, Quoted, full_match, invalid, parse_escape};
+use super::style_literal::{Literal, full_match, invalid, parse_escape};
 use super::template::{Template, Values};
 use super::{codec, decimal};
 use serde_json::{Map, Value};
@@ -215,13 +215,14 @@ impl TextStyle {
 
     fn search(&self, value: &Value, before: &str, after: &str) -> Rendered<String> {
         let text = codec::scalar_text(value).ok_or_else(|| invalid("string"))?;
-        let plain = Quoted::default();
-        let quoted = match self.literals.get("string") {
-            Some(Literal::Quoted(quoted)) => quoted,
-            _ => &plain,
-        };
-        let inner = quoted.inner(&text, &self.like.escape);
-        Ok(format!("{0}{before}{inner}{after}{0}", quoted.quote))
+        match self.literals.get("string") {
+            Some(Literal::Quoted(quoted)) => {
+                let inner = quoted.inner(&text, &self.like.escape);
+                Ok(format!("{0}{before}{inner}{after}{0}", quoted.quote))
+            }
+            // Without quotes, the pattern of bare texts is all that keeps a text a text.
+            _ => Ok(format!("{before}{}{after}", self.literal(value, "string")?)),
+        }
     }
 
     pub(super) fn order(&self, sort: &[(&str, bool)]) -> Rendered<String> {

@@ -97,7 +97,8 @@ fn encode_value(rule: &FilterRule, filter: &Filter) -> Result<Value, Error> {
     }
     match &filter.value {
         Value::Array(values) => {
-            values.iter().map(|value| encode_one(rule, filter, value)).collect::<Result<_, _>>().map(Value::Array)
+            let encoded = values.iter().map(|value| encode_one(rule, filter, value)).collect::<Result<Vec<_>, _>>()?;
+            Ok(Value::Array(flat(&encoded)))
         }
         value => encode_one(rule, filter, value),
     }
@@ -130,15 +131,21 @@ fn groups(rule: &FilterRule, filter: &Filter, value: &Value) -> Conditions {
             groups.map(|all| all.iter().map(|(column, value)| equals(column, value)).collect()).collect(),
         );
     }
-    let on = one_or_list(rule.on.iter().map(|on| Value::String(on.clone())).collect());
-    let condition = |op, value| Condition { on: on.clone(), op, value, literal: rule.literal.clone() };
+    let literal = || rule.literal.clone();
+    let any = one_or_list(rule.on.iter().map(|on| Value::String(on.clone())).collect());
+    let condition = |op, value| vec![Condition { on: any.clone(), op, value, literal: literal() }];
+    // "Not this" and "not there" must hold for every column; everything else for any.
+    let every = |op, value: &Value| {
+        let on_each = rule.on.iter().map(|on| Value::String(on.clone()));
+        on_each.map(|on| Condition { on, op, value: value.clone(), literal: literal() }).collect::<Vec<_>>()
+    };
     let all = match (filter.op, value) {
-        (FilterOp::Exists, Value::Bool(false)) => vec![condition("missing", Value::Bool(true))],
+        (FilterOp::Exists, Value::Bool(false)) => every("missing", &Value::Bool(true)),
         // One unified value may be several of the vendor's.
-        (FilterOp::Eq, Value::Array(_)) => vec![condition("in", value.clone())],
-        (FilterOp::Ne, Value::Array(values)) => values.iter().map(|value| condition("ne", value.clone())).collect(),
-        (FilterOp::In, Value::Array(values)) => vec![condition("in", Value::Array(flat(values)))],
-        (op, value) => vec![condition(op.as_str(), value.clone())],
+        (FilterOp::Eq, Value::Array(_)) => condition("in", value.clone()),
+        (FilterOp::Ne, Value::Array(values)) => values.iter().flat_map(|value| every("ne", value)).collect(),
+        (FilterOp::Ne, value) => every("ne", value),
+        (op, value) => condition(op.as_str(), value.clone()),
     };
     Conditions(vec![all])
 }

@@ -41,6 +41,10 @@ pub async fn write(call: Call, upstream: &upstream::Service) -> Result<Reply, Er
     let done = execute(&call, upstream, Some(record)).await?;
     // From here the write has happened: whatever fails now is a warning, never an error.
     let created = call.operation == Operation::Create;
+    if created && unconfirmed(&call, &done)? {
+        return Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer names no id for the new record.")
+            .outcome(Outcome::Unknown));
+    }
     let record = match after(&call, upstream, &done, &mut warnings).await {
         Ok(record) => record,
         Err((id, error)) => {
@@ -50,6 +54,14 @@ pub async fn write(call: Call, upstream: &upstream::Service) -> Result<Reply, Er
         }
     };
     Ok(Reply::Record { record, created, warnings })
+}
+
+/// Whether the answer to a create lacks the id that the mapping says it has: then nobody knows what was created.
+fn unconfirmed(call: &Call, done: &Done<'_>) -> Result<bool, Error> {
+    let Some(leaf) = &done.variant.answer.id else { return Ok(false) };
+    let vars = done.answered.vars(call, &done.input);
+    let id = leaf.text(&done.answered.body, &vars).map_err(|error| error.outcome(Outcome::Unknown))?;
+    Ok(id.is_none_or(|id| id.is_empty()))
 }
 
 /// The record after a write: from the answer if that is complete, else read back. On failure with the id, if known.

@@ -34,7 +34,9 @@ impl Service<Call> for Translate {
 
     fn call(&mut self, call: Call) -> Self::Future {
         let upstream = self.upstream.clone();
-        if !call.provider.unbounded && !call.resource.unbounded {
+        let unbounded =
+            call.provider.unbounded || call.resource.is_unbounded_for(call.operation, &call.query, call.body.as_ref());
+        if !unbounded {
             return Box::pin(translate(call, upstream));
         }
         // Expressions that may run until their time limit do so on threads of their own; the requests they make go out

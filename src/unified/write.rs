@@ -364,6 +364,9 @@ impl Writer<'_> {
         for (name, value) in item {
             let at = format!("{at}/{}", escape(name));
             match place.table.get(name) {
+                Some(field) if !is_writable(field) && name == "name" && item.contains_key("id") => {
+                    self.warnings.push(Warning::at("ignored-member", at, "`name` follows from the rest"));
+                }
                 Some(field) => self.field(field, value, &at, None),
                 None if place.constants.get(name) == Some(value) || value.is_null() => {}
                 None if name == "type" || name == "primary" => {
@@ -375,7 +378,8 @@ impl Writer<'_> {
         }
         // The item replaces the place: parts that it does not name are cleared.
         if self.operation != Operation::Create {
-            for (name, field) in place.table.iter().filter(|(name, _)| !item.contains_key(*name)) {
+            let unsaid = place.table.iter().filter(|(name, field)| !item.contains_key(*name) && is_writable(field));
+            for (name, field) in unsaid {
                 self.field(field, &Value::Null, &format!("{at}/{name}"), None);
             }
         }

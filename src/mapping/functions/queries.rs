@@ -1,7 +1,8 @@
 //! Queries rendered by a style; no text is ever joined by hand.
 
 use super::{Answer, Args, arg, items, text_arg};
-use crate::mapping::style::{Style, Styles};
+use crate::mapping::problem::INVALID_VALUE;
+use crate::mapping::style::{Style, StyleError, StyleErrorKind, Styles};
 use serde_json::{Value, json};
 
 fn style<'s>(args: Args, styles: Option<&'s Styles>) -> Result<&'s Style, String> {
@@ -13,12 +14,20 @@ fn style<'s>(args: Args, styles: Option<&'s Styles>) -> Result<&'s Style, String
     })
 }
 
+/// A value that the language cannot hold is the caller's fault, not the mapping's: the code says so through the engine.
+fn told(error: StyleError) -> String {
+    match error.kind {
+        StyleErrorKind::InvalidValue => format!("{INVALID_VALUE}: {error}"),
+        _ => error.to_string(),
+    }
+}
+
 /// `$query(style, parts)`
 pub(super) fn query(args: Args, styles: Option<&Styles>) -> Answer {
     let style = style(args, styles)?;
     match arg(args, 1) {
         None | Some(Value::Null) => Ok(None),
-        Some(parts) => style.query(parts).map_err(|error| error.to_string()),
+        Some(parts) => style.query(parts).map_err(told),
     }
 }
 
@@ -27,7 +36,7 @@ pub(super) fn conditions(args: Args, styles: Option<&Styles>) -> Answer {
     let style = style(args, styles)?;
     match arg(args, 1) {
         None | Some(Value::Null) => Ok(None),
-        Some(conditions) => style.where_(conditions).map_err(|error| error.to_string()),
+        Some(conditions) => style.where_(conditions).map_err(told),
     }
 }
 
@@ -36,7 +45,7 @@ pub(super) fn order(args: Args, styles: Option<&Styles>) -> Answer {
     let style = style(args, styles)?;
     match arg(args, 1) {
         None | Some(Value::Null) => Ok(None),
-        Some(sort) => style.order(sort).map_err(|error| error.to_string()),
+        Some(sort) => style.order(sort).map_err(told),
     }
 }
 
@@ -46,7 +55,7 @@ pub(super) fn literal(args: Args, styles: Option<&Styles>) -> Answer {
     let kind = text_arg(args, 2)?.unwrap_or("string");
     match arg(args, 1) {
         None => Ok(None),
-        Some(value) => style.literal(value, kind).map(Some).map_err(|error| error.to_string()),
+        Some(value) => style.literal(value, kind).map(Some).map_err(told),
     }
 }
 
