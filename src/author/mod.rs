@@ -12,7 +12,7 @@ pub use explain::{ExplainRequest, explain_record, explain_request};
 pub use rehearse::{difference, prepare, rehearse, shown};
 pub use scaffold::scaffold;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::catalog::spec::{ProviderSpec, ResourceSpec};
 use crate::catalog::structure;
@@ -22,6 +22,11 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
     // What a resource file lacks may stand in the file that it extends, so an editor cannot ask for it.
     let mut resource = structure::schema::<ResourceSpec>();
     without_required(&mut resource);
+    // Taken out of lists when the files are laid over each other, before the structures of the grammar are read.
+    if let Some(variant) = resource.pointer_mut("/$defs/VariantSpec/properties").and_then(Value::as_object_mut) {
+        let description = "`- inherit: true` stands for the list of the file below.";
+        variant.insert("inherit".into(), json!({"const": true, "description": description}));
+    }
     vec![
         ("provider.schema.json", structure::schema::<ProviderSpec>()),
         ("resource.schema.json", resource),
