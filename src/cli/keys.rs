@@ -135,7 +135,7 @@ fn init(args: &VaultInit) -> Result<(), String> {
 fn finish(lines: Result<Vec<String>, String>) -> u8 {
     match lines {
         Ok(lines) => {
-            lines.iter().for_each(|line| println!("{line}"));
+            lines.iter().for_each(super::say);
             0
         }
         Err(text) => {

@@ -118,7 +118,7 @@ pub fn test(args: &TestArgs) -> u8 {
 pub fn explain(args: &ExplainArgs) -> u8 {
     match explained(args) {
         Ok(value) => {
-            println!("{value:#}");
+            super::say(format_args!("{value:#}"));
             0
         }
         Err(text) => failed(&text),
@@ -169,7 +169,7 @@ fn read(path: &PathBuf) -> Result<String, String> {
 pub fn new(args: &NewArgs) -> u8 {
     match author::scaffold(&args.into, &args.name) {
         Ok(written) => {
-            written.iter().for_each(|path| println!("{path}"));
+            written.iter().for_each(super::say);
             println!(
                 "next: throughline check {0} && throughline test {0} --provider {1}",
                 args.into.display(),
@@ -188,7 +188,7 @@ pub fn schemas(args: &SchemasArgs) -> u8 {
         if let Err(error) = written {
             return failed(&format!("{}: {error}", path.display()));
         }
-        println!("{}", path.display());
+        super::say(path.display());
     }
     0
 }
@@ -196,7 +196,7 @@ pub fn schemas(args: &SchemasArgs) -> u8 {
 fn finish(report: Result<Report, String>) -> u8 {
     match report {
         Ok(report) => {
-            report.lines.iter().for_each(|line| println!("{line}"));
+            report.lines.iter().for_each(super::say);
             u8::from(report.failed)
         }
         Err(text) => failed(&text),

@@ -53,3 +53,9 @@ pub fn run() -> u8 {
         Command::Schemas(args) => mappings::schemas(&args),
     }
 }
+
+/// A line on standard output. A reader that has gone (`| head`) is no reason to fail.
+fn say(line: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
