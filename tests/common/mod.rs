@@ -151,12 +151,26 @@ pub fn example(provider: &str, resource: &str, operation: &str, call: Value) -> 
     let settings = match provider {
         "salesforce" => json!({"instance_url": "https://acme.my.salesforce.com"}),
         "tryton" => json!({"instance_url": "https://tryton.example.test", "database": "acme"}),
-        _ => json!({}),
+        other => shipped_settings(other),
     };
     let example = json!({
         "example": "a test", "resource": resource, "operation": operation, "settings": settings, "call": call,
     });
     serde_json::from_value(example).expect("a call as examples write it")
+}
+
+/// The settings that a provider's own examples connect with. Read once: there are many examples.
+fn shipped_settings(provider: &str) -> Value {
+    static SETTINGS: std::sync::LazyLock<std::collections::BTreeMap<String, Value>> = std::sync::LazyLock::new(|| {
+        let files = throughline::catalog::Files::embedded();
+        let of = |provider: &str| {
+            let examples = throughline::author::load_examples(&files, provider).expect("the examples can be read");
+            let mut settings = examples.into_iter().map(|placed| placed.example.settings);
+            Value::Object(settings.find(|settings| !settings.is_empty()).unwrap_or_default())
+        };
+        files.providers().into_iter().map(|provider| (provider.to_owned(), of(provider))).collect()
+    });
+    SETTINGS.get(provider).cloned().unwrap_or_else(|| json!({}))
 }
 
 /// Runs the call through the real unified stage; the vendor gives these answers and no more. The time limit of an
