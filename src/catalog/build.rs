@@ -177,3 +177,26 @@ pub fn shorten(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= 80 { line } else { format!("{}…", line.chars().take(79).collect::<String>()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_outside_the_scope() {
+        let node = Node::parse("provider.yaml", "read: x").expect("valid YAML");
+        let mut build = Build::new(&node, Engine::Core);
+        let scope = Scope { title: "the call", names: Some(vec!["input", "id"]), variables: &["status"] };
+
+        build.expression("/read", "inputt.a & $statsu & input", &scope).expect("it compiles");
+
+        let messages: Vec<&str> = build.problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "`inputt.a & $statsu & input`: the call has no `inputt`, did you mean `input`? (a text is written as '\"text\"' or {const: text})",
+                "`inputt.a & $statsu & input`: there is no `$statsu` here, did you mean `status`?",
+            ]
+        );
+    }
+}

@@ -381,7 +381,7 @@ fn number_of(node: &Value) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::mapping::{Engine, Expression, check_scope};
+    use crate::mapping::{Engine, Expression};
 
     fn compile(source: &str) -> Expression {
         Expression::compile(source, Engine::Core).expect(source)
@@ -481,14 +481,5 @@ mod tests {
                 let _ = Expression::compile(&source, engine);
             }
         }
-    }
-
-    #[test]
-    fn names_outside_the_scope() {
-        let messages = check_scope(&compile("inptu.a & $statsu & input"), &["input", "id"], &["status"]);
-        assert_eq!(
-            messages,
-            ["`inptu` is not known here; did you mean input?", "$statsu is not known here; did you mean $status?"]
-        );
     }
 }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::civil;
 use jiff::tz::TimeZone;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// `read` turns the vendor's form into ours, `write` ours into the vendor's.
 #[derive(Debug, Clone)]
@@ -358,24 +358,6 @@ fn evaluate(expression: Option<&Expression>, value: &Value) -> Coded {
     let vars = Vars::none().with("value", value.clone());
     let result = expression.evaluate(value, &vars, &Limits::default());
     result.map(Option::unwrap_or_default).map_err(|problem| format!("a value its codec can take ({problem})"))
-}
-
-impl Codec {
-    /// A codec of `provider.yaml`: `{read, write}`, each an expression or the word of a built-in codec.
-    pub fn custom(
-        spec: &Map<String, Value>,
-        compile: impl Fn(&str) -> Result<Expression, String>,
-    ) -> Result<Self, String> {
-        if let Some(unknown) = spec.keys().find(|key| !matches!(key.as_str(), "read" | "write")) {
-            return Err(format!("a codec has read and write, not {unknown:?}"));
-        }
-        let half = |name: &str| match spec.get(name) {
-            None => Ok(None),
-            Some(Value::String(source)) => compile(source).map(Some),
-            Some(_) => Err(format!("{name} is an expression")),
-        };
-        Ok(Self::Custom { read: half("read")?, write: half("write")? })
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::analysis::{self, Facts};
 use super::problem::Problem;
 use super::style::Styles;
-use super::{engine_core, engine_rs, known, rs_workers};
+use super::{engine_core, engine_rs, rs_workers};
 use indexmap::IndexSet;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -171,22 +171,4 @@ fn on_big_stack<R: Send>(run: impl FnOnce() -> Result<R, Problem> + Send) -> Res
         let thread = std::thread::Builder::new().stack_size(256 * 1024 * 1024).spawn_scoped(scope, run);
         thread.map_err(|_| lost())?.join().map_err(|_| lost())?
     })
-}
-
-/// What an expression names that its scope does not hold: one message each. `$names` of the scope are
-/// given without the dollar.
-pub fn check_scope(expression: &Expression, names: &[&str], variables: &[&str]) -> Vec<String> {
-    let hint = |name: &str, scope: &[&str], sign: &str| {
-        known::nearest(name, scope.iter().copied()).map(|near| format!("; did you mean {sign}{near}?")).unwrap_or_else(
-            || {
-                let listed: Vec<String> = scope.iter().map(|name| format!("{sign}{name}")).collect();
-                if listed.is_empty() { String::new() } else { format!("; known here: {}", listed.join(", ")) }
-            },
-        )
-    };
-    let roots = expression.roots().iter().filter(|name| !names.contains(&name.as_str()));
-    let roots = roots.map(|name| format!("`{name}` is not known here{}", hint(name, names, "")));
-    let free = expression.variables().iter().filter(|name| !variables.contains(&name.as_str()));
-    let free = free.map(|name| format!("${name} is not known here{}", hint(name, variables, "$")));
-    roots.chain(free).collect()
 }

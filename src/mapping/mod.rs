@@ -28,7 +28,7 @@ mod time;
 mod tests;
 
 pub use codec::{Codec, to_date, to_decimal, to_instant};
-pub use expression::{Engine, Expression, Limits, Vars, check_scope};
+pub use expression::{Engine, Expression, Limits, Vars};
 pub use path::{Path, Segment, merge};
 pub use problem::Problem;
 pub use style::{Style, StyleError, StyleErrorKind, Styles};
