@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use regex::Regex;
 use serde_json::Value;
 
-use super::build::{Build, Located, Scope};
+use super::build::{Build, Located};
 use super::leaf::Leaf;
 use super::spec::{ErrorsSpec, RetryUnit};
 use super::variant::answer_scope;
@@ -65,7 +65,6 @@ impl ErrorRules {
                 build.problem(&format!("{at}/is"), format!("`{}` is not the code of a problem{hint}", row.is));
                 return None;
             };
-            let scope = Scope { ..answer_scope() };
             Some(Row {
                 status: row.status.as_ref().map(super::spec::OneOrMany::to_vec).unwrap_or_default(),
                 code: row.code.as_ref().map(super::spec::OneOrMany::to_vec).unwrap_or_default(),

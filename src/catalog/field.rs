@@ -128,8 +128,7 @@ impl Values {
     }
 
     pub fn write(&self, unified: &Value) -> Option<&Value> {
-        let name = unified.as_str()?;
-        self.pairs.iter().find(|(known, _)| known == name).and_then(|(_, values)| values.first())
+        self.all(unified)?.first()
     }
 
     /// Every vendor value that reads as this one.

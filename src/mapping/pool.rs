@@ -1,6 +1,6 @@
 //! Threads for what may take long: calls whose expressions are not bounded, and large inputs. They are few and have big
 //! stacks: half of the cores, so that the request threads keep the other half whatever runs here. Their priority is the
-//! ordinary one, because the time limit of an expression is counted on the wall clock.
+//! ordinary one, because the engine first counts the time limit of an expression on the wall clock.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};

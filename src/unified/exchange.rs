@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 use tower::ServiceExt;
 
 use super::Call;
+use super::aside::aside;
 use super::write::pointer_of;
 use crate::catalog::{Answer, COMPONENT, Leaf, RequestShape};
 use crate::error::{Error, Kind, Outcome, ProviderAnswer, Violation};
-use crate::mapping::{Vars, pool};
+use crate::mapping::Vars;
 use crate::net::Body;
 use crate::telemetry::Labels;
 use crate::upstream;
@@ -175,9 +176,7 @@ pub async fn send(
     let bytes = bytes.into_body();
     let parsed = if bytes.len() > LARGE {
         let headers = headers.clone();
-        pool::run(async move { parse(&bytes, status, &headers) })
-            .await
-            .map_err(|problem| Error::new(Kind::Overloaded, "The mapping threads are busy.").caused_by(problem))?
+        aside(async move { parse(&bytes, status, &headers) }).await?
     } else {
         parse(&bytes, status, &headers)
     };

@@ -1,5 +1,6 @@
 //! The second stage: one operation on one resource, translated to a vendor's requests and back. Records, not HTTP.
 
+mod aside;
 mod ask;
 mod call;
 mod conditions;

@@ -5,9 +5,10 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::Call;
+use super::aside::aside;
 use super::read::{Wanted, read_record};
 use crate::error::{Error, Kind};
-use crate::mapping::{Vars, pool};
+use crate::mapping::Vars;
 use crate::model::Warning;
 
 /// More records than this at once are read away from the request threads.
@@ -25,12 +26,11 @@ pub async fn read_all(
     let (records, found) = if rows.len() > MANY {
         let (resource, vars) = (call.resource.clone(), vars.clone());
         let (fields, raw, lacks) = (wanted.fields.clone(), wanted.raw, wanted.lacks.to_vec());
-        pool::run(async move {
+        aside(async move {
             let wanted = Wanted { fields: &fields, raw, lacks: &lacks };
             read_rows(&resource, &rows, &wanted, &vars)
         })
-        .await
-        .map_err(|problem| Error::new(Kind::Overloaded, "The mapping threads are busy.").caused_by(problem))??
+        .await??
     } else {
         read_rows(&call.resource, &rows, wanted, vars)?
     };

@@ -6,9 +6,9 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tower::Service;
 
+use super::aside::aside;
 use super::{Call, Reply, list, single};
 use crate::error::{Error, Kind};
-use crate::mapping::pool;
 use crate::model::Operation;
 use crate::upstream;
 
@@ -42,10 +42,7 @@ impl Service<Call> for Translate {
         // Expressions that may run until their time limit do so on threads of their own; the requests they make go out
         // from the threads that all others go out from, which must own the connections.
         let upstream = upstream::Service::new(OnRuntime { inner: upstream, runtime: Handle::current() });
-        Box::pin(async move {
-            let busy = |problem| Error::new(Kind::Overloaded, "The mapping threads are busy.").caused_by(problem);
-            pool::run(translate(call, upstream)).await.map_err(busy)?
-        })
+        Box::pin(async move { aside(translate(call, upstream)).await? })
     }
 }
 
