@@ -7,14 +7,13 @@ use futures_util::stream;
 use serde_json::{Map, Value, json};
 
 use super::exchange::{Answered, call_vars, problem, render, send};
-use super::plan::choose;
 use super::read::{Wanted, columns};
 use super::records::read_all;
 use super::scope::Scope;
-use super::single::{as_sent, fetch, holds_all, not_executed, not_found, translate};
-use super::upsert::{Key, way};
+use super::single::{as_sent, fetch, holds_all, not_executed, not_found, ready, translate};
+use super::upsert::Key;
 use super::{Call, Reply, Shared, list};
-use crate::catalog::{Batch, Variant};
+use crate::catalog::Batch;
 use crate::error::{Error, Kind, Outcome};
 use crate::mapping::Vars;
 use crate::model::{FieldSet, Filter, FilterOp, Operation, Query, Warning};
@@ -42,7 +41,7 @@ struct Ready {
 
 /// Sends the calls, which have the same operation, in one request.
 pub async fn bulk(whole: &Call, batch: &Batch, calls: Vec<Call>, shared: &Shared) -> Sent {
-    let ready: Vec<Ready> = calls.into_iter().enumerate().map(|(index, call)| ready(index, call)).collect();
+    let ready: Vec<Ready> = calls.into_iter().enumerate().map(|(index, call)| item_of(index, call)).collect();
     let operation = ready.first().map_or(Operation::Get, |first| first.call.operation);
     let items: Vec<Value> = ready.iter().filter_map(|ready| ready.item.as_ref().ok().cloned()).collect();
     if items.is_empty() {
@@ -78,7 +77,7 @@ pub async fn bulk(whole: &Call, batch: &Batch, calls: Vec<Call>, shared: &Shared
     Sent::Results(records(&call, batch, done, &vars, shared).await)
 }
 
-fn ready(index: usize, call: Call) -> Ready {
+fn item_of(index: usize, call: Call) -> Ready {
     let mut warnings = call.warnings.clone();
     let item = item(index, &call, &mut warnings).map_err(not_executed);
     Ready { call, warnings, item }
@@ -92,21 +91,13 @@ fn item(index: usize, call: &Call, warnings: &mut Vec<Warning>) -> Result<Value>
     if call.operation == Operation::Upsert {
         item.insert("match".into(), Key::of(call)?.to_value());
     }
-    if let Some(variant) = variant_of(call)? {
-        item.insert("record".into(), translate(call, variant, warnings)?);
-    }
+    let record = match call.operation {
+        Operation::Create | Operation::Update => Some(ready(call, warnings)?.1),
+        Operation::Upsert => Some(translate(call, &[], warnings)?),
+        _ => None,
+    };
+    item.extend(record.map(|record| ("record".to_owned(), record)));
     Ok(Value::Object(item))
-}
-
-/// The variant by whose rules a record is translated.
-fn variant_of(call: &Call) -> Result<Option<&Variant>> {
-    match call.operation {
-        Operation::Create | Operation::Update => {
-            choose(&call.resource, call.operation, &Scope::of(call).to_value(), &call_vars(call)).map(Some)
-        }
-        Operation::Upsert => Ok(way(call)?.native.as_ref()),
-        _ => Ok(None),
-    }
 }
 
 async fn exchange(call: &Call, batch: &Batch, items: &[Value], shared: &Shared) -> Result<(Answered, Vars)> {

@@ -47,20 +47,31 @@ pub async fn write(call: Call, upstream: &upstream::Service) -> Result<Reply, Er
     check_id(&call).map_err(not_executed)?;
     super::plan::variants(&call.resource, call.operation).map_err(not_executed)?;
     let mut warnings = call.warnings.clone();
-    let scope = Scope::of(&call);
-    let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(&call)).map_err(not_executed)?;
-    let record = translate(&call, variant, &mut warnings).map_err(not_executed)?;
-    finish(&call, upstream, variant, scope, record, warnings).await
+    let (variant, record) = ready(&call, &mut warnings).map_err(not_executed)?;
+    finish(&call, upstream, variant, Scope::of(&call), record, warnings).await
 }
 
-/// The vendor's record of the caller's, for a request of this variant. Nothing is sent.
-pub fn translate(call: &Call, variant: &Variant, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
+/// The variant that does a create or an update, and the vendor's record for it. Nothing is sent.
+pub fn ready<'c>(call: &'c Call, warnings: &mut Vec<Warning>) -> Result<(&'c Variant, Value), Error> {
+    // `when` sees the record, and which fields the record may leave to the request depends on the variant.
+    let uses: Vec<String> =
+        call.resource.variants(call.operation).iter().flat_map(|variant| variant.uses.clone()).collect();
+    let record = translate(call, &uses, warnings)?;
+    let mut scope = Scope::of(call);
+    scope.set("record", record.clone());
+    let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(call))?;
+    let record = if variant.uses == uses { record } else { translate(call, &variant.uses, &mut Vec::new())? };
+    Ok((variant, record))
+}
+
+/// The vendor's record of the caller's, without the fields that the request takes from it itself.
+pub fn translate(call: &Call, uses: &[String], warnings: &mut Vec<Warning>) -> Result<Value, Error> {
     let no_body = Map::new();
     let write = Write {
         resource: &call.resource,
         operation: call.operation,
         id: call.id.as_deref(),
-        uses: &variant.uses,
+        uses,
         settings: call.settings(),
     };
     write.record(call.body.as_ref().unwrap_or(&no_body), warnings)

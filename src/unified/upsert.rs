@@ -18,7 +18,7 @@ pub async fn upsert(call: Call, shared: &Shared) -> Result<Reply, Error> {
         Some(variant) => {
             let scope = key.scope(&call);
             let mut warnings = call.warnings.clone();
-            let record = translate(&call, variant, &mut warnings).map_err(not_executed)?;
+            let record = translate(&call, &variant.uses, &mut warnings).map_err(not_executed)?;
             finish(&call, &shared.upstream, variant, scope, record, warnings).await
         }
         None => by_finding(call, shared, key).await,
