@@ -14,14 +14,13 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
-use super::example::{Example, Exchange};
+use super::example::{Example, Exchange, ItemSpec};
 use crate::catalog::{Catalog, Count, Provider};
 use crate::connections::{Connection, ConnectionId, State, TenantId};
 use crate::error::{Error, Kind};
 use crate::model::Operation;
 use crate::net::{Body, collect_capped};
-use crate::telemetry::Timings;
-use crate::unified::{Asked, Call, Continuation, Position, Reply, Translate};
+use crate::unified::{Asked, Call, Continuation, Item, Object, Other, Position, Reply, Translate, list_variant};
 use crate::upstream;
 
 /// What an example's call became: each difference from what it says, in words.
@@ -38,6 +37,9 @@ pub async fn rehearse(catalog: &Catalog, provider: &str, example: &Example) -> V
     differences
 }
 
+/// The time in examples.
+const NOW: &str = "2026-09-15T12:00:00Z";
+
 /// The call that an example describes, as the API would make it.
 pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<Call, Error> {
     let missing = |what: &str| Error::new(Kind::InvalidRequest, format!("There is no {what} of this name."));
@@ -52,41 +54,46 @@ pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<C
     put("sort", spec.sort.clone().map(Value::from));
     put("q", spec.q.clone().map(Value::from));
     put("include", spec.include.clone().map(Value::from));
+    put("expand", spec.expand.clone().map(Value::from));
     put("filter", (!spec.filter.is_empty()).then(|| Value::Object(spec.filter.clone())));
     let query = Asked::json(&resource.model, &asked)?.query;
-    let from = spec.at.as_ref().map(|at| {
-        let variant = spec.variant.unwrap_or_else(|| covering(&resource, &query));
-        let count = resource.variants(Operation::List).get(variant).and_then(|variant| variant.next.count);
-        Continuation { variant, position: position(at, count) }
-    });
     let settings = provider.check_settings(&example.settings).map_err(|violations| {
         Error::new(Kind::ValidationFailed, "The example's settings are not valid.").violations(violations)
     })?;
-    Ok(Call {
-        connection: Arc::new(connection(&provider, settings)),
-        provider,
-        resource,
-        operation,
+    let connection = Arc::new(connection(&provider, settings));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let other =
+        spec.other.clone().map(|resource| Other { resource, id: spec.other_id.clone(), labels: spec.labels.clone() });
+    let items = spec.operations.iter().map(item).collect::<Result<_, _>>()?;
+    let mut call = Call {
+        object: spec.object.clone().map(Object::Named),
         id: spec.id.clone(),
+        by: spec.r#match.clone(),
+        other,
         query,
-        from,
         body: spec.body.clone(),
+        items,
         minimal: spec.minimal,
-        deadline: Instant::now() + Duration::from_secs(30),
-        timings: Arc::new(Timings::default()),
-    })
+        now: NOW.parse().map_err(Error::internal)?,
+        ..Call::new(connection, provider, resource, operation, deadline)
+    };
+    if let Some(at) = &spec.at {
+        let variant = spec.variant.or_else(|| list_variant(&call)).unwrap_or_default();
+        let count = call.resource.variants(Operation::List).get(variant).and_then(|variant| variant.next.count);
+        call.from = Some(Continuation { variant, position: position(at, count) });
+    }
+    Ok(call)
 }
 
-fn covering(resource: &crate::catalog::Resource, query: &crate::model::Query) -> usize {
-    let variants = resource.variants(Operation::List);
-    variants
-        .iter()
-        .position(|variant| {
-            query.filters.iter().all(|filter| variant.accepts.filters.contains_key(&filter.field))
-                && query.sort.iter().all(|sort| variant.accepts.sort.contains(&sort.field))
-                && (query.q.is_none() || variant.accepts.q)
-        })
-        .unwrap_or_default()
+fn item(spec: &ItemSpec) -> Result<Item, Error> {
+    let operation = Operation::parse(&spec.operation);
+    let unknown = || Error::new(Kind::InvalidRequest, format!("{:?} is not an operation.", spec.operation));
+    Ok(Item {
+        operation: operation.ok_or_else(unknown)?,
+        id: spec.id.clone(),
+        by: spec.r#match.clone(),
+        body: spec.data.clone(),
+    })
 }
 
 /// A list is keyset values, a number counts rows or pages where the variant counts; else it is the vendor's cursor.
@@ -304,6 +311,22 @@ pub fn shown(reply: &Reply) -> Value {
             json!({"status": if *created { 201 } else { 200 }, "data": record, "next": null, "warnings": warnings})
         }
         Reply::Deleted => json!({"status": 204, "data": null, "next": null, "warnings": []}),
+        Reply::Batch { results } => {
+            let results = results.iter().map(|result| match result {
+                Ok(reply) => {
+                    let mut entry = shown(reply);
+                    if let Value::Object(entry) = &mut entry {
+                        entry.retain(|name, value| name != "next" && *value != json!([]) && !value.is_null());
+                    }
+                    entry
+                }
+                Err(error) => json!({
+                    "error": error.kind().code(),
+                    "outcome": error.get_outcome().map(|outcome| outcome.as_str()),
+                }),
+            });
+            json!({"status": 200, "data": results.collect::<Vec<_>>(), "next": null, "warnings": []})
+        }
     }
 }
 

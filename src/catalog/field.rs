@@ -5,6 +5,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::build::Located;
+use super::leaf::Leaf;
 use crate::mapping::{Codec, Path};
 use crate::model::Member;
 
@@ -21,11 +22,17 @@ pub struct Field {
     /// On reading, null unless all match.
     pub when: Vec<(Path, Regex)>,
     pub required_on_create: bool,
+    /// Can be set on create only.
+    pub once: bool,
+    /// What a create writes where the caller says nothing.
+    pub default: Option<Leaf>,
     /// Create only; afterwards an association with this resource.
     pub link: Option<String>,
     pub clear: Option<Value>,
     /// Columns that reading needs, named as the vendor's select list names them.
     pub columns: Vec<String>,
+    /// Its columns are asked for only where the account has them.
+    pub optional: bool,
     /// Some expression of it may run until its limit.
     pub unbounded: bool,
     /// Conditions that stand for one unified value, for filters on fields without a column of their own.
@@ -42,6 +49,28 @@ impl Field {
             }
             Shape::Const(_) | Shape::Absent(_) | Shape::Custom { .. } => false,
         }
+    }
+
+    /// Whether it shares its column with others, each of which reads it only where its condition holds.
+    pub fn is_polymorphic(&self) -> bool {
+        !self.when.is_empty()
+    }
+
+    /// Whether it reads or writes the path, or needs the column.
+    pub fn claims(&self, path: &Path, column: Option<&str>) -> bool {
+        let named = column.is_some_and(|column| self.columns.iter().any(|known| known == column));
+        let below = |table: &Table| table.values().any(|field| field.claims(path, column));
+        named
+            || match &self.shape {
+                Shape::Value { read, write } => {
+                    let reads = read.iter().any(|source| matches!(source, Source::Path(known) if known == path));
+                    reads || matches!(write, Target::Path(known) if known == path)
+                }
+                Shape::Object { table, .. } => below(table),
+                Shape::Places(places) => places.iter().any(|place| below(&place.table)),
+                Shape::Each { path: known, .. } => known == path,
+                Shape::Const(_) | Shape::Absent(_) | Shape::Custom { .. } => false,
+            }
     }
 
     /// The one path that it is read from, if it is that simple.
@@ -119,12 +148,15 @@ pub struct Values {
     pub pairs: Vec<(String, Vec<Value>)>,
     /// What a vendor value without a line reads as.
     pub other: Option<Value>,
+    /// A vendor value without a line reads as itself: the choices of an account, which may have changed meanwhile.
+    pub open: bool,
 }
 
 impl Values {
     pub fn read(&self, vendor: &Value) -> Option<Value> {
         let found = self.pairs.iter().find(|(_, values)| values.iter().any(|value| same(value, vendor)));
-        found.map(|(name, _)| Value::String(name.clone())).or_else(|| self.other.clone())
+        let name = found.map(|(name, _)| Value::String(name.clone()));
+        name.or_else(|| self.other.clone()).or_else(|| self.open.then(|| vendor.clone()))
     }
 
     pub fn write(&self, unified: &Value) -> Option<&Value> {
@@ -133,8 +165,8 @@ impl Values {
 
     /// Every vendor value that reads as this one.
     pub fn all(&self, unified: &Value) -> Option<&[Value]> {
-        let name = unified.as_str()?;
-        self.pairs.iter().find(|(known, _)| known == name).map(|(_, values)| values.as_slice())
+        let name = text_of(unified);
+        self.pairs.iter().find(|(known, _)| *known == name).map(|(_, values)| values.as_slice())
     }
 
     pub fn names(&self) -> Vec<&str> {

@@ -7,6 +7,7 @@ use super::build::{Build, hint};
 use super::field::{Field, Shape, Table, Values};
 use super::spec::{FilterFull, FilterSpec};
 use super::table::compile_codecs;
+use super::upsert::ANY_CUSTOM;
 use crate::mapping::{Codec, Path};
 use crate::model::{FilterOp, Member, Model, Type};
 
@@ -23,6 +24,8 @@ pub struct FilterRule {
     pub values: Option<Values>,
     /// Conditions that one value stands for; then `on` is empty.
     pub conditions: Option<IndexMap<String, IndexMap<String, Value>>>,
+    /// Operator to the style's own operator.
+    pub using: IndexMap<FilterOp, String>,
 }
 
 pub fn compile_filters(
@@ -37,7 +40,9 @@ pub fn compile_filters(
     for (name, spec) in specs {
         let at = format!("/filters/{}", crate::model::escape(name));
         let full = match spec {
-            FilterSpec::Ops(ops) => FilterFull { on: None, ops: ops.clone(), r#as: None, r#type: None },
+            FilterSpec::Ops(ops) => {
+                FilterFull { on: None, ops: ops.clone(), using: IndexMap::new(), r#as: None, r#type: None }
+            }
             FilterSpec::Full(full) => full.clone(),
         };
         let target = model.filter_target(name).to_owned();
@@ -67,7 +72,7 @@ pub fn compile_filters(
             None => field.and_then(|field| own_column(field, under)).into_iter().collect(),
         };
         let conditions = field.and_then(|field| field.conditions.clone()).filter(|_| full.on.is_none());
-        if on.is_empty() && conditions.is_none() {
+        if on.is_empty() && conditions.is_none() && name != ANY_CUSTOM {
             build.problem(&at, format!("the field `{name}` has no single column of its own: say `on: column`"));
         }
         let codecs = match &full.r#as {
@@ -81,7 +86,10 @@ pub fn compile_filters(
             (None, None) => kind.literal().to_owned(),
         };
         let values = field.and_then(|field| field.values.clone());
-        rules.insert(name.clone(), FilterRule { kind, ops: full.ops, on, literal, codecs, values, conditions });
+        rules.insert(
+            name.clone(),
+            FilterRule { kind, ops: full.ops, on, literal, codecs, values, conditions, using: full.using },
+        );
     }
     rules
 }

@@ -66,9 +66,16 @@ pub fn choose_list<'r>(
             return Ok((index, variant));
         }
     }
-    let kind = if query.filters.is_empty() { Kind::UnsupportedSort } else { Kind::UnsupportedFilter };
-    Err(Error::new(kind, "These filters and sorts are supported one by one, but not in this combination.")
-        .supported(variants.iter().map(|variant| describe(&variant.accepts))))
+    let (kind, detail) = match (query.filters.is_empty(), query.sort.is_empty()) {
+        (true, true) if query.q.is_none() => (Kind::UnsupportedFilter, "This list needs a filter."),
+        (true, false) => {
+            (Kind::UnsupportedSort, "The list cannot be sorted like this without a filter, or not at all.")
+        }
+        _ => {
+            (Kind::UnsupportedFilter, "These filters and sorts are supported one by one, but not in this combination.")
+        }
+    };
+    Err(Error::new(kind, detail).supported(variants.iter().map(|variant| describe(&variant.accepts))))
 }
 
 /// The first variant of a single operation whose `when` holds.
@@ -91,7 +98,7 @@ fn holds(variant: &Variant, scope: &Value, vars: &Vars) -> Result<bool, Error> {
 }
 
 fn covers(accepts: &Accepts, query: &Query, conditions: usize) -> bool {
-    query.filters.iter().all(|filter| accepts.filters.get(&filter.field).is_some_and(|ops| ops.contains(&filter.op)))
+    query.filters.iter().all(|filter| accepts.ops(&filter.field).contains(&filter.op))
         && query.sort.iter().all(|sort| accepts.sort.contains(&sort.field))
         && (query.q.is_none() || accepts.q)
         && accepts.conditions.is_none_or(|most| conditions <= most)

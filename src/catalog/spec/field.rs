@@ -66,9 +66,18 @@ pub struct FieldFull {
     /// Must be sent on create.
     #[serde(default)]
     pub required: Option<Required>,
+    /// Can be set on create only.
+    #[serde(default)]
+    pub once: bool,
+    /// What a create writes where the caller says nothing: a leaf over the caller's record.
+    #[serde(default)]
+    pub default: Option<Value>,
     /// The columns an expression needs, instead of those found in it.
     #[serde(default)]
     pub needs: Option<Vec<String>>,
+    /// Asked for only where the account has the column, as its metadata says.
+    #[serde(default)]
+    pub optional: bool,
     /// On create only; afterwards it is an association with this resource.
     #[serde(default)]
     pub link: Option<String>,
