@@ -81,6 +81,11 @@ impl Files {
         Ok(Self(files))
     }
 
+    /// The same files below a folder.
+    pub fn below(self, folder: &str) -> Self {
+        Self(self.0.into_iter().map(|(name, text)| (format!("{folder}/{name}"), text)).collect())
+    }
+
     /// Lays a folder over the files: a provider that it holds replaces the whole provider, a model the model.
     pub fn laid_over(mut self, over: Files) -> Self {
         let providers: Vec<&str> = over.providers();

@@ -8,7 +8,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::bulk::{Sent, bulk};
-use super::single::{check_id, not_executed};
+use super::single::{check_id, not_executed, ready};
 use super::translate::translate;
 use super::upsert::Key;
 use super::{Call, Item, Reply, Shared};
@@ -85,6 +85,10 @@ fn single(call: &Call, item: &Item, seen: &mut HashSet<Value>) -> Result<Call> {
     if !call.resource.supports(item.operation) {
         let detail = format!("{} cannot {} {}.", call.provider.title, item.operation.as_str(), call.resource.name);
         return Err(Error::new(Kind::UnsupportedOperation, detail));
+    }
+    // Checked here too, so that requests for many are not made of records that cannot be sent.
+    if matches!(item.operation, Operation::Create | Operation::Update) {
+        ready(&single, &mut Vec::new())?;
     }
     let target = match (item.operation, &item.id) {
         (Operation::Upsert, _) => Some(Key::of(&single)?.to_value()),

@@ -61,9 +61,11 @@ pub fn translate(call: Call, shared: Shared) -> BoxFuture<'static, Result<Reply,
 
 async fn operate(call: Call, shared: &Shared) -> Result<Reply, Error> {
     let upstream = &shared.upstream;
+    // What can be refused without the account is refused before it is asked anything.
+    expand::check(&call)?;
+    upsert::check(&call)?;
     let call = shared.accounts.identify(call, upstream).await?;
     let call = shared.accounts.acquaint(call, upstream).await?;
-    expand::check(&call)?;
     let expanding = (!call.query.expand.is_empty()).then(|| call.clone());
     let reply = match call.operation {
         Operation::List => list::list(call, upstream).await,

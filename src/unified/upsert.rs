@@ -25,6 +25,19 @@ pub async fn upsert(call: Call, shared: &Shared) -> Result<Reply, Error> {
     }
 }
 
+/// Refuses an upsert that names no way to match, or has no value to match by.
+pub fn check(call: &Call) -> Result<(), Error> {
+    if call.operation != Operation::Upsert {
+        return Ok(());
+    }
+    way(call).map_err(not_executed)?;
+    // Which column and value a custom field has only the account knows.
+    match call.by.as_ref().is_some_and(|by| by.starts_with("custom_fields.")) {
+        true => Ok(()),
+        false => Key::of(call).map(drop).map_err(not_executed),
+    }
+}
+
 /// The first way that matches by the field and whose `when` holds.
 pub fn way(call: &Call) -> Result<&Upsert, Error> {
     let field = call.by.as_deref().unwrap_or_default();
