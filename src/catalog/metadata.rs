@@ -290,6 +290,12 @@ impl AccountField {
         Some(Values { pairs: pairs.collect(), other: None, open: true })
     }
 
+    /// The type that a query style writes values as: a conversion makes text of all but numbers.
+    fn literal(&self, member: &Member) -> &'static str {
+        let numeric = matches!(member.kind, Type::Integer | Type::Number | Type::Decimal);
+        if self.meaning.codecs.is_empty() || numeric { member.kind.literal() } else { "string" }
+    }
+
     /// A filter on the column, with those of the operators that make sense for the type.
     fn rule(&self, ops: &[FilterOp]) -> Option<FilterRule> {
         let member = self.member();
@@ -304,8 +310,7 @@ impl AccountField {
             return None;
         }
         Some(FilterRule {
-            // As under `filters`: a conversion makes text of the value.
-            literal: if self.meaning.codecs.is_empty() { member.kind.literal() } else { "string" }.to_owned(),
+            literal: self.literal(&member).to_owned(),
             kind: member.kind,
             ops,
             on: vec![self.key.clone()],

@@ -51,6 +51,7 @@ pub fn check(call: &Call) -> Result<(), Error> {
     if !matches!(call.operation, Operation::Create | Operation::Update) {
         return Ok(());
     }
+    super::plan::variants(&call.resource, call.operation).map_err(not_executed)?;
     let mut call = call.clone();
     let custom = call.body.as_mut().and_then(|body| body.shift_remove("custom_fields")).is_some();
     if custom && call.body.as_ref().is_none_or(Map::is_empty) {
