@@ -12,6 +12,7 @@ use super::single::{check_id, not_executed, ready};
 use super::translate::translate;
 use super::upsert::Key;
 use super::{Call, Item, Reply, Shared};
+use crate::catalog::matches_by;
 use crate::error::{Error, Kind, Outcome, Violation};
 use crate::model::Operation;
 
@@ -119,5 +120,5 @@ fn by_field(calls: Vec<(usize, Call)>) -> Vec<Vec<(usize, Call)>> {
 /// A request for many is worth it from two on, and must match by the field.
 fn suits(matches: &[String], group: &[(usize, Call)]) -> bool {
     let by = group.first().and_then(|(_, call)| call.by.as_ref());
-    group.len() > 1 && by.is_none_or(|by| matches.contains(by))
+    group.len() > 1 && by.is_none_or(|by| matches_by(matches, by))
 }
