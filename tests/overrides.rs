@@ -81,7 +81,11 @@ async fn what_does_not_fit_is_told_and_not_saved() {
         (json!({"contact": {"fields": {}}}), "/contact", "no resource `contact`"),
         (json!({"contacts": {"operations": {}}}), "/contacts/operations", "cannot change"),
         (json!({"contacts": {"fields": {"favourite": "not a path"}}}), "/contacts", "is not a path"),
-        (json!({"contacts": {"fields": {"favourite": {"read": endless}}}}), "/contacts/fields/favourite/read", "expressions"),
+        (
+            json!({"contacts": {"fields": {"favourite": {"read": endless}}}}),
+            "/contacts/fields/favourite/read",
+            "expressions",
+        ),
         (json!({"contacts": {"fields": {"favourite": {"paht": "colour"}}}}), "/contacts", "did you mean `path`"),
         (json!({"contacts": {"fields": []}}), "/contacts/fields", "not an object"),
         (json!({"contacts": {"filters": {"favourite": ["eq"]}}}), "/contacts", "has no `favourite`"),
@@ -110,7 +114,8 @@ async fn an_override_that_does_not_fit_any_more_fails_its_own_calls_only() {
 
     // The mapping it was made for is replaced by one whose contacts have no such column.
     let files = throughline::catalog::Files::embedded();
-    let slim = "fields: { id: { read: id }, last_name: name }\noperations: { get: { request: 'GET /contacts/{id}' } }\n";
+    let slim =
+        "fields: { id: { read: id }, last_name: name }\noperations: { get: { request: 'GET /contacts/{id}' } }\n";
     let files = files.laid_over(throughline::catalog::Files::of(provider("fake", Some(slim))));
     let options = throughline::catalog::Options {
         bases: [("fake".to_owned(), _vendor.url())].into(),
