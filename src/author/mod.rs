@@ -3,12 +3,14 @@
 mod check;
 mod example;
 mod explain;
+mod matrix;
 mod rehearse;
 mod scaffold;
 
 pub use check::{Report, check, test};
 pub use example::{Example, Placed, ResponseSpec, load as load_examples};
 pub use explain::{ExplainRequest, explain_record, explain_request};
+pub use matrix::{matrix, with_matrix};
 pub use rehearse::{difference, prepare, rehearse, shown};
 pub use scaffold::scaffold;
 

@@ -44,6 +44,28 @@ impl Field {
         }
     }
 
+    /// Whether reading can give a value.
+    pub fn is_readable(&self) -> bool {
+        match &self.shape {
+            Shape::Value { read, .. } => !read.is_empty(),
+            Shape::Const(_) | Shape::Custom { .. } => true,
+            Shape::Absent(_) => false,
+            Shape::Object { table, .. } | Shape::Each { table, .. } => table.values().any(Field::is_readable),
+            Shape::Places(places) => places.iter().flat_map(|place| place.table.values()).any(Field::is_readable),
+        }
+    }
+
+    /// Whether some value can be written to it.
+    pub fn is_writable(&self) -> bool {
+        match &self.shape {
+            Shape::Value { write, .. } => !matches!(write, Target::ReadOnly),
+            Shape::Const(_) | Shape::Custom { .. } => true,
+            Shape::Absent(_) => false,
+            Shape::Object { table, .. } | Shape::Each { table, .. } => table.values().any(Field::is_writable),
+            Shape::Places(places) => places.iter().flat_map(|place| place.table.values()).any(Field::is_writable),
+        }
+    }
+
     /// The one path that it is read from, if it is that simple.
     pub fn path(&self) -> Option<&Path> {
         match &self.shape {

@@ -1,6 +1,7 @@
 //! All that is known of providers: reads `mappings/`, validates it, and holds the result, which never changes.
 
 mod build;
+mod coverage;
 mod credentials;
 mod errors;
 mod field;
@@ -22,6 +23,7 @@ mod unread;
 mod variant;
 
 pub use build::Located;
+pub use coverage::{Coverage, FieldCoverage, FilterCoverage, OperationCoverage, ResourceCoverage};
 pub use credentials::{CREDENTIAL_KINDS, Carried, basic_user};
 pub use errors::Classified;
 pub use field::{Field, Place, Shape, Source, Table, Target, Values};

@@ -100,6 +100,13 @@ impl Mappings {
         };
         Ok((files, Options { engine, ..Options::default() }))
     }
+
+    /// The catalog that the files make, or everything that is wrong with them.
+    pub(super) fn catalog(&self) -> Result<Catalog, String> {
+        let (files, options) = self.load(None)?;
+        Catalog::load(&files, &options)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
 }
 
 pub fn check(args: &CheckArgs) -> u8 {
@@ -126,9 +133,7 @@ pub fn explain(args: &ExplainArgs) -> u8 {
 }
 
 fn explained(args: &ExplainArgs) -> Result<Value, String> {
-    let (files, options) = args.mappings.load(None)?;
-    let catalog = Catalog::load(&files, &options)
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let catalog = args.mappings.catalog()?;
     let json = |what: &str, text: &str| {
         serde_json::from_str::<Value>(text).map_err(|error| format!("{what} is not JSON: {error}"))
     };
@@ -203,7 +208,7 @@ fn finish(report: Result<Report, String>) -> u8 {
     }
 }
 
-fn failed(text: &str) -> u8 {
+pub(super) fn failed(text: &str) -> u8 {
     eprintln!("throughline: {text}");
     1
 }

@@ -1,0 +1,56 @@
+//! The coverage table of a README: which provider can do what with which resource, in one look.
+
+use std::fmt::Write;
+
+use crate::catalog::{Catalog, Coverage, ResourceCoverage};
+
+/// What the table stands between in a Markdown file.
+const BEGIN: &str = "<!-- coverage: begin -->";
+const END: &str = "<!-- coverage: end -->";
+
+/// Rows are resources, columns providers; a cell has a letter for each operation and the number of fields to filter by.
+pub fn matrix(catalog: &Catalog) -> String {
+    let providers: Vec<Coverage> = catalog.providers.values().map(|provider| Coverage::of(provider)).collect();
+    let resources = catalog.models.keys().filter(|resource| {
+        let has = |provider: &Coverage| provider.resources.contains_key(*resource);
+        providers.iter().any(has)
+    });
+    let mut table = String::from("| |");
+    providers.iter().for_each(|provider| _ = write!(table, " {} |", provider.title));
+    table.push_str("\n|---|");
+    table.push_str(&"---|".repeat(providers.len()));
+    for resource in resources {
+        _ = write!(table, "\n| **{resource}** |");
+        for provider in &providers {
+            let cell = provider.resources.get(resource).map(cell).unwrap_or_default();
+            _ = write!(table, "{}{cell} |", if cell.is_empty() { "" } else { " " });
+        }
+    }
+    table.push_str(
+        "\n\nL list, G get, C create, U update, D delete, P upsert (put), B batch; the number is how many fields the list can be filtered by.\n",
+    );
+    table
+}
+
+fn cell(resource: &ResourceCoverage) -> String {
+    let letters: String = resource.operations.keys().filter_map(|operation| letter(operation)).collect();
+    match resource.filters.len() {
+        0 => letters,
+        filters => format!("{letters} {filters}"),
+    }
+}
+
+fn letter(operation: &str) -> Option<char> {
+    match operation {
+        "upsert" => Some('P'),
+        other => other.chars().next().map(|first| first.to_ascii_uppercase()),
+    }
+}
+
+/// A Markdown file with this table between its marks.
+pub fn with_matrix(markdown: &str, table: &str) -> Result<String, String> {
+    let missing = || format!("the table goes between `{BEGIN}` and `{END}`, each on a line of its own, in this order");
+    let (before, rest) = markdown.split_once(BEGIN).ok_or_else(missing)?;
+    let (_, after) = rest.split_once(END).ok_or_else(missing)?;
+    Ok(format!("{before}{BEGIN}\n{table}{END}{after}"))
+}
