@@ -6,6 +6,7 @@ mod body;
 mod connections;
 mod crm;
 mod keys;
+pub mod openapi;
 mod passthrough;
 mod path;
 mod prefer;
@@ -18,7 +19,10 @@ pub use authenticate::authenticate;
 pub use problem::{Refusal, panicked};
 pub use record::record;
 
+use std::sync::Arc;
+
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::routing::{any, get};
 
 use crate::app::App;
@@ -44,6 +48,13 @@ pub fn routes() -> Router<App> {
         .route("/v1/providers/{name}", get(providers::get))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+}
+
+/// What needs no key.
+pub fn open_routes() -> Router<App> {
+    let rendered = Arc::new(openapi::Rendered::default());
+    let document = move |State(app): State<App>, request: Request| openapi::get(app, rendered, request);
+    Router::new().route("/openapi.json", get(document)).method_not_allowed_fallback(no_method)
 }
 
 async fn no_route() -> Refusal {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::mappings::Mappings;
-use crate::author;
 use crate::catalog::Catalog;
+use crate::{api, author};
 
 #[derive(Debug, Args)]
 pub struct CoverageArgs {
@@ -15,6 +15,16 @@ pub struct CoverageArgs {
     /// Writes the table between the marks of this Markdown file instead of printing it.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct OpenapiArgs {
+    #[command(flatten)]
+    mappings: Mappings,
+}
+
+pub fn openapi(args: &OpenapiArgs) -> u8 {
+    finish(args.mappings.catalog().map(|catalog| super::say(format_args!("{:#}", api::openapi::document(&catalog)))))
 }
 
 pub fn coverage(args: &CoverageArgs) -> u8 {

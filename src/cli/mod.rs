@@ -38,6 +38,8 @@ enum Command {
     New(mappings::NewArgs),
     /// Print what each provider can do, as a Markdown table.
     Coverage(documents::CoverageArgs),
+    /// Print the OpenAPI document of the API as these mappings make it.
+    Openapi(documents::OpenapiArgs),
     /// Write the JSON Schemas that editors check mapping files with.
     Schemas(mappings::SchemasArgs),
 }
@@ -54,6 +56,7 @@ pub fn run() -> u8 {
         Command::Explain(args) => mappings::explain(&args),
         Command::New(args) => mappings::new(&args),
         Command::Coverage(args) => documents::coverage(&args),
+        Command::Openapi(args) => documents::openapi(&args),
         Command::Schemas(args) => mappings::schemas(&args),
     }
 }

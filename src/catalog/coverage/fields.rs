@@ -1,6 +1,7 @@
 //! What can be read and written, by dotted path: every member of the model, whether it is mapped or not.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -9,7 +10,7 @@ use crate::catalog::field::{Field, Place, Shape, Table};
 use crate::catalog::resource::Resource;
 use crate::model::{Member, Members, Operation, Type};
 
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct FieldCoverage {
     pub r#type: &'static str,
     /// A list of that type.

@@ -5,6 +5,7 @@ mod fields;
 mod operations;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,7 +19,8 @@ pub use fields::FieldCoverage;
 pub use operations::OperationCoverage;
 
 /// A provider, with its resources in full or, in a list of providers, by name.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Provider")]
 pub struct Coverage<R = IndexMap<String, ResourceCoverage>> {
     pub name: String,
     pub title: String,
@@ -31,7 +33,7 @@ pub struct Coverage<R = IndexMap<String, ResourceCoverage>> {
     pub gotchas: Vec<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SettingCoverage {
     pub name: String,
     pub description: String,
@@ -42,7 +44,7 @@ pub struct SettingCoverage {
     pub example: Option<Value>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ResourceCoverage {
     pub model: String,
     pub operations: IndexMap<&'static str, OperationCoverage>,
@@ -56,7 +58,7 @@ pub struct ResourceCoverage {
     pub fields: IndexMap<String, FieldCoverage>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FilterCoverage {
     pub r#type: &'static str,
     pub operators: Vec<FilterOp>,
@@ -66,7 +68,7 @@ pub struct FilterCoverage {
 }
 
 /// Records on a page: how many come unasked, and how many at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Page {
     pub default: u32,
     pub max: u32,

@@ -1,6 +1,7 @@
 //! What an operation takes, way by way.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Page;
@@ -10,12 +11,12 @@ use crate::catalog::variant::Variant;
 use crate::model::{FilterOp, Operation};
 
 /// The ways to do an operation; the first that covers the call is taken.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct OperationCoverage {
     pub variants: Vec<VariantCoverage>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct VariantCoverage {
     /// For lists: what can be combined in one call.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -30,7 +31,7 @@ pub struct VariantCoverage {
     pub requests: usize,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Combination {
     pub filters: IndexMap<String, Vec<FilterOp>>,
     /// The most conditions that the filters may come to.

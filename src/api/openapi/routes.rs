@@ -1,0 +1,111 @@
+//! The one list of routes. A route is described whether it is served or not; `on` and `off` say which, and a test holds
+//! the list against the router.
+
+use serde_json::Value;
+
+use super::operation::Operation;
+use super::served::Served;
+use super::{management, overrides, passthrough, records, relations};
+
+pub struct Route {
+    /// Lower-case, or `any`.
+    pub method: &'static str,
+    /// As the router writes it.
+    pub path: &'static str,
+    pub live: bool,
+    pub made: Made,
+}
+
+/// How a route becomes operations of the document.
+pub enum Made {
+    Once(fn() -> Operation),
+    /// One for each resource that some provider can do it with.
+    Each(fn(&Served<'_>) -> Option<Operation>),
+    /// One for each method.
+    Any(fn(&'static str) -> Operation),
+    /// Another spelling of a route that is described.
+    Alias,
+}
+
+use Made::{Alias, Any, Each, Once};
+
+/// `expand=` of records that are read.
+pub const EXPAND: bool = false;
+
+pub const ROUTES: &[Route] = &[
+    on("get", "/v1/crm/{resource}", Each(records::list)),
+    on("post", "/v1/crm/{resource}", Each(records::create)),
+    on("post", "/v1/crm/{resource}/search", Each(records::search)),
+    on("get", "/v1/crm/{resource}/{id}", Each(records::get)),
+    on("patch", "/v1/crm/{resource}/{id}", Each(records::update)),
+    on("delete", "/v1/crm/{resource}/{id}", Each(records::delete)),
+    off("put", "/v1/crm/{resource}", Each(records::upsert)),
+    off("post", "/v1/crm/{resource}/batch", Each(records::batch)),
+    off("get", "/v1/crm/{resource}/fields", Each(records::fields)),
+    off("get", "/v1/crm/{resource}/{id}/associations/{other}", Each(relations::list)),
+    off("put", "/v1/crm/{resource}/{id}/associations/{other}/{other_id}", Each(relations::add)),
+    off("delete", "/v1/crm/{resource}/{id}/associations/{other}/{other_id}", Each(relations::remove)),
+    off("get", "/v1/crm/objects", Once(relations::object_types)),
+    off("get", "/v1/crm/objects/{type}", Once(relations::list_objects)),
+    off("post", "/v1/crm/objects/{type}", Once(relations::create_object)),
+    off("get", "/v1/crm/objects/{type}/{id}", Once(relations::get_object)),
+    off("patch", "/v1/crm/objects/{type}/{id}", Once(relations::update_object)),
+    off("delete", "/v1/crm/objects/{type}/{id}", Once(relations::delete_object)),
+    on("any", "/v1/passthrough", Alias),
+    on("any", "/v1/passthrough/", Alias),
+    on("any", "/v1/passthrough/{*path}", Any(passthrough::by_header)),
+    on("any", "/v1/connections/{id}/passthrough", Alias),
+    on("any", "/v1/connections/{id}/passthrough/", Alias),
+    on("any", "/v1/connections/{id}/passthrough/{*path}", Any(passthrough::by_path)),
+    on("get", "/v1/connections", Once(management::list_connections)),
+    on("post", "/v1/connections", Once(management::create_connection)),
+    on("get", "/v1/connections/{id}", Once(management::get_connection)),
+    on("patch", "/v1/connections/{id}", Once(management::update_connection)),
+    on("delete", "/v1/connections/{id}", Once(management::delete_connection)),
+    off("get", "/v1/connections/{id}/mapping", Once(overrides::get_of_connection)),
+    off("put", "/v1/connections/{id}/mapping", Once(overrides::put_of_connection)),
+    off("delete", "/v1/connections/{id}/mapping", Once(overrides::delete_of_connection)),
+    off("get", "/v1/mapping", Once(overrides::get_of_tenant)),
+    off("put", "/v1/mapping", Once(overrides::put_of_tenant)),
+    off("delete", "/v1/mapping", Once(overrides::delete_of_tenant)),
+    on("get", "/v1/keys", Once(management::list_keys)),
+    on("post", "/v1/keys", Once(management::create_key)),
+    on("delete", "/v1/keys/{id}", Once(management::revoke_key)),
+    on("get", "/v1/providers", Once(management::list_providers)),
+    on("get", "/v1/providers/{name}", Once(management::get_provider)),
+    on("get", "/openapi.json", Once(management::openapi)),
+];
+
+/// The methods that a raw route is described with.
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+const fn on(method: &'static str, path: &'static str, made: Made) -> Route {
+    Route { method, path, live: true, made }
+}
+
+const fn off(method: &'static str, path: &'static str, made: Made) -> Route {
+    Route { method, path, live: false, made }
+}
+
+impl Route {
+    /// Path, method and operation of each entry that it makes.
+    pub(super) fn operations(&self, served: &[Served<'_>]) -> Vec<(String, &'static str, Value)> {
+        let path = self.path.replace("{*", "{");
+        match self.made {
+            Once(operation) => vec![(path.clone(), self.method, operation().to_value(&path))],
+            Any(operation) => {
+                METHODS.into_iter().map(|method| (path.clone(), method, operation(method).to_value(&path))).collect()
+            }
+            Each(operation) => {
+                let made = served.iter().filter_map(|served| Some((served, operation(served)?)));
+                made.map(|(served, operation)| {
+                    let path = path.replace("{resource}", &served.model.resource);
+                    let operation = operation.to_value(&path);
+                    (path, self.method, operation)
+                })
+                .collect()
+            }
+            Alias => Vec::new(),
+        }
+    }
+}

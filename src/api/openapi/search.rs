@@ -1,0 +1,62 @@
+//! The body of a search: a list's parameters as JSON.
+
+use serde_json::{Map, Value, json};
+
+use super::parameters::{both_ways, field, filter_value};
+use super::served::Served;
+use crate::model::FilterOp;
+
+pub fn schema(served: &Served<'_>) -> Value {
+    let mut properties = Map::new();
+    let mut put = |name: &str, schema: Value| properties.insert(name.to_owned(), schema);
+    put("limit", json!({"type": "integer", "minimum": 1, "maximum": 10_000}));
+    put("cursor", json!({"type": "string"}));
+    put("fields", json!({"type": "array", "items": field(served)}));
+    put("include", json!({"type": "string", "enum": ["raw"]}));
+    let sorts = served.sorts();
+    if !sorts.is_empty() {
+        put("sort", json!({"type": "array", "items": {"type": "string", "enum": both_ways(&sorts)}}));
+    }
+    if !served.with(|resource| resource.q).is_empty() {
+        put("q", json!({"type": "string"}));
+    }
+    put("filter", filters(served));
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// By field, then by operator; all must hold. A value alone stands for `eq`.
+fn filters(served: &Served<'_>) -> Value {
+    let mut fields: Map<String, Value> = Map::new();
+    for (name, op) in served.filters() {
+        let field = fields.entry(name).or_insert_with(|| {
+            json!({"anyOf": [{"type": "object", "properties": {}, "additionalProperties": false, "minProperties": 1}]})
+        });
+        let value = filter_value(served, name, op);
+        if let (FilterOp::Eq, Some(Value::Array(forms))) = (op, field.get_mut("anyOf")) {
+            forms.push(value.clone());
+        }
+        if let Some(Value::Object(operators)) = field.pointer_mut("/anyOf/0/properties") {
+            operators.insert(op.as_str().to_owned(), value);
+        }
+    }
+    json!({
+        "type": "object",
+        "description": "Conditions by field and operator, all of which must hold. A value alone stands for `eq`.",
+        "properties": fields,
+        "additionalProperties": false,
+    })
+}
+
+pub fn example(served: &Served<'_>) -> Value {
+    let mut example = json!({"limit": 10});
+    let Value::Object(members) = &mut example else { return example };
+    if let Some(sort) = served.sorts().first() {
+        members.insert("sort".into(), json!([format!("-{sort}")]));
+    }
+    let filters = served.filters();
+    let since = filters.iter().find(|(name, op)| *name == "updated_at" && *op == FilterOp::Gte);
+    if since.is_some() {
+        members.insert("filter".into(), json!({"updated_at": {"gte": "2026-09-01T00:00:00Z"}}));
+    }
+    example
+}
