@@ -105,7 +105,7 @@ pub fn api(provider: Option<&str>) -> Vec<(&'static str, Value)> {
 /// A record with a value for every member.
 fn record(served: &Served<'_>) -> Value {
     let mut record = object(&served.model.members, &served.model.name);
-    record.shift_remove("raw");
+    record.insert("id".into(), text("501"));
     Value::Object(record)
 }
 
@@ -158,7 +158,7 @@ fn value(name: &str, member: &Member, of: &str) -> Value {
     let one = match &member.kind {
         Type::Object(inner) => Value::Object(object(&inner.members, name)),
         Type::Enum(values) => values.first().cloned().map_or(Value::Null, Value::String),
-        Type::Id => text(if of == name || name != "id" { "77" } else { "501" }),
+        Type::Id => text("77"),
         Type::Text => text(&words(name, of)),
         Type::Integer => json!(48),
         Type::Number => json!(50),
@@ -183,8 +183,19 @@ fn words(name: &str, of: &str) -> String {
         ("addresses", "type") => "mailing",
         ("contact" | "lead" | "user" | "contacts" | "owner" | "attendees", "name") => "Ada Byron",
         ("company", "name") => "Analytical Engines",
+        ("deal", "name") => "Looms for the mill",
+        ("pipeline" | "stage", "name") => "Sales",
         (_, "first_name") => "Ada",
         (_, "last_name") => "Byron",
+        (_, "middle_name") => "Augusta",
+        (_, "salutation") => "Ms",
+        (_, "title") => "Analyst",
+        (_, "department") => "Research",
+        (_, "industry") => "Weaving",
+        (_, "lead_source") => "Fair",
+        (_, "tags") => "vip",
+        (_, "state") => "England",
+        (_, "description") => "Met at the fair.",
         (_, "email") => "ada@example.test",
         (_, "number") => "+44 20 7946 0100",
         (_, "street") => "12 St James's Square",

@@ -27,17 +27,19 @@ pub fn schema(served: &Served<'_>) -> Value {
 /// By field, then by operator; all must hold. A value alone stands for `eq`.
 fn filters(served: &Served<'_>) -> Value {
     let mut fields: Map<String, Value> = Map::new();
-    for (name, op) in served.filters() {
-        let field = fields.entry(name).or_insert_with(|| {
-            json!({"anyOf": [{"type": "object", "properties": {}, "additionalProperties": false, "minProperties": 1}]})
-        });
-        let value = filter_value(served, name, op);
-        if let (FilterOp::Eq, Some(Value::Array(forms))) = (op, field.get_mut("anyOf")) {
-            forms.push(value.clone());
-        }
-        if let Some(Value::Object(operators)) = field.pointer_mut("/anyOf/0/properties") {
-            operators.insert(op.as_str().to_owned(), value);
-        }
+    let all = served.filters();
+    for (name, _) in &all {
+        let ops = all.iter().filter(|(other, _)| other == name).map(|(_, op)| *op);
+        let operators: Map<String, Value> =
+            ops.map(|op| (op.as_str().to_owned(), filter_value(served, name, op))).collect();
+        let alone = operators.get(FilterOp::Eq.as_str()).cloned();
+        let by_operator =
+            json!({"type": "object", "properties": operators, "additionalProperties": false, "minProperties": 1});
+        let either = match alone {
+            Some(value) => json!({"anyOf": [value, by_operator]}),
+            None => by_operator,
+        };
+        fields.insert((*name).to_owned(), either);
     }
     json!({
         "type": "object",

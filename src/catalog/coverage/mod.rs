@@ -69,6 +69,7 @@ pub struct FilterCoverage {
 
 /// Records on a page: how many come unasked, and how many at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "PageSize")]
 pub struct Page {
     pub default: u32,
     pub max: u32,
