@@ -1,6 +1,7 @@
 //! Tools for those who write mappings: check, test, explain, new. They run the very code that serves requests.
 
 mod check;
+mod coverage;
 mod example;
 mod explain;
 mod matrix;
@@ -8,6 +9,7 @@ mod rehearse;
 mod scaffold;
 
 pub use check::{Report, check, test};
+pub use coverage::holes;
 pub use example::{Example, Placed, ResponseSpec, load as load_examples};
 pub use explain::{ExplainRequest, explain_record, explain_request};
 pub use matrix::{matrix, with_matrix};

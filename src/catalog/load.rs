@@ -105,6 +105,16 @@ impl Files {
         })
     }
 
+    /// A resource's file with those it extends below it and the deployment's override on top.
+    pub fn resource(&self, provider: &str, name: &str) -> Result<Node, Problem> {
+        let node = layered(provider, name, self, 0)?;
+        let over = format!("overrides/{provider}/{name}.yaml");
+        match self.get(&over) {
+            Some(text) => Ok(node.lay_over(Node::parse(&over, text)?)),
+            None => Ok(node),
+        }
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -283,12 +293,7 @@ fn load_resource(
     provider_params: &Map<String, Value>,
     around: &Surroundings<'_>,
 ) -> Result<Resource, Vec<Problem>> {
-    let mut node = layered(provider, name, files, 0).map_err(|problem| vec![problem])?;
-    let over = format!("overrides/{provider}/{name}.yaml");
-    if let Some(text) = files.get(&over) {
-        let over = Node::parse(&over, text).map_err(|problem| vec![problem])?;
-        node = node.lay_over(over);
-    }
+    let mut node = files.resource(provider, name).map_err(|problem| vec![problem])?;
     let mut all = provider_params.clone();
     all.extend(params(&node));
     node.substitute(&all);

@@ -25,7 +25,7 @@ mod variant;
 pub use build::Located;
 pub use coverage::{Coverage, FieldCoverage, FilterCoverage, OperationCoverage, ResourceCoverage};
 pub use credentials::{CREDENTIAL_KINDS, Carried, basic_user};
-pub use errors::Classified;
+pub use errors::{Classified, ErrorRules};
 pub use field::{Field, Place, Shape, Source, Table, Target, Values};
 pub use filter::FilterRule;
 pub use leaf::Leaf;
