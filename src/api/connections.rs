@@ -7,10 +7,10 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::body;
-use super::crm::caller;
 use super::path::Path;
 use super::prefer::{no_parameters, once, pairs};
 use super::problem::Refusal;
+use super::target::caller;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::connections::{Change, ConnectionId, Filter, NewConnection, OnConflict, view};

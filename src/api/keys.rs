@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::body;
-use super::crm::caller;
 use super::path::Path;
 use super::prefer::no_parameters;
 use super::problem::Refusal;
+use super::target::caller;
 use crate::app::App;
 use crate::auth::{KeyRecord, Mode, NewKey, Scope, Scopes};
 use crate::error::{Error, Kind, Violation};

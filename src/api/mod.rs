@@ -1,18 +1,25 @@
 //! The HTTP API: routes, and what turns requests into calls and replies into answers.
 
 mod admin;
+mod answer;
+mod associations;
 mod authenticate;
+mod batch;
 mod body;
 mod connections;
 mod crm;
 mod keys;
+mod metadata;
 pub mod openapi;
+mod page;
 mod passthrough;
 mod path;
+mod place;
 mod prefer;
 mod problem;
 mod providers;
 mod record;
+mod target;
 
 pub use admin::admin;
 pub use authenticate::authenticate;
@@ -23,7 +30,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post, put};
 
 use crate::app::App;
 use crate::error::{Error, Kind};
@@ -31,9 +38,9 @@ use crate::error::{Error, Kind};
 /// All routes that need an API key.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/v1/crm/{resource}", get(crm::list).post(crm::create))
-        .route("/v1/crm/{resource}/search", axum::routing::post(crm::search))
-        .route("/v1/crm/{resource}/{id}", get(crm::get).patch(crm::update).delete(crm::delete))
+        .route("/v1/crm/objects", get(metadata::types))
+        .merge(records("/v1/crm/{resource}"))
+        .merge(records("/v1/crm/objects/{type}"))
         .route("/v1/passthrough", any(passthrough::by_header))
         .route("/v1/passthrough/", any(passthrough::by_header))
         .route("/v1/passthrough/{*path}", any(passthrough::by_header))
@@ -48,6 +55,19 @@ pub fn routes() -> Router<App> {
         .route("/v1/providers/{name}", get(providers::get))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+}
+
+/// What can be done with one kind of record.
+fn records(base: &str) -> Router<App> {
+    let below = |rest: &str| format!("{base}{rest}");
+    Router::new()
+        .route(base, get(crm::list).post(crm::create).put(crm::upsert))
+        .route(&below("/search"), post(crm::search))
+        .route(&below("/batch"), post(batch::batch))
+        .route(&below("/fields"), get(metadata::fields))
+        .route(&below("/{id}"), get(crm::get).patch(crm::update).delete(crm::delete))
+        .route(&below("/{id}/associations/{other}"), get(associations::list))
+        .route(&below("/{id}/associations/{other}/{other_id}"), put(associations::add).delete(associations::remove))
 }
 
 /// What needs no key.

@@ -8,11 +8,11 @@ use http::{HeaderName, HeaderValue, Method};
 use tower::ServiceExt;
 
 use super::authenticate::{remove_keys, without_keys};
-use super::crm::{caller, provider};
 use super::path::Path;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::record::Facts;
+use super::target::{caller, provider};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::connections::Selector;

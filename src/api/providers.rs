@@ -5,10 +5,10 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::crm::caller;
 use super::path::Path;
 use super::prefer::no_parameters;
 use super::problem::Refusal;
+use super::target::caller;
 use crate::app::App;
 use crate::catalog::Coverage;
 use crate::error::{Error, Kind};

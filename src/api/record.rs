@@ -22,6 +22,10 @@ const ORIGIN: HeaderName = HeaderName::from_static("throughline-origin");
 /// An id that the caller may choose: it ends up in logs, so it is short and plain.
 const MAX_ID: usize = 128;
 
+/// The request's id, for handlers that write problems themselves.
+#[derive(Clone)]
+pub struct RequestId(pub Arc<str>);
+
 /// What the access log says besides the HTTP facts; filled in by whoever learns it.
 #[derive(Clone, Default)]
 pub struct Facts(Arc<parking_lot::Mutex<FactsInner>>);
@@ -60,6 +64,7 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     let raw = is_passthrough(request.uri().path());
     request.extensions_mut().insert(timings.clone());
     request.extensions_mut().insert(facts.clone());
+    request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!("request", request_id = %id);
     let mut response = next.run(request).instrument(span).await;
     let error = response.extensions_mut().remove::<Arc<Error>>();

@@ -57,6 +57,38 @@ pub struct CallSpec {
     /// `Prefer: return=minimal`.
     #[serde(default)]
     pub minimal: bool,
+    /// References whose records are wanted too.
+    #[serde(default)]
+    pub expand: Option<Vec<String>>,
+    /// Upserts: the field to match by.
+    #[serde(default)]
+    pub r#match: Option<String>,
+    /// Associations: the other resource, and the record of it.
+    #[serde(default)]
+    pub other: Option<String>,
+    #[serde(default)]
+    pub other_id: Option<String>,
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// The type of custom object, for the resource `objects`.
+    #[serde(default)]
+    pub object: Option<String>,
+    /// Batches: what is to be done.
+    #[serde(default)]
+    pub operations: Vec<ItemSpec>,
+}
+
+/// One operation of a batch.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemSpec {
+    pub operation: String,
+    #[serde(default)]
+    pub id: Option<String>,
+    #[serde(default)]
+    pub r#match: Option<String>,
+    #[serde(default)]
+    pub data: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

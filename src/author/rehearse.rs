@@ -14,14 +14,13 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
-use super::example::{Example, Exchange};
+use super::example::{Example, Exchange, ItemSpec};
 use crate::catalog::{Catalog, Count, Provider};
 use crate::connections::{Connection, ConnectionId, State, TenantId};
 use crate::error::{Error, Kind};
 use crate::model::Operation;
 use crate::net::{Body, collect_capped};
-use crate::telemetry::Timings;
-use crate::unified::{Asked, Call, Continuation, Position, Reply, Translate};
+use crate::unified::{Asked, Call, Continuation, Item, Object, Other, Position, Reply, Translate};
 use crate::upstream;
 
 /// What an example's call became: each difference from what it says, in words.
@@ -52,6 +51,7 @@ pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<C
     put("sort", spec.sort.clone().map(Value::from));
     put("q", spec.q.clone().map(Value::from));
     put("include", spec.include.clone().map(Value::from));
+    put("expand", spec.expand.clone().map(Value::from));
     put("filter", (!spec.filter.is_empty()).then(|| Value::Object(spec.filter.clone())));
     let query = Asked::json(&resource.model, &asked)?.query;
     let from = spec.at.as_ref().map(|at| {
@@ -62,18 +62,33 @@ pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<C
     let settings = provider.check_settings(&example.settings).map_err(|violations| {
         Error::new(Kind::ValidationFailed, "The example's settings are not valid.").violations(violations)
     })?;
+    let connection = Arc::new(connection(&provider, settings));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let other =
+        spec.other.clone().map(|resource| Other { resource, id: spec.other_id.clone(), labels: spec.labels.clone() });
+    let items = spec.operations.iter().map(item).collect::<Result<_, _>>()?;
     Ok(Call {
-        connection: Arc::new(connection(&provider, settings)),
-        provider,
-        resource,
-        operation,
+        object: spec.object.clone().map(Object::Named),
         id: spec.id.clone(),
+        by: spec.r#match.clone(),
+        other,
         query,
         from,
         body: spec.body.clone(),
+        items,
         minimal: spec.minimal,
-        deadline: Instant::now() + Duration::from_secs(30),
-        timings: Arc::new(Timings::default()),
+        ..Call::new(connection, provider, resource, operation, deadline)
+    })
+}
+
+fn item(spec: &ItemSpec) -> Result<Item, Error> {
+    let operation = Operation::parse(&spec.operation);
+    let unknown = || Error::new(Kind::InvalidRequest, format!("{:?} is not an operation.", spec.operation));
+    Ok(Item {
+        operation: operation.ok_or_else(unknown)?,
+        id: spec.id.clone(),
+        by: spec.r#match.clone(),
+        body: spec.data.clone(),
     })
 }
 
@@ -304,6 +319,22 @@ pub fn shown(reply: &Reply) -> Value {
             json!({"status": if *created { 201 } else { 200 }, "data": record, "next": null, "warnings": warnings})
         }
         Reply::Deleted => json!({"status": 204, "data": null, "next": null, "warnings": []}),
+        Reply::Batch { results } => {
+            let results = results.iter().map(|result| match result {
+                Ok(reply) => {
+                    let mut entry = shown(reply);
+                    if let Value::Object(entry) = &mut entry {
+                        entry.retain(|name, value| name != "next" && *value != json!([]) && !value.is_null());
+                    }
+                    entry
+                }
+                Err(error) => json!({
+                    "error": error.kind().code(),
+                    "outcome": error.get_outcome().map(|outcome| outcome.as_str()),
+                }),
+            });
+            json!({"status": 200, "data": results.collect::<Vec<_>>(), "next": null, "warnings": []})
+        }
     }
 }
 

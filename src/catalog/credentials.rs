@@ -108,8 +108,8 @@ pub fn compile_auth(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<Stri
             continue;
         };
         let compiled = match (kind.as_str(), method) {
-            ("headers", AuthSpec { send, query }) if send.is_empty() && query.is_empty() => Some(Auth::Headers),
-            (_, AuthSpec { send, query }) => {
+            ("headers", AuthSpec { send, query, .. }) if send.is_empty() && query.is_empty() => Some(Auth::Headers),
+            (_, AuthSpec { send, query, .. }) => {
                 let given = !send.is_empty() || !query.is_empty();
                 let send = if given { send.clone() } else { default_send(kind) };
                 let scope = Scope { title: "the credential", names: Some(names), variables: &["settings"] };

@@ -26,6 +26,8 @@ pub struct Field {
     pub clear: Option<Value>,
     /// Columns that reading needs, named as the vendor's select list names them.
     pub columns: Vec<String>,
+    /// Its columns are asked for only where the account has them.
+    pub optional: bool,
     /// Some expression of it may run until its limit.
     pub unbounded: bool,
     /// Conditions that stand for one unified value, for filters on fields without a column of their own.
@@ -64,6 +66,23 @@ impl Field {
             Shape::Object { table, .. } | Shape::Each { table, .. } => table.values().any(Field::is_writable),
             Shape::Places(places) => places.iter().flat_map(|place| place.table.values()).any(Field::is_writable),
         }
+    }
+
+    /// Whether it reads or writes the path, or needs the column.
+    pub fn claims(&self, path: &Path, column: Option<&str>) -> bool {
+        let named = column.is_some_and(|column| self.columns.iter().any(|known| known == column));
+        let below = |table: &Table| table.values().any(|field| field.claims(path, column));
+        named
+            || match &self.shape {
+                Shape::Value { read, write } => {
+                    let reads = read.iter().any(|source| matches!(source, Source::Path(known) if known == path));
+                    reads || matches!(write, Target::Path(known) if known == path)
+                }
+                Shape::Object { table, .. } => below(table),
+                Shape::Places(places) => places.iter().any(|place| below(&place.table)),
+                Shape::Each { path: known, .. } => known == path,
+                Shape::Const(_) | Shape::Absent(_) | Shape::Custom { .. } => false,
+            }
     }
 
     /// The one path that it is read from, if it is that simple.
@@ -141,12 +160,15 @@ pub struct Values {
     pub pairs: Vec<(String, Vec<Value>)>,
     /// What a vendor value without a line reads as.
     pub other: Option<Value>,
+    /// A vendor value without a line reads as itself: the choices of an account, which may have changed meanwhile.
+    pub open: bool,
 }
 
 impl Values {
     pub fn read(&self, vendor: &Value) -> Option<Value> {
         let found = self.pairs.iter().find(|(_, values)| values.iter().any(|value| same(value, vendor)));
-        found.map(|(name, _)| Value::String(name.clone())).or_else(|| self.other.clone())
+        let name = found.map(|(name, _)| Value::String(name.clone()));
+        name.or_else(|| self.other.clone()).or_else(|| self.open.then(|| vendor.clone()))
     }
 
     pub fn write(&self, unified: &Value) -> Option<&Value> {

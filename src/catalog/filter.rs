@@ -7,6 +7,7 @@ use super::build::{Build, hint};
 use super::field::{Field, Shape, Table, Values};
 use super::spec::{FilterFull, FilterSpec};
 use super::table::compile_codecs;
+use super::upsert::ANY_CUSTOM;
 use crate::mapping::{Codec, Path};
 use crate::model::{FilterOp, Member, Model, Type};
 
@@ -67,7 +68,7 @@ pub fn compile_filters(
             None => field.and_then(|field| own_column(field, under)).into_iter().collect(),
         };
         let conditions = field.and_then(|field| field.conditions.clone()).filter(|_| full.on.is_none());
-        if on.is_empty() && conditions.is_none() {
+        if on.is_empty() && conditions.is_none() && name != ANY_CUSTOM {
             build.problem(&at, format!("the field `{name}` has no single column of its own: say `on: column`"));
         }
         let codecs = match &full.r#as {

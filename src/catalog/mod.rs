@@ -1,14 +1,18 @@
 //! All that is known of providers: reads `mappings/`, validates it, and holds the result, which never changes.
 
+mod association;
+mod batch;
 mod build;
 mod coverage;
 mod credentials;
 mod errors;
+mod facts;
 mod field;
 mod filter;
 mod hosts;
 mod leaf;
 mod load;
+mod metadata;
 mod passthrough;
 mod provider;
 mod reload;
@@ -19,9 +23,13 @@ pub mod structure;
 mod suggest;
 mod table;
 mod template;
+mod types;
 mod unread;
+mod upsert;
 mod variant;
 
+pub use association::{Association, Requests};
+pub use batch::Batch;
 pub use build::Located;
 pub use coverage::{Coverage, FieldCoverage, FilterCoverage, OperationCoverage, ResourceCoverage};
 pub use credentials::{CREDENTIAL_KINDS, Carried, basic_user};
@@ -30,6 +38,7 @@ pub use field::{Field, Place, Shape, Source, Table, Target, Values};
 pub use filter::FilterRule;
 pub use leaf::Leaf;
 pub use load::{Catalog, Files, Options};
+pub use metadata::{AccountField, Metadata, describe};
 pub use passthrough::Passthrough;
 pub use provider::{Provider, Setting};
 pub use reload::{Reloader, Sources};
@@ -37,6 +46,8 @@ pub use resource::{Resource, Select};
 pub use source::{Kind as NodeKind, Node, Problem};
 pub use suggest::nearest;
 pub use template::{COMPONENT, Template};
+pub use types::{ObjectType, Types};
+pub use upsert::Upsert;
 pub use variant::{Accepts, Answer, Count, Next, RequestShape, Step, Variant};
 
 /// The present catalog. Whoever needs it for one request takes one snapshot and keeps to it.

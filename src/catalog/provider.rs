@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 use super::build::{Build, Scope};
 use super::credentials::{Auth, compile_auth};
 use super::errors::ErrorRules;
+use super::facts::check_facts;
 use super::hosts::{HostRule, compile_hosts, rebase};
 use super::leaf::Leaf;
 use super::passthrough::Passthrough;
 use super::resource::Resource;
 use super::source::{Node, Problem};
-use super::spec::ProviderSpec;
+use super::spec::{ProviderSpec, QuotaSpec};
 use super::template::Template;
 use super::variant::{CALL_VARIABLES, compile_headers};
 use crate::error::{Error, Kind, Violation};
@@ -37,6 +38,7 @@ pub struct Provider {
     pub errors: ErrorRules,
     pub styles: Arc<Styles>,
     pub codecs: IndexMap<String, Codec>,
+    pub limits: Vec<QuotaSpec>,
     pub max_url: usize,
     pub passthrough: Passthrough,
     pub params: Map<String, Value>,
@@ -94,6 +96,7 @@ impl Provider {
             }
         };
         let passthrough = Passthrough::from(&spec.passthrough);
+        check_facts(&mut build, spec);
         let (Some(base_url), Some(headers), true) = (base_url, headers, build.problems.is_empty()) else {
             return Err(build.problems);
         };
@@ -112,6 +115,7 @@ impl Provider {
             errors,
             styles: Arc::new(styles),
             codecs,
+            limits: spec.limits.clone(),
             max_url: spec.max_url.unwrap_or(8_000),
             passthrough,
             params: spec.params.clone(),

@@ -7,17 +7,22 @@ use indexmap::IndexMap;
 use regex::Regex;
 use serde_json::{Map, Value};
 
+use super::association::{Association, compile_associations};
+use super::batch::{Batch, compile_batches};
 use super::build::Build;
 use super::field::{Field, Table};
 use super::filter::{FilterRule, compile_filters};
+use super::metadata::Metadata;
 use super::source::{Node, Problem};
 use super::spec::{LimitSpec, OneOrMany, OperationsSpec, ResourceSpec, SelectDepth, SelectSpec, VariantSpec};
 use super::table::{TableContext, compile_table};
+use super::types::Types;
+use super::upsert::{Upsert, compile_upserts};
 use super::variant::{Variant, VariantContext, compile_variant};
 use crate::mapping::{Codec, Engine, Path};
 use crate::model::{Filter, Model, Operation, Query};
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Resource {
     pub name: Arc<str>,
     pub model: Arc<Model>,
@@ -31,7 +36,15 @@ pub struct Resource {
     pub only: IndexMap<String, Value>,
     pub clear: Value,
     pub text: Option<Path>,
-    pub operations: HashMap<Operation, Vec<Variant>>,
+    operations: Arc<HashMap<Operation, Vec<Variant>>>,
+    pub upserts: Arc<Vec<Upsert>>,
+    batches: Arc<Vec<(Operation, Batch)>>,
+    /// By the other resource.
+    pub associations: Arc<IndexMap<String, Association>>,
+    pub metadata: Option<Arc<Metadata>>,
+    pub types: Option<Arc<Types>>,
+    /// The account's own fields are lines of the table.
+    pub knows_account: bool,
     pub params: Map<String, Value>,
     /// Some field is read by an expression rather than by paths alone.
     pub reads_by_expression: bool,
@@ -41,6 +54,8 @@ pub struct Resource {
 pub struct Select {
     pub under: Option<Path>,
     pub always: Vec<String>,
+    /// The most columns in one request.
+    pub max: Option<usize>,
 }
 
 /// What a resource takes from its provider.
@@ -97,15 +112,32 @@ impl Resource {
         };
         let mut names = around.settings.clone();
         names.extend(params.keys().map(String::as_str));
-        let operations = compile_operations(&mut build, &spec.operations, &filters, &spec.sorts, &names);
+        let context = VariantContext { operation: Operation::List, filters: &filters, sorts: &spec.sorts, names };
+        let types = spec.types.as_ref().and_then(|types| Types::compile(&mut build, types, &context));
+        // Requests for objects of one type see which, and what is kept of it.
+        let mut names = context.names.clone();
+        if let Some(types) = &spec.types {
+            names.push("type");
+            names.extend(types.keep.keys().map(String::as_str));
+        }
+        let context = VariantContext { names, ..context };
+        let operations = compile_operations(&mut build, &spec.operations, &context);
+        let upserts = match &spec.operations.upsert {
+            Some(upserts) => compile_upserts(&mut build, upserts, &filters, &context.of(Operation::Upsert)),
+            None => Vec::new(),
+        };
+        let batches = compile_batches(&mut build, &spec.operations.batch, &context.of(Operation::Batch));
+        let associations = compile_associations(&mut build, &spec.associations, &table, &context);
+        let metadata = spec.metadata.as_ref();
+        let metadata = metadata.and_then(|metadata| Metadata::compile(&mut build, metadata, around.codecs, &context));
         let reads_by_expression = table.values().any(Field::reads_by_expression);
         if !build.problems.is_empty() {
             return Err(build.problems);
         }
         let select = match &spec.select {
-            Some(SelectSpec::On(full)) => Some(Select { under, always: full.always.clone() }),
+            Some(SelectSpec::On(full)) => Some(Select { under, always: full.always.clone(), max: full.max }),
             Some(SelectSpec::Off(_)) => None,
-            None => Some(Select { under: None, always: Vec::new() }),
+            None => Some(Select { under: None, always: Vec::new(), max: None }),
         };
         Ok(Self {
             name: name.into(),
@@ -119,7 +151,13 @@ impl Resource {
             only: spec.only.clone(),
             clear: spec.clear.clone().unwrap_or(Value::Null),
             text,
-            operations,
+            operations: Arc::new(operations),
+            upserts: Arc::new(upserts),
+            batches: Arc::new(batches),
+            associations: Arc::new(associations),
+            metadata: metadata.map(Arc::new),
+            types: types.map(Arc::new),
+            knows_account: false,
             params,
             reads_by_expression,
         })
@@ -129,8 +167,27 @@ impl Resource {
         self.operations.get(&operation).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Whether it can be done at all. Fields are always told; batches go one by one where the vendor has none.
     pub fn supports(&self, operation: Operation) -> bool {
-        !self.variants(operation).is_empty()
+        match operation {
+            Operation::Upsert => !self.upserts.is_empty(),
+            Operation::Batch => {
+                const ONE_BY_ONE: [Operation; 5] =
+                    [Operation::Get, Operation::Create, Operation::Update, Operation::Delete, Operation::Upsert];
+                ONE_BY_ONE.into_iter().any(|operation| self.supports(operation))
+            }
+            Operation::Fields => true,
+            Operation::Associations | Operation::Associate | Operation::Dissociate => {
+                self.associations.values().any(|association| association.supports(operation))
+            }
+            Operation::Types => self.types.is_some(),
+            _ => !self.variants(operation).is_empty(),
+        }
+    }
+
+    /// The vendor's request for many records.
+    pub fn batch(&self, operation: Operation) -> Option<&Batch> {
+        self.batches.iter().find(|(known, _)| *known == operation).map(|(_, batch)| batch)
     }
 
     /// Whether this call meets an expression that may run until its limit: then it keeps off the request threads.
@@ -156,9 +213,7 @@ impl Resource {
 fn compile_operations(
     build: &mut Build<'_>,
     spec: &OperationsSpec,
-    filters: &IndexMap<String, FilterRule>,
-    sorts: &IndexMap<String, String>,
-    names: &[&str],
+    context: &VariantContext<'_>,
 ) -> HashMap<Operation, Vec<Variant>> {
     let written: [(Operation, &Option<OneOrMany<VariantSpec>>); 5] = [
         (Operation::List, &spec.list),
@@ -170,7 +225,7 @@ fn compile_operations(
     let mut operations = HashMap::new();
     for (operation, specs) in written {
         let Some(specs) = specs else { continue };
-        let context = VariantContext { operation, filters, sorts, names: names.to_vec() };
+        let context = context.of(operation);
         let base = format!("/operations/{}", operation.as_str());
         let mut variants = Vec::new();
         match specs {

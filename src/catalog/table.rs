@@ -62,6 +62,7 @@ fn any_member() -> Member {
         read_only: false,
         nullable: true,
         required: false,
+        refers: None,
         description: String::new(),
     }
 }
@@ -118,6 +119,7 @@ fn compile_line(
         link: full.link,
         clear: full.clear,
         columns,
+        optional: full.optional,
         unbounded: false,
         conditions: full.filter,
     })
@@ -168,7 +170,7 @@ fn compile_values(
         };
         (name.clone(), vendor)
     });
-    Values { pairs: pairs.collect(), other: full.r#else.clone() }
+    Values { pairs: pairs.collect(), other: full.r#else.clone(), open: false }
 }
 
 fn compile_shape(

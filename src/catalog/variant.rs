@@ -9,6 +9,7 @@ use super::filter::FilterRule;
 use super::leaf::Leaf;
 use super::spec::{AcceptedFilters, AcceptedSorts, AcceptsSpec, LimitSpec, StepSpec, ThenSpec, VariantSpec};
 use super::template::Template;
+use super::upsert::ANY_CUSTOM;
 use crate::model::{FilterOp, Operation};
 
 #[derive(Debug, Clone)]
@@ -25,6 +26,10 @@ pub struct Variant {
     pub window: Option<(u64, String)>,
     pub coarse: Vec<String>,
     pub lacks: Vec<String>,
+    /// Fields that its request takes from the caller's record itself.
+    pub uses: Vec<String>,
+    /// The record is read first, and what is written is laid over it.
+    pub whole: bool,
     pub then: ThenSpec,
     /// Some expression of it may run until its limit.
     pub unbounded: bool,
@@ -38,6 +43,14 @@ pub struct Accepts {
     pub q: bool,
     pub conditions: Option<usize>,
     pub sort_fields: Option<usize>,
+}
+
+impl Accepts {
+    /// The operators that a filter is accepted with; a custom field stands behind the wildcard.
+    pub fn ops(&self, filter: &str) -> &[FilterOp] {
+        let wildcard = || self.filters.get(ANY_CUSTOM).filter(|_| filter.starts_with("custom_fields."));
+        self.filters.get(filter).or_else(wildcard).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 /// A request to the vendor.
@@ -71,6 +84,8 @@ pub struct Answer {
     pub records: Option<Leaf>,
     pub record: Option<Leaf>,
     pub id: Option<Leaf>,
+    /// For upserts: whether the record is new.
+    pub created: Option<Located>,
 }
 
 /// How a list goes on.
@@ -97,6 +112,18 @@ pub enum Count {
 /// The names that requests see.
 const CALL_NAMES: &[&str] =
     &["operation", "id", "input", "record", "filter", "conditions", "sort", "limit", "cursor", "select", "q", "steps"];
+
+/// What some operations see besides.
+pub fn names_of(operation: Operation) -> &'static [&'static str] {
+    match operation {
+        Operation::Upsert => &["match"],
+        Operation::Batch => &["items"],
+        Operation::Associations => &["other"],
+        Operation::Associate | Operation::Dissociate => &["other", "other_id", "labels"],
+        _ => &[],
+    }
+}
+
 pub const CALL_VARIABLES: &[&str] = &["now", "settings"];
 pub const ANSWER_VARIABLES: &[&str] = &["status", "headers", "call", "settings"];
 
@@ -106,6 +133,19 @@ pub struct VariantContext<'a> {
     pub sorts: &'a IndexMap<String, String>,
     /// Settings and params, which expressions see by name.
     pub names: Vec<&'a str>,
+}
+
+impl<'a> VariantContext<'a> {
+    /// The same for another operation.
+    pub fn of(&self, operation: Operation) -> Self {
+        Self { operation, filters: self.filters, sorts: self.sorts, names: self.names.clone() }
+    }
+
+    /// What requests of the operation see.
+    pub fn scope(&self) -> Scope<'a> {
+        let names = CALL_NAMES.iter().chain(names_of(self.operation)).copied().chain(self.names.iter().copied());
+        Scope { title: "the call", names: Some(names.collect()), variables: CALL_VARIABLES }
+    }
 }
 
 pub fn answer_scope() -> Scope<'static> {
@@ -127,9 +167,8 @@ pub fn compile_variant(
 }
 
 fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &VariantContext<'_>) -> Option<Variant> {
-    let mut names: Vec<&str> = CALL_NAMES.iter().copied().chain(context.names.iter().copied()).collect();
-    names.extend(spec.r#let.keys().map(String::as_str));
-    let scope = Scope { title: "the call", names: Some(names), variables: CALL_VARIABLES };
+    let mut scope = context.scope();
+    scope.names.iter_mut().for_each(|names| names.extend(spec.r#let.keys().map(String::as_str)));
     let accepts = compile_accepts(build, at, spec.accepts.as_ref(), context);
     let when = match &spec.when {
         Some(when) => Some(build.expression(&format!("{at}/when"), when, &scope)?),
@@ -156,7 +195,8 @@ fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &
         &scope,
     )?;
     let operation = context.operation;
-    if operation == Operation::List && spec.records.is_none() {
+    let lists = matches!(operation, Operation::List | Operation::Associations | Operation::Fields | Operation::Types);
+    if lists && spec.records.is_none() {
         build.problem(at, "a list says where its records are: `records: path` (`$` when the answer is the list)");
     }
     let answer = Answer {
@@ -167,6 +207,7 @@ fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &
         records: optional_leaf(build, at, "records", spec.records.as_ref())?,
         record: optional_leaf(build, at, "record", spec.record.as_ref())?,
         id: optional_leaf(build, at, "id", spec.id.as_ref())?,
+        created: optional_expression(build, at, "created", spec.created.as_deref())?,
     };
     let next = match &spec.next {
         Some(next) => compile_next(build, &format!("{at}/next"), next)?,
@@ -191,19 +232,21 @@ fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &
         window: spec.window.as_ref().map(|window| (window.at, window.key.clone())),
         coarse: spec.coarse.clone(),
         lacks: spec.lacks.clone(),
+        uses: spec.uses.clone(),
+        whole: spec.whole,
         then,
         unbounded: false,
     })
 }
 
-fn optional_leaf(build: &mut Build<'_>, at: &str, word: &str, spec: Option<&Value>) -> Option<Option<Leaf>> {
+pub fn optional_leaf(build: &mut Build<'_>, at: &str, word: &str, spec: Option<&Value>) -> Option<Option<Leaf>> {
     match spec {
         Some(spec) => Leaf::compile(build, &format!("{at}/{word}"), spec, &answer_scope()).map(Some),
         None => Some(None),
     }
 }
 
-fn optional_expression(build: &mut Build<'_>, at: &str, word: &str, spec: Option<&str>) -> Option<Option<Located>> {
+pub fn optional_expression(build: &mut Build<'_>, at: &str, word: &str, spec: Option<&str>) -> Option<Option<Located>> {
     match spec {
         Some(source) => build.expression(&format!("{at}/{word}"), source, &answer_scope()).map(Some),
         None => Some(None),
@@ -230,15 +273,15 @@ fn compile_step(build: &mut Build<'_>, at: &str, spec: &StepSpec, scope: &Scope<
     })
 }
 
-struct RequestParts<'a> {
-    request: &'a str,
-    query: &'a IndexMap<String, Value>,
-    headers: &'a IndexMap<String, Value>,
-    body: Option<&'a Value>,
-    safe: Option<bool>,
+pub struct RequestParts<'a> {
+    pub request: &'a str,
+    pub query: &'a IndexMap<String, Value>,
+    pub headers: &'a IndexMap<String, Value>,
+    pub body: Option<&'a Value>,
+    pub safe: Option<bool>,
 }
 
-fn compile_request(
+pub fn compile_request(
     build: &mut Build<'_>,
     at: &str,
     parts: RequestParts<'_>,

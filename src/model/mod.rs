@@ -7,7 +7,7 @@ mod value;
 
 pub use query::{FieldSet, Filter, FilterOp, Query, Sort};
 pub use schema::{Member, Members, Model, Type};
-pub use validate::{Verdict, escape, validate};
+pub use validate::{Verdict, escape, validate, validate_member};
 pub use value::{instant, number_text, parse_filter_value, plain_decimal};
 
 /// What can be done with a resource.
@@ -18,12 +18,35 @@ pub enum Operation {
     Create,
     Update,
     Delete,
+    /// Create or update by a natural key.
     Upsert,
+    /// Many of the above at once.
+    Batch,
+    /// Which fields there are.
+    Fields,
+    /// The records of another resource that hang together with one of this.
+    Associations,
+    Associate,
+    Dissociate,
+    /// Which types of custom objects there are.
+    Types,
 }
 
 impl Operation {
-    pub const ALL: [Operation; 6] =
-        [Operation::List, Operation::Get, Operation::Create, Operation::Update, Operation::Delete, Operation::Upsert];
+    pub const ALL: [Operation; 12] = [
+        Operation::List,
+        Operation::Get,
+        Operation::Create,
+        Operation::Update,
+        Operation::Delete,
+        Operation::Upsert,
+        Operation::Batch,
+        Operation::Fields,
+        Operation::Associations,
+        Operation::Associate,
+        Operation::Dissociate,
+        Operation::Types,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,6 +56,12 @@ impl Operation {
             Operation::Update => "update",
             Operation::Delete => "delete",
             Operation::Upsert => "upsert",
+            Operation::Batch => "batch",
+            Operation::Fields => "fields",
+            Operation::Associations => "associations",
+            Operation::Associate => "associate",
+            Operation::Dissociate => "dissociate",
+            Operation::Types => "types",
         }
     }
 
@@ -42,7 +71,10 @@ impl Operation {
 
     /// Whether it changes something at the provider.
     pub fn is_write(self) -> bool {
-        !matches!(self, Operation::List | Operation::Get)
+        !matches!(
+            self,
+            Operation::List | Operation::Get | Operation::Fields | Operation::Associations | Operation::Types
+        )
     }
 }
 

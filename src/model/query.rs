@@ -83,6 +83,9 @@ pub struct Query {
     pub fields: FieldSet,
     #[serde(default)]
     pub include_raw: bool,
+    /// References whose records are wanted too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expand: Vec<String>,
 }
 
 /// Which members of a record are wanted: all, or the dotted paths that were named.

@@ -27,6 +27,8 @@ pub struct Member {
     pub nullable: bool,
     /// Must be present wherever its object is written.
     pub required: bool,
+    /// For references: the resource of the record that it refers to.
+    pub refers: Option<String>,
     pub description: String,
 }
 
@@ -196,7 +198,8 @@ fn member(schema: &Value, at: &str, required: bool, faults: &mut Vec<(String, St
         kind(schema, at, faults)
     };
     let read_only = schema.get("readOnly") == Some(&Value::Bool(true));
-    Member { kind, list, read_only, nullable, required, description: text(schema, "description") }
+    let refers = schema.get("x-refers").and_then(Value::as_str).map(str::to_owned);
+    Member { kind, list, read_only, nullable, required, refers, description: text(schema, "description") }
 }
 
 fn kind(schema: &Value, at: &str, faults: &mut Vec<(String, String)>) -> Type {

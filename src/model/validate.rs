@@ -26,6 +26,13 @@ pub fn validate(model: &Model, record: &Map<String, Value>) -> Verdict {
     verdict
 }
 
+/// The same for one member that stands by itself.
+pub fn validate_member(member: &Member, value: &Value, at: &str) -> Verdict {
+    let mut verdict = Verdict::default();
+    check(member, value, at, &mut verdict);
+    verdict
+}
+
 fn object(members: &Members, record: &Map<String, Value>, at: &str, verdict: &mut Verdict) {
     for (name, value) in record {
         let pointer = format!("{at}/{}", escape(name));

@@ -19,8 +19,8 @@ pub struct Asked {
     pub given: bool,
 }
 
-const LIST_PARAMETERS: [&str; 7] = ["limit", "cursor", "fields", "include", "sort", "q", "filter[field][op]"];
-const RECORD_PARAMETERS: [&str; 2] = ["fields", "include"];
+const LIST_PARAMETERS: [&str; 8] = ["limit", "cursor", "fields", "expand", "include", "sort", "q", "filter[field][op]"];
+const RECORD_PARAMETERS: [&str; 3] = ["fields", "expand", "include"];
 
 impl Asked {
     /// Parameters of a list.
@@ -47,6 +47,23 @@ impl Asked {
         Ok(asked)
     }
 
+    /// Parameters of a list that can only be gone through.
+    pub fn page(pairs: &[(String, String)]) -> Result<Self, Error> {
+        let mut asked = Self::default();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "cursor" => asked.cursor = Some(value.clone()),
+                "limit" => {
+                    asked.query.limit = Some(limit(value)?);
+                    asked.given = true;
+                }
+                _ => return Err(unknown_parameter(name, &["limit", "cursor"])),
+            }
+        }
+        repeated(pairs)?;
+        Ok(asked)
+    }
+
     /// Parameters of a single operation.
     pub fn record(model: &Model, pairs: &[(String, String)]) -> Result<Self, Error> {
         let mut asked = Self::default();
@@ -60,14 +77,13 @@ impl Asked {
     fn record_parameter(&mut self, model: &Model, name: &str, value: &str, known: &[&str]) -> Result<(), Error> {
         match name {
             "fields" => self.query.fields = fields(model, value)?,
+            "expand" => self.query.expand = expansions(model, value)?,
             "include" if value == "raw" => self.query.include_raw = true,
             "include" => {
                 return Err(invalid("include", format!("{value:?} cannot be included"), "raw"));
             }
             _ => {
-                return Err(Error::new(Kind::UnknownParameter, format!("There is no query parameter {name:?} here."))
-                    .violation(Violation::parameter(name, "it is not known"))
-                    .supported(known.iter().copied()));
+                return Err(unknown_parameter(name, known));
             }
         }
         Ok(())
@@ -122,7 +138,7 @@ impl Asked {
             let text = match (name.as_str(), Given::of(name, value)?) {
                 (_, Given::Text(text)) => text,
                 // Names of fields hold no commas.
-                ("fields" | "sort", Given::List(names)) => names.join(","),
+                ("fields" | "sort" | "expand", Given::List(names)) => names.join(","),
                 _ => return Err(invalid(name, "a list is not valid here".into(), "one value")),
             };
             pairs.push((name.clone(), text));
@@ -247,6 +263,21 @@ fn fields(model: &Model, text: &str) -> Result<FieldSet, Error> {
     Ok(FieldSet::of(paths))
 }
 
+fn expansions(model: &Model, text: &str) -> Result<Vec<String>, Error> {
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        if model.members.get(name).is_none_or(|member| member.refers.is_none()) {
+            let references = model.members.iter().filter(|(_, member)| member.refers.is_some());
+            return Err(invalid("expand", format!("{:?} is not a reference", shorten(name)), "references")
+                .supported(references.map(|(name, _)| name.clone())));
+        }
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
 /// A parameter that stands twice is two wishes: neither is taken for the other.
 fn repeated(pairs: &[(String, String)]) -> Result<(), Error> {
     let mut seen = std::collections::HashSet::new();
@@ -254,6 +285,12 @@ fn repeated(pairs: &[(String, String)]) -> Result<(), Error> {
         Some((name, _)) => Err(invalid(name, "it stands there twice".into(), "each parameter once")),
         None => Ok(()),
     }
+}
+
+fn unknown_parameter(name: &str, known: &[&str]) -> Error {
+    Error::new(Kind::UnknownParameter, format!("There is no query parameter {:?} here.", shorten(name)))
+        .violation(Violation::parameter(shorten(name), "it is not known"))
+        .supported(known.iter().copied())
 }
 
 fn invalid(parameter: &str, detail: String, expected: &str) -> Error {

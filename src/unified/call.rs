@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::catalog::{Provider, Resource};
+use crate::catalog::{ObjectType, Provider, Resource};
 use crate::connections::Connection;
+use crate::error::Error;
 use crate::model::{Operation, Query, Warning};
 use crate::telemetry::Timings;
 
@@ -17,32 +18,80 @@ pub struct Call {
     pub connection: Arc<Connection>,
     pub provider: Arc<Provider>,
     pub resource: Arc<Resource>,
+    /// The type of custom object, where the resource stands for all of them.
+    pub object: Option<Object>,
     pub operation: Operation,
     pub id: Option<String>,
-    /// Lists: everything. Single operations: `fields` and `include_raw`.
+    /// Upserts: the field whose value tells the record.
+    pub by: Option<String>,
+    /// Associations: the other side.
+    pub other: Option<Other>,
+    /// Lists: everything. Single operations: `fields`, `expand` and `include_raw`.
     pub query: Query,
     /// Where a list goes on.
     pub from: Option<Continuation>,
     /// The record of a write.
     pub body: Option<Map<String, Value>>,
+    /// The operations of a batch.
+    pub items: Vec<Item>,
     /// `Prefer: return=minimal`: a write is not read back.
     pub minimal: bool,
     pub deadline: Instant,
     pub timings: Arc<Timings>,
+    /// What was said before the operation itself began.
+    pub warnings: Vec<Warning>,
+}
+
+/// A type of custom object: by name, until the account has told what it is.
+#[derive(Debug, Clone)]
+pub enum Object {
+    Named(String),
+    Known(Arc<ObjectType>),
+}
+
+/// The other side of an association.
+#[derive(Debug, Clone)]
+pub struct Other {
+    pub resource: String,
+    /// The record to associate; none on lists.
+    pub id: Option<String>,
+    /// What to call the association, in the vendor's words.
+    pub labels: Vec<String>,
+}
+
+/// One operation of a batch.
+#[derive(Debug, Clone)]
+pub struct Item {
+    pub operation: Operation,
+    pub id: Option<String>,
+    pub by: Option<String>,
+    pub body: Option<Map<String, Value>>,
 }
 
 #[derive(Debug)]
 pub enum Reply {
-    List { records: Vec<Value>, next: Option<Continuation>, warnings: Vec<Warning> },
-    Record { record: Value, created: bool, warnings: Vec<Warning> },
+    List {
+        records: Vec<Value>,
+        next: Option<Continuation>,
+        warnings: Vec<Warning>,
+    },
+    Record {
+        record: Value,
+        created: bool,
+        warnings: Vec<Warning>,
+    },
     Deleted,
+    /// In the order of the items.
+    Batch {
+        results: Vec<Result<Reply, Error>>,
+    },
 }
 
 impl Reply {
     pub fn warnings(&self) -> &[Warning] {
         match self {
             Reply::List { warnings, .. } | Reply::Record { warnings, .. } => warnings,
-            Reply::Deleted => &[],
+            Reply::Deleted | Reply::Batch { .. } => &[],
         }
     }
 }
@@ -75,8 +124,51 @@ pub enum Position {
 }
 
 impl Call {
+    pub fn new(
+        connection: Arc<Connection>,
+        provider: Arc<Provider>,
+        resource: Arc<Resource>,
+        operation: Operation,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            connection,
+            provider,
+            resource,
+            object: None,
+            operation,
+            id: None,
+            by: None,
+            other: None,
+            query: Query::default(),
+            from: None,
+            body: None,
+            items: Vec::new(),
+            minimal: false,
+            deadline,
+            timings: Arc::default(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Another operation on the same resource in the course of this one: it shares deadline and timings.
+    pub fn part(&self, operation: Operation) -> Self {
+        let Call { connection, provider, resource, object, minimal, deadline, timings, .. } = self.clone();
+        Self { object, minimal, timings, ..Self::new(connection, provider, resource, operation, deadline) }
+    }
+
+    /// The same on another resource of the provider.
+    pub fn part_on(&self, resource: Arc<Resource>, operation: Operation) -> Self {
+        Self { resource, object: None, ..self.part(operation) }
+    }
+
     /// The names that templates and expressions see besides the call itself.
     pub fn settings(&self) -> Value {
         Value::Object(self.connection.settings.clone())
+    }
+
+    /// Whether it meets an expression that may run until its limit: then it keeps off the request threads.
+    pub fn is_unbounded(&self) -> bool {
+        self.provider.unbounded || self.resource.is_unbounded_for(self.operation, &self.query, self.body.as_ref())
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog::{FilterRule, Resource};
 use crate::error::{Error, Kind, Violation};
 use crate::mapping::Path;
-use crate::model::{Filter, FilterOp};
+use crate::model::{Filter, FilterOp, parse_filter_value};
 
 /// One comparison of a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,7 +91,7 @@ pub fn encode(resource: &Resource, filters: &[Filter]) -> Result<Encoded, Error>
     Ok(Encoded { conditions, by_name, nothing })
 }
 
-fn encode_value(rule: &FilterRule, filter: &Filter) -> Result<Value, Error> {
+pub fn encode_value(rule: &FilterRule, filter: &Filter) -> Result<Value, Error> {
     if filter.op == FilterOp::Exists {
         return Ok(filter.value.clone());
     }
@@ -109,6 +109,15 @@ fn encode_one(rule: &FilterRule, filter: &Filter, value: &Value) -> Result<Value
         return Ok(value.clone());
     }
     let parameter = format!("filter[{}][{}]", filter.field, filter.op.as_str());
+    // Of a custom field only the account knows the type, so its value is still the text that came.
+    let parsed = match value.as_str().filter(|_| filter.field.starts_with("custom_fields.")) {
+        Some(text) => parse_filter_value(&rule.kind, text).map_err(|expected| {
+            Error::new(Kind::InvalidRequest, "A filter value cannot be used.")
+                .violation(Violation::parameter(&parameter, "it is not valid here").expected(expected))
+        })?,
+        None => value.clone(),
+    };
+    let value = &parsed;
     let refused = |detail: String| {
         Error::new(Kind::InvalidRequest, "A filter value cannot be used.")
             .violation(Violation::parameter(&parameter, detail))

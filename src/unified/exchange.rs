@@ -73,6 +73,33 @@ pub fn render(
     vars: &Vars,
     default_body: Option<Value>,
 ) -> Result<Rendered, Error> {
+    let rendered = render_any(call, shape, scope, vars, default_body)?;
+    if is_too_long(call, &rendered.path_and_query) {
+        return Err(Error::new(
+            Kind::InvalidRequest,
+            format!(
+                "The request to {} would have a URL of {} characters, which is more than it takes ({}): ask for fewer fields or filter values.",
+                call.provider.title,
+                rendered.path_and_query.len(),
+                call.provider.max_url
+            ),
+        ));
+    }
+    Ok(rendered)
+}
+
+pub fn is_too_long(call: &Call, path_and_query: &str) -> bool {
+    path_and_query.len() > call.provider.max_url
+}
+
+/// The same, however long the URL is.
+pub fn render_any(
+    call: &Call,
+    shape: &RequestShape,
+    scope: &Value,
+    vars: &Vars,
+    default_body: Option<Value>,
+) -> Result<Rendered, Error> {
     let started = Clock::now();
     let missing = |name: String| {
         Error::new(Kind::MappingFailed, format!("{}: the URL needs `{name}`, which has no value.", call.resource.name))
@@ -86,17 +113,6 @@ pub fn render(
             url.push_str(&utf8_percent_encode(&text, COMPONENT).to_string());
             separator = '&';
         }
-    }
-    if url.len() > call.provider.max_url {
-        return Err(Error::new(
-            Kind::InvalidRequest,
-            format!(
-                "The request to {} would have a URL of {} characters, which is more than it takes ({}): ask for fewer fields or filter values.",
-                call.provider.title,
-                url.len(),
-                call.provider.max_url
-            ),
-        ));
     }
     let body = match &shape.body {
         Some(leaf) => leaf.evaluate(scope, vars)?,
@@ -221,7 +237,7 @@ pub enum Meaning {
 
 /// Success, or the problem that the answer is.
 pub fn judge(call: &Call, answer: &Answer, answered: &Answered, vars: &Vars) -> Result<Meaning, Error> {
-    let list = call.operation == crate::model::Operation::List;
+    let list = !call.operation.is_write() && call.operation != crate::model::Operation::Get;
     if list && answer.empty.contains(&answered.status) {
         return Ok(Meaning::Empty);
     }
@@ -251,7 +267,7 @@ pub fn judge(call: &Call, answer: &Answer, answered: &Answered, vars: &Vars) -> 
 }
 
 /// A vendor's error answer as a problem, of the kind that is known already or that the provider's table says.
-fn problem(call: &Call, status: u16, headers: &Value, body: &Value, known: Option<Kind>) -> Error {
+pub fn problem(call: &Call, status: u16, headers: &Value, body: &Value, known: Option<Kind>) -> Error {
     let write = call.operation.is_write();
     let classified = call.provider.errors.classify(status, headers, body, write, Timestamp::now());
     let message = classified.message.map(|message| clean(&message, 1_000));

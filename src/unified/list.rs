@@ -3,22 +3,23 @@
 use serde_json::Value;
 
 use super::conditions::{Conditions, after, encode};
-use super::exchange::{Meaning, Rendered, call_vars, judge, render, send};
+use super::exchange::call_vars;
+use super::page::{Page, fetch};
+use super::paging::Paging;
 use super::plan::choose_list;
 use super::read::{Wanted, columns};
 use super::recheck::passes;
 use super::records::read_all;
 use super::scope::{Scope, SortColumn};
-use super::steps::prepare;
 use super::{Call, Continuation, Position, Reply};
-use crate::catalog::{Count, Field, Leaf, Resource, Variant};
+use crate::catalog::{Resource, Variant};
 use crate::error::{Error, Kind};
-use crate::mapping::{Path, Vars};
+use crate::mapping::Vars;
 use crate::model::{FieldSet, Filter, Warning};
 use crate::upstream;
 
 pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Error> {
-    let mut warnings = Vec::new();
+    let mut warnings = call.warnings.clone();
     let resource = &call.resource;
     let encoded = encode(resource, &call.query.filters)?;
     let mut scope = Scope::of(&call);
@@ -47,25 +48,12 @@ pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Err
     extra.extend(checked.iter().filter_map(|name| resource.field(name)).flat_map(|field| field.columns.clone()));
     scope.set_filters(&encoded, &conditions);
     scope.set_sort(&sort);
-    scope.set("limit", limit);
-    scope.set_columns(columns(resource, &call.query.fields, &extra));
-    scope.set_some("cursor", start(variant, position));
-    if !prepare(&call, upstream, variant, &mut scope).await? {
-        return Ok(Reply::List { records: Vec::new(), next: None, warnings });
-    }
-    let input = scope.to_value();
-    let mut rendered = render(&call, &variant.request, &input, &call_vars(&call), None)?;
-    if let Some(Position::Link(link)) = position {
-        rendered = Rendered { path_and_query: link.clone(), root: true, body: None, ..rendered };
-    }
-    let answered = send(&call, upstream, &variant.request, rendered).await?;
-    let vars = answered.vars(&call, &input);
-    let rows = match judge(&call, &variant.answer, &answered, &vars)? {
-        Meaning::Success => rows(variant.answer.records.as_ref(), &answered.body, &vars)?,
-        Meaning::Empty => Vec::new(),
-    };
+    let columns = columns(resource, &call.query.fields, &extra);
     let paging = Paging { call: &call, variant, sort: &sort, limit, position };
-    let next = paging.next(&rows, &answered.body, &vars, &mut warnings)?;
+    let Some(page) = fetch(&paging, upstream, scope, columns, &mut warnings).await? else {
+        return Ok(Reply::List { records: Vec::new(), next: None, warnings });
+    };
+    let Page { rows, next, vars } = page;
     let next = next.map(|position| Continuation { variant: index, position });
     for name in variant.lacks.iter().filter(|name| call.query.fields.wants(name)) {
         let detail = format!("{} does not give `{name}` on a list like this one", call.provider.title);
@@ -158,143 +146,4 @@ fn seek(
         }
         _ => None,
     }
-}
-
-/// What the variant's request sees as `cursor`.
-fn start(variant: &Variant, position: Option<&Position>) -> Option<Value> {
-    match (position, variant.next.count) {
-        (Some(Position::Cursor(cursor) | Position::Window { cursor: Some(cursor), .. }), _) => Some(cursor.clone()),
-        (Some(Position::Offset(rows)), _) => Some(Value::from(*rows)),
-        (Some(Position::Page(page)), _) => Some(Value::from(*page)),
-        (None, Some(Count::Rows(start) | Count::Pages(start))) => Some(Value::from(start)),
-        _ => None,
-    }
-}
-
-fn rows(records: Option<&Leaf>, body: &Value, vars: &Vars) -> Result<Vec<Value>, Error> {
-    let found = match records {
-        Some(leaf) => leaf.evaluate(body, vars)?,
-        None => None,
-    };
-    match found {
-        // A path that leads nowhere in an answer that has content: it is not the answer that the mapping describes.
-        None if !body.is_null()
-            && (matches!(records, Some(Leaf::Path(_))) || !body.is_object() && !body.is_array()) =>
-        {
-            Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer holds no list of records."))
-        }
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(rows)) => Ok(rows),
-        Some(row @ Value::Object(_)) => Ok(vec![row]),
-        Some(_) => Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer holds no list of records.")),
-    }
-}
-
-/// Where a list goes on, from what came back.
-struct Paging<'a> {
-    call: &'a Call,
-    variant: &'a Variant,
-    sort: &'a [SortColumn],
-    limit: u32,
-    position: Option<&'a Position>,
-}
-
-impl Paging<'_> {
-    fn next(
-        &self,
-        rows: &[Value],
-        body: &Value,
-        vars: &Vars,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<Option<Position>, Error> {
-        let next = &self.variant.next;
-        let full = rows.len() as u64 >= u64::from(self.limit);
-        if let Some(link) = &next.link
-            && let Some(link) = link.text(body, vars)?
-        {
-            return self.link(&link).map(Some);
-        }
-        if self.variant.keyset.is_some() {
-            let more = match &next.more {
-                Some(more) => more.holds(body, vars)?,
-                None => full,
-            };
-            let keys = more.then(|| self.keys(rows)).flatten();
-            if more && keys.is_none() {
-                let detail = "the list goes on, but its last record has no value in a field it is sorted by";
-                warnings.push(Warning::new("list-truncated", detail));
-            }
-            return Ok(keys.map(Position::Keys));
-        }
-        if let Some(cursor) = &next.cursor {
-            let cursor = cursor.evaluate(body, vars)?.filter(|cursor| !is_end(cursor));
-            return Ok(cursor.and_then(|cursor| self.within_window(cursor, rows, warnings)));
-        }
-        let Some(count) = next.count else { return Ok(None) };
-        let more = match (&next.more, next.until_empty) {
-            (Some(more), _) => more.holds(body, vars)?,
-            (None, true) => !rows.is_empty(),
-            (None, false) => full,
-        };
-        Ok(more.then(|| match (count, self.position) {
-            (Count::Rows(_), Some(Position::Offset(before))) => Position::Offset(before + rows.len() as u64),
-            (Count::Rows(start), _) => Position::Offset(start + rows.len() as u64),
-            (Count::Pages(_), Some(Position::Page(page))) => Position::Page(page + 1),
-            (Count::Pages(start), _) => Position::Page(start + 1),
-        }))
-    }
-
-    /// A vendor's link is followed only on the connection's own origin.
-    fn link(&self, link: &str) -> Result<Position, Error> {
-        let origin = self.call.provider.origin(&self.call.connection.settings)?;
-        origin.local_path(link).map(Position::Link).ok_or_else(|| {
-            Error::new(Kind::InvalidProviderResponse, "The provider's link to the next page leads to another host.")
-        })
-    }
-
-    fn keys(&self, rows: &[Value]) -> Option<Vec<Value>> {
-        let last = rows.last()?;
-        self.sort.iter().map(|column| self.value(last, column)).collect()
-    }
-
-    /// A sort column's value in a row: where the unified field reads it, else under the column's own name.
-    fn value(&self, row: &Value, column: &SortColumn) -> Option<Value> {
-        let field = self.call.resource.field(&column.field);
-        let own = field.and_then(Field::path).and_then(|path| path.get(row));
-        let under = self.call.resource.select.as_ref().and_then(|select| select.under.as_ref());
-        let path = Path::of(column.on.split('.'));
-        let by_name = || path.get(under.map_or(Some(row), |under| under.get(row))?);
-        own.or_else(by_name).filter(|value| !value.is_null()).cloned()
-    }
-
-    /// Short of the row where the vendor stops, its own cursor; there, the key of the last row.
-    fn within_window(&self, cursor: Value, rows: &[Value], warnings: &mut Vec<Warning>) -> Option<Position> {
-        let Some((at, key)) = &self.variant.window else { return Some(Position::Cursor(cursor)) };
-        let offset = cursor.as_str().map_or_else(|| cursor.as_u64(), |text| text.parse().ok());
-        if offset.is_none_or(|offset| offset + u64::from(self.limit) <= *at) {
-            return Some(match self.position {
-                Some(Position::Window { after, .. }) => Position::Window { after: after.clone(), cursor: Some(cursor) },
-                _ => Position::Cursor(cursor),
-            });
-        }
-        match self.sort {
-            [column] if column.field == *key && !column.descending => {
-                let after = rows.last().and_then(|row| self.value(row, column))?;
-                Some(Position::Window { after, cursor: None })
-            }
-            _ => {
-                let detail = format!(
-                    "the list goes on, but {} stops at row {at} in this order: narrow the filter or sort by {key}",
-                    self.call.provider.title
-                );
-                warnings.push(Warning::new("list-truncated", detail));
-                None
-            }
-        }
-    }
-}
-
-/// What vendors say instead of leaving the cursor out.
-fn is_end(cursor: &Value) -> bool {
-    matches!(cursor, Value::Null | Value::Bool(false)) || cursor == ""
 }

@@ -1,12 +1,21 @@
 //! The second stage: one operation on one resource, translated to a vendor's requests and back. Records, not HTTP.
 
+mod account;
 mod aside;
 mod ask;
+mod associations;
+mod batch;
+mod bulk;
 mod call;
 mod conditions;
 mod cursor;
 mod exchange;
+mod expand;
+mod fields;
 mod list;
+mod page;
+mod paging;
+mod pieces;
 mod plan;
 mod read;
 mod recheck;
@@ -16,15 +25,21 @@ mod scope;
 mod single;
 mod steps;
 mod translate;
+mod turns;
+mod upsert;
 mod write;
 
 pub use ask::Asked;
-pub use call::{Call, Continuation, Position, Reply};
+pub use call::{Call, Continuation, Item, Object, Other, Position, Reply};
 pub use cursor::Cursor;
 pub use plan::supported_filters;
 pub use record_call::RecordCallLayer;
 pub use translate::Translate;
 pub use write::writable;
+
+use account::Accounts;
+use translate::Shared;
+use turns::Turns;
 
 use crate::error::Error;
 

@@ -91,7 +91,7 @@ fn holds(variant: &Variant, scope: &Value, vars: &Vars) -> Result<bool, Error> {
 }
 
 fn covers(accepts: &Accepts, query: &Query, conditions: usize) -> bool {
-    query.filters.iter().all(|filter| accepts.filters.get(&filter.field).is_some_and(|ops| ops.contains(&filter.op)))
+    query.filters.iter().all(|filter| accepts.ops(&filter.field).contains(&filter.op))
         && query.sort.iter().all(|sort| accepts.sort.contains(&sort.field))
         && (query.q.is_none() || accepts.q)
         && accepts.conditions.is_none_or(|most| conditions <= most)

@@ -260,7 +260,16 @@ fn convert(field: &Field, mut value: Value) -> Result<Value, String> {
         }
     }
     if let Some(values) = &field.values {
-        return values.read(&value).ok_or_else(|| format!("the vendor's value {} has no unified name", short(&value)));
+        let named = |value: &Value| {
+            values.read(value).ok_or_else(|| format!("the vendor's value {} has no unified name", short(value)))
+        };
+        return match &value {
+            Value::Array(items) if field.member.list => {
+                items.iter().map(named).collect::<Result<_, _>>().map(Value::Array)
+            }
+            one if field.member.list => named(one).map(|one| Value::Array(vec![one])),
+            one => named(one),
+        };
     }
     if field.member.list {
         let items = match value {

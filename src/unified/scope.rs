@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Call;
 use super::conditions::{Conditions, Encoded};
+use super::{Call, Object};
 
 /// The call as an object. Parts that are not there have no member, so that `$exists` and paths agree.
+#[derive(Clone)]
 pub struct Scope {
     names: Map<String, Value>,
 }
@@ -14,10 +15,18 @@ impl Scope {
     pub fn of(call: &Call) -> Self {
         let mut names = call.resource.params.clone();
         names.extend(call.connection.settings.clone());
+        if let Some(Object::Known(object)) = &call.object {
+            names.extend(object.kept.clone());
+            names.insert("type".into(), object.name.as_str().into());
+        }
         names.insert("operation".into(), call.operation.as_str().into());
         let mut scope = Self { names };
         scope.set_some("id", call.id.clone().map(Value::String));
         scope.set_some("input", call.body.clone().map(Value::Object));
+        if let Some(other) = &call.other {
+            scope.set_some("other_id", other.id.clone().map(Value::String));
+            scope.set_some("labels", (!other.labels.is_empty()).then(|| other.labels.clone()));
+        }
         scope.set_some("q", call.query.q.clone().map(Value::String));
         scope
     }

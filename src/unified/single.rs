@@ -3,28 +3,42 @@
 use serde_json::{Map, Value, json};
 
 use super::exchange::{Answered, call_vars, judge, render, send};
+use super::pieces::Pieces;
 use super::plan::choose;
 use super::read::{Wanted, columns};
 use super::records::read_all;
 use super::scope::Scope;
 use super::steps::prepare;
-use super::write::write_record;
+use super::write::Write;
 use super::{Call, Reply};
 use crate::catalog::Variant;
 use crate::catalog::spec::ThenSpec;
 use crate::error::{Error, Kind, Outcome};
+use crate::mapping::{Vars, merge};
 use crate::model::{Operation, Warning};
 use crate::upstream;
 
 pub async fn get(call: Call, upstream: &upstream::Service) -> Result<Reply, Error> {
-    let mut warnings = Vec::new();
+    let mut warnings = call.warnings.clone();
     let record = fetch(&call, upstream, &mut warnings).await?;
     Ok(Reply::Record { record, created: false, warnings })
 }
 
 pub async fn delete(call: Call, upstream: &upstream::Service) -> Result<Reply, Error> {
-    check_id(&call)?;
-    execute(&call, upstream, None).await?;
+    check_id(&call).map_err(not_executed)?;
+    let scope = Scope::of(&call);
+    let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(&call)).map_err(not_executed)?;
+    delete_by(&call, upstream, variant, scope).await
+}
+
+/// A write that is answered by nothing.
+pub async fn delete_by(
+    call: &Call,
+    upstream: &upstream::Service,
+    variant: &Variant,
+    scope: Scope,
+) -> Result<Reply, Error> {
+    execute(call, upstream, variant, scope, None).await?;
     Ok(Reply::Deleted)
 }
 
@@ -32,25 +46,64 @@ pub async fn delete(call: Call, upstream: &upstream::Service) -> Result<Reply, E
 pub async fn write(call: Call, upstream: &upstream::Service) -> Result<Reply, Error> {
     check_id(&call).map_err(not_executed)?;
     super::plan::variants(&call.resource, call.operation).map_err(not_executed)?;
-    let mut warnings = Vec::new();
+    let mut warnings = call.warnings.clone();
+    let (variant, record) = ready(&call, &mut warnings).map_err(not_executed)?;
+    finish(&call, upstream, variant, Scope::of(&call), record, warnings).await
+}
+
+/// The variant that does a create or an update, and the vendor's record for it. Nothing is sent.
+pub fn ready<'c>(call: &'c Call, warnings: &mut Vec<Warning>) -> Result<(&'c Variant, Value), Error> {
+    // `when` sees the record, and which fields the record may leave to the request depends on the variant.
+    let uses: Vec<String> =
+        call.resource.variants(call.operation).iter().flat_map(|variant| variant.uses.clone()).collect();
+    let record = translate(call, &uses, warnings)?;
+    let mut scope = Scope::of(call);
+    scope.set("record", record.clone());
+    let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(call))?;
+    let record = if variant.uses == uses { record } else { translate(call, &variant.uses, &mut Vec::new())? };
+    Ok((variant, record))
+}
+
+/// The vendor's record of the caller's, without the fields that the request takes from it itself.
+pub fn translate(call: &Call, uses: &[String], warnings: &mut Vec<Warning>) -> Result<Value, Error> {
     let no_body = Map::new();
-    let body = call.body.as_ref().unwrap_or(&no_body);
-    let settings = call.settings();
-    let record = write_record(&call.resource, call.operation, call.id.as_deref(), body, &settings, &mut warnings)
-        .map_err(not_executed)?;
-    let done = execute(&call, upstream, Some(record)).await?;
+    let write = Write {
+        resource: &call.resource,
+        operation: call.operation,
+        id: call.id.as_deref(),
+        uses,
+        settings: call.settings(),
+    };
+    write.record(call.body.as_ref().unwrap_or(&no_body), warnings)
+}
+
+/// Sends a translated record and answers with the record as the vendor now has it.
+pub async fn finish(
+    call: &Call,
+    upstream: &upstream::Service,
+    variant: &Variant,
+    scope: Scope,
+    record: Value,
+    mut warnings: Vec<Warning>,
+) -> Result<Reply, Error> {
+    let done = execute(call, upstream, variant, scope, Some(record)).await?;
     // From here the write has happened: whatever fails now is a warning, never an error.
-    let created = call.operation == Operation::Create;
-    if created && unconfirmed(&call, &done)? {
+    let vars = done.answered.vars(call, &done.input);
+    let created = match (&done.variant.answer.created, call.operation) {
+        (Some(created), _) => created.holds(&done.answered.body, &vars).unwrap_or_default(),
+        (None, Operation::Upsert) => done.answered.status == 201,
+        (None, operation) => operation == Operation::Create,
+    };
+    if created && unconfirmed(call, &done)? {
         return Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer names no id for the new record.")
             .outcome(Outcome::Unknown));
     }
-    let record = match after(&call, upstream, &done, &mut warnings).await {
+    let record = match after(call, upstream, &done, &mut warnings).await {
         Ok(record) => record,
         Err((id, error)) => {
             let detail = format!("the write was executed, but the record could not be read back: {}", error.detail());
             warnings.push(Warning::new("read-back-failed", detail));
-            as_sent(&call, id)
+            as_sent(call, id)
         }
     };
     Ok(Reply::Record { record, created, warnings })
@@ -98,12 +151,12 @@ async fn after(
     let Some(id) = id else {
         return Err((None, Error::new(Kind::InvalidProviderResponse, "The answer names no id.")));
     };
-    let read = Call { operation: Operation::Get, id: Some(id.clone()), body: None, ..call.clone() };
+    let read = Call { id: Some(id.clone()), query: call.query.clone(), ..call.part(Operation::Get) };
     Box::pin(fetch(&read, upstream, warnings)).await.map_err(|error| (Some(id), error))
 }
 
 /// Whether a vendor's answer holds every column that reading the wanted fields needs.
-fn holds_all(call: &Call, row: &Value) -> bool {
+pub fn holds_all(call: &Call, row: &Value) -> bool {
     let Some(select) = &call.resource.select else { return false };
     let under = select.under.as_ref().map_or(Some(row), |under| under.get(row));
     let (Some(under), Some(columns)) = (under, columns(&call.resource, &call.query.fields, &[])) else { return false };
@@ -111,7 +164,7 @@ fn holds_all(call: &Call, row: &Value) -> bool {
 }
 
 /// What is known without asking: the members sent, and the id.
-fn as_sent(call: &Call, id: Option<String>) -> Value {
+pub fn as_sent(call: &Call, id: Option<String>) -> Value {
     let mut record = Map::new();
     record.insert("id".into(), id.map_or(Value::Null, Value::String));
     record.insert("created_at".into(), Value::Null);
@@ -122,14 +175,11 @@ fn as_sent(call: &Call, id: Option<String>) -> Value {
     Value::Object(record)
 }
 
-async fn fetch(call: &Call, upstream: &upstream::Service, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
+pub async fn fetch(call: &Call, upstream: &upstream::Service, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
     check_id(call)?;
-    let done = execute(call, upstream, None).await?;
-    let vars = done.answered.vars(call, &done.input);
-    let row = match &done.variant.answer.record {
-        Some(leaf) => leaf.evaluate(&done.answered.body, &vars)?,
-        None => Some(done.answered.body.clone()),
-    };
+    let scope = Scope::of(call);
+    let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(call))?;
+    let (row, vars) = vendor_row(call, upstream, variant, scope).await?;
     let row = match row {
         Some(row @ Value::Object(_)) => row,
         None | Some(Value::Null) => return Err(not_found(call)),
@@ -142,9 +192,40 @@ async fn fetch(call: &Call, upstream: &upstream::Service, warnings: &mut Vec<War
             return Err(not_found(call));
         }
     }
-    let wanted = Wanted { fields: &call.query.fields, raw: call.query.include_raw, lacks: &done.variant.lacks };
+    let wanted = Wanted { fields: &call.query.fields, raw: call.query.include_raw, lacks: &variant.lacks };
     let mut records = read_all(call, vec![row], &wanted, &vars, warnings).await?;
     records.pop().ok_or_else(|| not_found(call))
+}
+
+/// The vendor's record, of as many requests as its columns take.
+async fn vendor_row(
+    call: &Call,
+    upstream: &upstream::Service,
+    variant: &Variant,
+    mut scope: Scope,
+) -> Result<(Option<Value>, Vars), Error> {
+    let only: Vec<String> = call.resource.only.keys().cloned().collect();
+    let columns = columns(&call.resource, &call.query.fields, &only);
+    scope.set_columns(columns.clone());
+    if !prepare(call, upstream, variant, &mut scope).await? {
+        return Err(not_found(call));
+    }
+    let mut found: Option<(Option<Value>, Vars)> = None;
+    for (input, rendered) in Pieces::cut(call, variant, &mut scope, columns, &only)? {
+        let answered = send(call, upstream, &variant.request, rendered).await?;
+        let vars = answered.vars(call, &input);
+        judge(call, &variant.answer, &answered, &vars)?;
+        let row = match &variant.answer.record {
+            Some(leaf) => leaf.evaluate(&answered.body, &vars)?,
+            None => Some(answered.body),
+        };
+        match (&mut found, row) {
+            (Some((Some(first), _)), Some(more)) => merge(first, more),
+            (None, row) => found = Some((row, vars)),
+            _ => {}
+        }
+    }
+    found.ok_or_else(|| not_found(call))
 }
 
 /// A request that was sent and answered without an error.
@@ -154,15 +235,23 @@ struct Done<'c> {
     answered: Answered,
 }
 
-async fn execute<'c>(call: &'c Call, upstream: &upstream::Service, record: Option<Value>) -> Result<Done<'c>, Error> {
-    let mut scope = Scope::of(call);
+async fn execute<'c>(
+    call: &Call,
+    upstream: &upstream::Service,
+    variant: &'c Variant,
+    mut scope: Scope,
+    record: Option<Value>,
+) -> Result<Done<'c>, Error> {
+    let early = |error: Error| error.outcome(Outcome::NotExecuted);
+    let record = match record {
+        Some(record) if variant.whole => Some(Box::pin(laid_over(call, upstream, record)).await.map_err(early)?),
+        record => record,
+    };
     scope.set_some("record", record.clone());
-    if call.operation != Operation::Delete {
+    if matches!(call.operation, Operation::Create | Operation::Update | Operation::Upsert) {
         let only: Vec<String> = call.resource.only.keys().cloned().collect();
         scope.set_columns(columns(&call.resource, &call.query.fields, &only));
     }
-    let early = |error: Error| if call.operation.is_write() { not_executed(error) } else { error };
-    let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(call)).map_err(early)?;
     if !prepare(call, upstream, variant, &mut scope).await.map_err(early)? {
         return Err(early(not_found(call)));
     }
@@ -179,8 +268,19 @@ async fn execute<'c>(call: &'c Call, upstream: &upstream::Service, record: Optio
     Ok(Done { variant, input, answered })
 }
 
+/// The record as the vendor has it, with what is written laid over it: for vendors that replace it as a whole.
+async fn laid_over(call: &Call, upstream: &upstream::Service, record: Value) -> Result<Value, Error> {
+    let read = Call { id: call.id.clone(), ..call.part(Operation::Get) };
+    let scope = Scope::of(&read);
+    let variant = choose(&read.resource, read.operation, &scope.to_value(), &call_vars(&read))?;
+    let (row, _) = vendor_row(&read, upstream, variant, scope).await?;
+    let mut whole = row.filter(Value::is_object).ok_or_else(|| not_found(call))?;
+    merge(&mut whole, record);
+    Ok(whole)
+}
+
 /// An id that cannot be one of the vendor's never reaches a URL.
-fn check_id(call: &Call) -> Result<(), Error> {
+pub fn check_id(call: &Call) -> Result<(), Error> {
     let Some(id) = &call.id else { return Ok(()) };
     let fits = match &call.resource.id_pattern {
         Some(pattern) => pattern.is_match(id),
@@ -198,11 +298,11 @@ fn check_id(call: &Call) -> Result<(), Error> {
 /// No vendor has longer ids. Bytes.
 const MAX_ID: usize = 512;
 
-fn not_executed(error: Error) -> Error {
+pub fn not_executed(error: Error) -> Error {
     error.outcome(Outcome::NotExecuted)
 }
 
-fn not_found(call: &Call) -> Error {
+pub fn not_found(call: &Call) -> Error {
     let id: String = call.id.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(80).collect();
     Error::new(Kind::NotFound, format!("There is no {} with the id {}.", call.resource.model.name, json!(id)))
 }

@@ -7,19 +7,27 @@ use tokio::runtime::Handle;
 use tower::Service;
 
 use super::aside::aside;
-use super::{Call, Reply, list, single};
-use crate::error::{Error, Kind};
+use super::{Accounts, Call, Reply, Turns, associations, batch, expand, fields, list, single, upsert};
+use crate::error::Error;
 use crate::model::Operation;
 use crate::upstream;
 
 #[derive(Clone)]
 pub struct Translate {
-    upstream: upstream::Service,
+    shared: Shared,
+}
+
+/// What all calls share.
+#[derive(Clone)]
+pub struct Shared {
+    pub upstream: upstream::Service,
+    pub accounts: Accounts,
+    pub turns: Turns,
 }
 
 impl Translate {
     pub fn new(upstream: upstream::Service) -> Self {
-        Self { upstream }
+        Self { shared: Shared { upstream, accounts: Accounts::default(), turns: Turns::default() } }
     }
 }
 
@@ -33,29 +41,45 @@ impl Service<Call> for Translate {
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let upstream = self.upstream.clone();
-        let unbounded =
-            call.provider.unbounded || call.resource.is_unbounded_for(call.operation, &call.query, call.body.as_ref());
-        if !unbounded {
-            return Box::pin(translate(call, upstream));
+        let shared = self.shared.clone();
+        if !call.is_unbounded() {
+            return translate(call, shared);
         }
         // Expressions that may run until their time limit do so on threads of their own; the requests they make go out
         // from the threads that all others go out from, which must own the connections.
-        let upstream = upstream::Service::new(OnRuntime { inner: upstream, runtime: Handle::current() });
-        Box::pin(async move { aside(translate(call, upstream)).await? })
+        let runtime = Handle::current();
+        let upstream = upstream::Service::new(OnRuntime { inner: shared.upstream.clone(), runtime });
+        let shared = Shared { upstream, ..shared };
+        Box::pin(async move { aside(translate(call, shared)).await? })
     }
 }
 
-async fn translate(call: Call, upstream: upstream::Service) -> Result<Reply, Error> {
-    match call.operation {
-        Operation::List => list::list(call, &upstream).await,
-        Operation::Get => single::get(call, &upstream).await,
-        Operation::Create | Operation::Update => single::write(call, &upstream).await,
-        Operation::Delete => single::delete(call, &upstream).await,
-        Operation::Upsert => Err(Error::new(
-            Kind::UnsupportedOperation,
-            format!("{} cannot be written by a natural key.", call.resource.name),
-        )),
+/// Boxed, because a batch translates its operations by the same way.
+pub fn translate(call: Call, shared: Shared) -> BoxFuture<'static, Result<Reply, Error>> {
+    Box::pin(async move { operate(call, &shared).await })
+}
+
+async fn operate(call: Call, shared: &Shared) -> Result<Reply, Error> {
+    let upstream = &shared.upstream;
+    let call = shared.accounts.identify(call, upstream).await?;
+    let call = shared.accounts.acquaint(call, upstream).await?;
+    expand::check(&call)?;
+    let expanding = (!call.query.expand.is_empty()).then(|| call.clone());
+    let reply = match call.operation {
+        Operation::List => list::list(call, upstream).await,
+        Operation::Get => single::get(call, upstream).await,
+        Operation::Create | Operation::Update => single::write(call, upstream).await,
+        Operation::Delete => single::delete(call, upstream).await,
+        Operation::Upsert => upsert::upsert(call, shared).await,
+        Operation::Batch => batch::batch(call, shared).await,
+        Operation::Fields => fields::fields(call, shared).await,
+        Operation::Associations => associations::associations(call, shared).await,
+        Operation::Associate | Operation::Dissociate => associations::change(call, shared).await,
+        Operation::Types => fields::types(call, shared).await,
+    }?;
+    match expanding {
+        Some(call) => expand::expand(&call, reply, shared).await,
+        None => Ok(reply),
     }
 }
 

@@ -5,52 +5,61 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::catalog::{Field, Place, Resource, Shape, Table, Target};
+use crate::catalog::{Field, Place, Resource, Shape, Table, Target, Values};
 use crate::error::{Error, Kind, Violation};
 use crate::mapping::{Path, Vars, merge};
-use crate::model::{Operation, Type, Warning, escape, validate};
+use crate::model::{Operation, Type, Warning, escape, validate, validate_member};
 
-/// The vendor's record for a create or an update.
-pub fn write_record(
-    resource: &Resource,
-    operation: Operation,
-    id: Option<&str>,
-    body: &Map<String, Value>,
-    settings: &Value,
-    warnings: &mut Vec<Warning>,
-) -> Result<Value, Error> {
-    let body = &without_own_id(id, body, warnings);
-    let verdict = validate(&resource.model, body);
-    if !verdict.is_good() {
-        return Err(refusal(verdict.invalid, verdict.unknown));
-    }
-    if body.is_empty() {
-        return Err(Error::new(Kind::ValidationFailed, "The record is empty: there is nothing to write.")
-            .violation(Violation::at("", "no member was sent").expected("at least one member")));
-    }
-    let mut writer = Writer {
-        resource,
-        operation,
-        input: Value::Object(body.clone()),
-        settings,
-        record: Value::Object(Map::new()),
-        written: HashMap::new(),
-        invalid: Vec::new(),
-        unknown: Vec::new(),
-        warnings,
-    };
-    writer.members(body);
-    if operation == Operation::Create {
-        writer.required(body);
-        for (column, value) in &resource.only {
-            Path::of([column.as_str()]).set(&mut writer.record, value.clone());
+/// A write that has not been sent.
+pub struct Write<'a> {
+    pub resource: &'a Resource,
+    pub operation: Operation,
+    pub id: Option<&'a str>,
+    /// Fields that the request takes from the caller's record itself.
+    pub uses: &'a [String],
+    pub settings: Value,
+}
+
+impl Write<'_> {
+    /// The vendor's record, or everything that is wrong with the caller's.
+    pub fn record(&self, body: &Map<String, Value>, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
+        let resource = self.resource;
+        let body = &without_own_id(self.id, body, warnings);
+        let verdict = validate(&resource.model, body);
+        if !verdict.is_good() {
+            return Err(refusal(verdict.invalid, verdict.unknown));
         }
+        if body.is_empty() {
+            return Err(Error::new(Kind::ValidationFailed, "The record is empty: there is nothing to write.")
+                .violation(Violation::at("", "no member was sent").expected("at least one member")));
+        }
+        let mut writer = Writer {
+            resource,
+            operation: self.operation,
+            uses: self.uses,
+            input: Value::Object(body.clone()),
+            settings: &self.settings,
+            record: Value::Object(Map::new()),
+            written: HashMap::new(),
+            invalid: Vec::new(),
+            unknown: Vec::new(),
+            warnings,
+        };
+        writer.members(body);
+        if self.operation == Operation::Create {
+            writer.required(body);
+        }
+        if self.operation != Operation::Update {
+            for (column, value) in &resource.only {
+                Path::of([column.as_str()]).set(&mut writer.record, value.clone());
+            }
+        }
+        let Writer { record, invalid, unknown, .. } = writer;
+        if !invalid.is_empty() || !unknown.is_empty() {
+            return Err(refusal(invalid, unknown).supported(writable(resource)));
+        }
+        Ok(record)
     }
-    let Writer { record, invalid, unknown, .. } = writer;
-    if !invalid.is_empty() || !unknown.is_empty() {
-        return Err(refusal(invalid, unknown).supported(writable(resource)));
-    }
-    Ok(record)
 }
 
 /// People send back what they got: the record's own id says nothing new.
@@ -77,7 +86,7 @@ pub fn writable(resource: &Resource) -> Vec<String> {
     resource.table.iter().filter(|(_, field)| is_writable(field)).map(|(name, _)| name.clone()).collect()
 }
 
-fn is_writable(field: &Field) -> bool {
+pub fn is_writable(field: &Field) -> bool {
     match &field.shape {
         Shape::Value { write, .. } => !matches!(write, Target::ReadOnly),
         Shape::Const(_) => true,
@@ -90,6 +99,7 @@ fn is_writable(field: &Field) -> bool {
 struct Writer<'a> {
     resource: &'a Resource,
     operation: Operation,
+    uses: &'a [String],
     /// The caller's record, which `write` expressions see.
     input: Value,
     settings: &'a Value,
@@ -106,6 +116,10 @@ impl Writer<'_> {
         for (name, value) in body {
             if name == "custom_fields" {
                 self.custom_fields(value);
+                continue;
+            }
+            let line = self.resource.table.get(name);
+            if self.uses.contains(name) && !line.is_some_and(is_writable) {
                 continue;
             }
             let at = format!("/{}", escape(name));
@@ -125,7 +139,16 @@ impl Writer<'_> {
         for (name, value) in fields {
             let at = format!("/custom_fields/{}", escape(name));
             match self.resource.table.get(&format!("custom_fields.{name}")) {
-                Some(field) => self.field(field, value, &at, None),
+                Some(field) => {
+                    let wrong = validate_member(&field.member, value, &at);
+                    match wrong.is_good() {
+                        true => self.field(field, value, &at, None),
+                        false => self.invalid.extend(wrong.invalid),
+                    }
+                }
+                None if self.resource.knows_account => {
+                    self.unknown.push(Violation::at(&at, format!("the account has no custom field `{name}`")));
+                }
                 None => self.unclaimed(name, value, &at),
             }
         }
@@ -203,17 +226,10 @@ impl Writer<'_> {
             let clear = field.clear.as_ref().unwrap_or(&self.resource.clear);
             return (self.operation != Operation::Create).then(|| clear.clone());
         }
-        if let Some(values) = &field.values {
-            let vendor = values.write(value).cloned();
-            if vendor.is_none() {
-                self.invalid.push(
-                    Violation::at(at, format!("{value} cannot be stored by this provider"))
-                        .expected(format!("one of {}", values.names().join(", "))),
-                );
-            }
-            return vendor;
-        }
-        let mut vendor = value.clone();
+        let mut vendor = match &field.values {
+            Some(values) => self.named(values, value, at)?,
+            None => value.clone(),
+        };
         for codec in field.codecs.iter().rev() {
             match codec.write(&vendor) {
                 Ok(value) => vendor = value,
@@ -225,12 +241,30 @@ impl Writer<'_> {
         }
         // An amount without a conversion is a number to the vendor, with the digits that the caller wrote.
         if field.codecs.is_empty()
+            && field.values.is_none()
             && field.member.kind == Type::Decimal
             && let Some(number) = vendor.as_str().and_then(|text| text.parse().ok())
         {
             vendor = Value::Number(number);
         }
         Some(vendor)
+    }
+
+    /// The vendor's values of the unified names; of a list for each item.
+    fn named(&mut self, values: &Values, value: &Value, at: &str) -> Option<Value> {
+        if let Value::Array(items) = value {
+            let items = items.iter().enumerate();
+            let named: Vec<Option<Value>> =
+                items.map(|(index, item)| self.named(values, item, &format!("{at}/{index}"))).collect();
+            return named.into_iter().collect::<Option<Vec<_>>>().map(Value::Array);
+        }
+        let vendor = values.write(value).cloned();
+        if vendor.is_none() {
+            let names = values.names().join(", ");
+            let detail = format!("{value} cannot be stored by this provider");
+            self.invalid.push(Violation::at(at, detail).expected(format!("one of {names}")));
+        }
+        vendor
     }
 
     fn put(&mut self, field: &Field, write: &Target, vendor: Value, value: &Value, at: &str, base: Option<&Path>) {
@@ -304,7 +338,7 @@ impl Writer<'_> {
             let at = format!("{at}/{}", escape(name));
             match table.get(name) {
                 Some(field) if is_writable(field) => self.field(field, value, &at, base),
-                _ if by_id && name == "name" => {
+                _ if by_id && (name == "name" || name == "record") => {
                     self.warnings.push(Warning::at("ignored-member", at, format!("`{name}` follows from the rest")));
                 }
                 Some(_) => self.invalid.push(Violation::at(at, "it is read-only here")),

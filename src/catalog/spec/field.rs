@@ -69,6 +69,9 @@ pub struct FieldFull {
     /// The columns an expression needs, instead of those found in it.
     #[serde(default)]
     pub needs: Option<Vec<String>>,
+    /// Asked for only where the account has the column, as its metadata says.
+    #[serde(default)]
+    pub optional: bool,
     /// On create only; afterwards it is an association with this resource.
     #[serde(default)]
     pub link: Option<String>,

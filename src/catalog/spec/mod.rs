@@ -1,12 +1,22 @@
 //! The grammar of mapping files as types. The editors' JSON Schemas are generated from them, and the doc comments
 //! are what an author reads while writing. What each word does is told in `mappings/README.md`.
 
+mod association;
+mod batch;
 mod field;
+mod grant;
+mod limits;
+mod metadata;
 mod provider;
 mod resource;
 mod variant;
 
+pub use association::*;
+pub use batch::*;
 pub use field::*;
+pub use grant::*;
+pub use limits::*;
+pub use metadata::*;
 pub use provider::*;
 pub use resource::*;
 pub use variant::*;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{LeafSpec, OneOrMany};
+use super::{GrantSpec, LeafSpec, OneOrMany, QuotaSpec, SignalSpec};
 
 /// `provider.yaml`: the HTTP facts of one CRM.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -40,6 +40,15 @@ pub struct ProviderSpec {
     pub styles: IndexMap<String, Value>,
     /// How each kind of credential is sent: `oauth2`, `token`, `basic`, `headers`.
     pub auth: IndexMap<String, AuthSpec>,
+    /// What the vendor allows in a time.
+    #[serde(default)]
+    pub limits: Vec<QuotaSpec>,
+    /// How its answers tell what is left of that.
+    #[serde(default)]
+    pub limit_signals: Vec<SignalSpec>,
+    /// A cheap request that tells whether a credential works: `METHOD /path`.
+    #[serde(default)]
+    pub verify: Option<String>,
     /// How the vendor says what went wrong.
     #[serde(default)]
     pub errors: ErrorsSpec,
@@ -57,6 +66,9 @@ pub struct HostsSpec {
     /// `https://api.example.com`, or `https://*.example.com` for any name below it, or `{setting}` where the customer
     /// runs the server.
     pub api: Vec<String>,
+    /// Where its authorization server is: the only places that client secrets and refresh tokens are sent to.
+    #[serde(default)]
+    pub auth: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -98,6 +110,9 @@ pub struct AuthSpec {
     /// Query parameters made of them, for vendors that want the credential in the URL.
     #[serde(default)]
     pub query: IndexMap<String, LeafSpec>,
+    /// For `oauth2`: how the tokens are got.
+    #[serde(default)]
+    pub grant: Option<GrantSpec>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

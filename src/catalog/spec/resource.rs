@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{FieldSpec, OneOrMany, OperationsSpec};
+use super::{AssociationSpec, FieldSpec, MetadataSpec, OneOrMany, OperationsSpec, TypesSpec};
 use crate::model::FilterOp;
 
 /// `<resource>.yaml`: the shape of one resource and the requests of its operations.
@@ -44,6 +44,15 @@ pub struct ResourceSpec {
     #[serde(default)]
     pub limit: LimitSpec,
     pub operations: OperationsSpec,
+    /// Other resource to how its records hang together with these; `*` for those under `others`.
+    #[serde(default)]
+    pub associations: IndexMap<String, AssociationSpec>,
+    /// Which fields the account has: custom fields become lines of the fields table.
+    #[serde(default)]
+    pub metadata: Option<MetadataSpec>,
+    /// For `objects.yaml`: which custom object types the account has.
+    #[serde(default)]
+    pub types: Option<TypesSpec>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -73,6 +82,9 @@ pub struct SelectFull {
     /// `first` names a column by the first segment of its path, `full` by the whole path.
     #[serde(default)]
     pub depth: SelectDepth,
+    /// The most columns in one request: more are asked for in several, whose rows are put together by id.
+    #[serde(default)]
+    pub max: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{LeafSpec, LimitSpec, OneOrMany};
+use super::{BatchesSpec, LeafSpec, LimitSpec, OneOrMany};
 use crate::model::FilterOp;
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -21,6 +21,12 @@ pub struct OperationsSpec {
     pub update: Option<OneOrMany<VariantSpec>>,
     #[serde(default)]
     pub delete: Option<OneOrMany<VariantSpec>>,
+    /// Writing by a natural key: the record that has it is updated, else one is created.
+    #[serde(default)]
+    pub upsert: Option<OneOrMany<VariantSpec>>,
+    /// The vendor's own requests for many records at once. Without a line, records go one by one, a few at a time.
+    #[serde(default)]
+    pub batch: BatchesSpec,
 }
 
 /// One way to do an operation. The first that covers the call is taken.
@@ -39,7 +45,20 @@ pub struct VariantSpec {
     /// Requests before the main one, in order. Their answers are `steps.<name>`.
     #[serde(default)]
     pub steps: IndexMap<String, StepSpec>,
+    /// For upserts: the fields that can be matched by.
+    #[serde(default)]
+    pub r#match: Vec<String>,
+    /// For upserts where the vendor has none: `find` lists by the key, then creates or updates.
+    #[serde(default)]
+    pub via: Option<Via>,
+    /// Fields without a column of their own that this variant takes from `input`.
+    #[serde(default)]
+    pub uses: Vec<String>,
+    /// The vendor replaces the whole record: it is read first, and what is written is laid over it.
+    #[serde(default)]
+    pub whole: bool,
     /// `METHOD /path`, relative to `base_url`. `{name}` is percent-encoded.
+    #[serde(default)]
     pub request: String,
     #[serde(default)]
     pub query: IndexMap<String, LeafSpec>,
@@ -75,6 +94,9 @@ pub struct VariantSpec {
     /// The new record's id in the answer of a create.
     #[serde(default)]
     pub id: Option<LeafSpec>,
+    /// For upserts: whether the answer says that the record is new; 201 without it.
+    #[serde(default)]
+    pub created: Option<String>,
     /// How the list goes on: a leaf that gives the vendor's cursor, `{offset: 0}`, `{page: 1}` or `{link: leaf}`.
     #[serde(default)]
     pub next: Option<Value>,
@@ -93,6 +115,12 @@ pub struct VariantSpec {
     /// After a write: `get` reads the record back, `none` takes the answer for it.
     #[serde(default)]
     pub then: Option<ThenSpec>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    Find,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

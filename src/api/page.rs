@@ -1,0 +1,55 @@
+//! A page of a list: cursors in, cursors out.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::answer::warn;
+use super::place::Place;
+use super::problem::Refusal;
+use super::target::{run, unexpected};
+use crate::app::App;
+use crate::error::{Error, Kind};
+use crate::unified::{Asked, Call, Cursor, Reply};
+
+/// Runs the list and answers with its page and the cursor of the next.
+pub async fn page(app: &App, call: Call, place: &Place, asked: Asked) -> Result<Response, Refusal> {
+    let (vault, now, list) = (&app.vault, Timestamp::now(), place.list());
+    let connection = call.connection.clone();
+    let (query, from) = match &asked.cursor {
+        Some(text) => {
+            let cursor = Cursor::open(text, vault, &connection, &list, now)?;
+            // A cursor brings its query along; one that is given beside it has to be the same.
+            if asked.given && asked.query != cursor.query {
+                let detail = "The cursor belongs to a list with other parameters: send it alone or with the same ones.";
+                return Err(Error::new(Kind::InvalidCursor, detail).into());
+            }
+            (cursor.query, Some(cursor.from))
+        }
+        None => (asked.query, None),
+    };
+    let call = Call { query: query.clone(), from, ..call };
+    let (records, next, warnings) = match run(app, call).await? {
+        Reply::List { records, next, warnings } => (records, next, warnings),
+        other => return Err(unexpected(&other)),
+    };
+    let next = match next {
+        Some(next) => Some(Cursor::new(next, query, now).seal(vault, &connection, &list)?),
+        None => None,
+    };
+    let mut answer = Map::new();
+    answer.insert("data".into(), Value::Array(records));
+    answer.insert("next_cursor".into(), json!(next));
+    if !warnings.is_empty() {
+        answer.insert("warnings".into(), json!(warnings));
+    }
+    let mut response = Json(Value::Object(answer)).into_response();
+    warn(response.headers_mut(), &warnings);
+    if let Some(next) = next {
+        let link = format!("<{list}?cursor={next}>; rel=\"next\"");
+        response.headers_mut().extend(HeaderValue::from_str(&link).ok().map(|link| (header::LINK, link)));
+    }
+    Ok(response)
+}

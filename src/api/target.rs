@@ -1,0 +1,133 @@
+//! What every unified route needs before it can say what is wanted: who calls, through which connection, for which
+//! resource.
+
+use std::sync::Arc;
+
+use http::header;
+use http::request::Parts;
+use tower::ServiceExt;
+
+use super::place::Place;
+use super::prefer::{Prefer, selector};
+use super::problem::Refusal;
+use super::record::Facts;
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::catalog::{Catalog, Provider, Resource};
+use crate::connections::Connection;
+use crate::error::{Error, Kind, Outcome};
+use crate::model::Operation;
+use crate::telemetry::Timings;
+use crate::unified::{Call, Object, Reply};
+
+pub struct Target {
+    pub connection: Arc<Connection>,
+    pub provider: Arc<Provider>,
+    pub resource: Arc<Resource>,
+    object: Option<Object>,
+    prefer: Prefer,
+    timings: Arc<Timings>,
+}
+
+impl Target {
+    pub async fn find(app: &App, parts: &Parts, place: &Place, scope: Scope) -> Result<Self, Error> {
+        let caller = caller(parts)?;
+        caller.require(scope)?;
+        let catalog = app.catalog();
+        if catalog.model(&place.resource).is_none() {
+            let detail = format!("There is no resource {:?}.", place.resource.chars().take(80).collect::<String>());
+            return Err(Error::new(Kind::NotFound, detail).supported(catalog.models.keys().cloned()));
+        }
+        let connection = app.connections.resolve(&caller, &selector(&parts.headers)?).await?;
+        connection.check_usable()?;
+        if let Some(facts) = parts.extensions.get::<Facts>() {
+            facts.connection(&connection.id.0, &connection.provider);
+        }
+        let provider = provider(&catalog, &connection)?;
+        let Some(resource) = provider.resource(&place.resource).cloned() else {
+            let detail = format!("{} has no {}.", provider.title, place.resource);
+            return Err(Error::new(Kind::UnsupportedOperation, detail).supported(provider.resources.keys().cloned()));
+        };
+        let prefer = Prefer::of(&parts.headers)?;
+        if parts.headers.keys().any(|name| name == header::IF_MATCH || name == header::IF_UNMODIFIED_SINCE) {
+            let detail =
+                format!("{} has no versions of {} to hold a precondition against.", provider.title, resource.name);
+            return Err(Error::new(Kind::UnsupportedPrecondition, detail));
+        }
+        let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
+        let object = place.object.clone().map(Object::Named);
+        Ok(Self { connection, provider, resource, object, prefer, timings })
+    }
+
+    /// A call that only has to be told what it is about.
+    pub fn call(self, operation: Operation) -> Call {
+        Call {
+            object: self.object,
+            minimal: self.prefer.minimal,
+            timings: self.timings,
+            ..Call::new(self.connection, self.provider, self.resource, operation, self.prefer.deadline)
+        }
+    }
+
+    /// Refuses before the body is read what the mapping cannot do.
+    pub fn supports(&self, operation: Operation) -> Result<(), Refusal> {
+        if self.resource.supports(operation) {
+            return Ok(());
+        }
+        let error = Error::new(
+            Kind::UnsupportedOperation,
+            format!("{} cannot {} {}.", self.provider.title, operation.as_str(), self.resource.name),
+        );
+        let known = Operation::ALL.into_iter().filter(|operation| self.resource.supports(*operation));
+        let error = error.supported(known.map(Operation::as_str));
+        let error = if operation.is_write() { error.outcome(Outcome::NotExecuted) } else { error };
+        Err(Refusal::from(error).allow(&allow(&self.resource)))
+    }
+}
+
+/// The methods behind a resource's operations.
+fn allow(resource: &Resource) -> String {
+    let methods = [
+        (Operation::List, "GET"),
+        (Operation::Get, "GET"),
+        (Operation::Create, "POST"),
+        (Operation::Upsert, "PUT"),
+        (Operation::Update, "PATCH"),
+        (Operation::Delete, "DELETE"),
+    ];
+    let mut allowed: Vec<&str> = Vec::new();
+    for (operation, method) in methods {
+        if resource.supports(operation) && !allowed.contains(&method) {
+            allowed.push(method);
+        }
+    }
+    allowed.join(", ")
+}
+
+pub fn caller(parts: &Parts) -> Result<Arc<Caller>, Error> {
+    let caller = parts.extensions.get::<Arc<Caller>>().cloned();
+    caller.ok_or_else(|| Error::internal("a route without authentication"))
+}
+
+pub fn provider(catalog: &Catalog, connection: &Connection) -> Result<Arc<Provider>, Error> {
+    catalog.provider(&connection.provider).cloned().ok_or_else(|| {
+        Error::new(Kind::ProviderNotFound, "The connection's provider is not among the mappings any more.")
+    })
+}
+
+pub async fn run(app: &App, call: Call) -> Result<Reply, Refusal> {
+    let resource = call.resource.clone();
+    app.unified.clone().oneshot(call).await.map_err(|error| {
+        let unsupported = error.kind() == Kind::UnsupportedOperation;
+        let refusal = Refusal::from(error);
+        if unsupported { refusal.allow(&allow(&resource)) } else { refusal }
+    })
+}
+
+pub fn not_executed(error: Error) -> Error {
+    error.outcome(Outcome::NotExecuted)
+}
+
+pub fn unexpected(reply: &Reply) -> Refusal {
+    Error::internal(format!("a reply of another kind: {reply:?}")).into()
+}

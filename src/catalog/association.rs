@@ -1,0 +1,143 @@
+//! How records of two resources hang together, compiled.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::build::{Build, Scope, hint};
+use super::field::{Shape, Table};
+use super::leaf::Leaf;
+use super::spec::{AssociationSpec, VariantSpec};
+use super::variant::{Variant, VariantContext, answer_scope, compile_variant};
+use crate::model::Operation;
+
+/// The way to the records of one other resource.
+#[derive(Debug)]
+pub enum Association {
+    /// A reference of this record, or a list of them.
+    Field { field: String },
+    /// A reference of the other record, which its lists can be filtered by.
+    Other { resource: String, by: String },
+    /// Requests of their own.
+    Requests(Box<Requests>),
+}
+
+#[derive(Debug)]
+pub struct Requests {
+    /// What requests see as `other`.
+    pub other: Value,
+    pub list: Option<Variant>,
+    pub add: Option<Variant>,
+    pub remove: Option<Variant>,
+    /// Over a row of the list.
+    pub id: Leaf,
+    pub labels: Option<Leaf>,
+}
+
+impl Association {
+    /// Whether it can be done: a reference is read and written like any other.
+    pub fn supports(&self, operation: Operation) -> bool {
+        match self {
+            Association::Field { .. } | Association::Other { .. } => true,
+            Association::Requests(requests) => match operation {
+                Operation::Associations => requests.list.is_some(),
+                Operation::Associate => requests.add.is_some(),
+                Operation::Dissociate => requests.remove.is_some(),
+                _ => false,
+            },
+        }
+    }
+}
+
+/// By the other resource. A name of its own goes before `*`.
+pub fn compile_associations(
+    build: &mut Build<'_>,
+    specs: &IndexMap<String, AssociationSpec>,
+    table: &Table,
+    context: &VariantContext<'_>,
+) -> IndexMap<String, Association> {
+    let mut associations = IndexMap::new();
+    for (other, spec) in specs {
+        let at = format!("/associations/{}", crate::model::escape(other));
+        if (other == "*") == spec.others.is_empty() {
+            build.problem(&at, "`*` says under `others` what it stands for, and only `*` does: {companies: companies}");
+            continue;
+        }
+        if other == "*" {
+            for (other, word) in spec.others.iter().filter(|(other, _)| !specs.contains_key(*other)) {
+                let compiled = compile_association(build, &at, spec, word, table, context);
+                associations.extend(compiled.map(|compiled| (other.clone(), compiled)));
+            }
+        } else {
+            let word = Value::String(other.clone());
+            let compiled = compile_association(build, &at, spec, &word, table, context);
+            associations.extend(compiled.map(|compiled| (other.clone(), compiled)));
+        }
+    }
+    associations
+}
+
+fn compile_association(
+    build: &mut Build<'_>,
+    at: &str,
+    spec: &AssociationSpec,
+    other: &Value,
+    table: &Table,
+    context: &VariantContext<'_>,
+) -> Option<Association> {
+    let requests = spec.list.is_some() || spec.add.is_some() || spec.remove.is_some();
+    match (&spec.field, &spec.resource, requests) {
+        (Some(field), None, false) => {
+            if !table.get(field).is_some_and(|line| is_reference(&line.shape)) {
+                let hint = hint(field, table.keys().map(String::as_str));
+                build.problem(&format!("{at}/field"), format!("`{field}` is not a reference of this record{hint}"));
+                return None;
+            }
+            Some(Association::Field { field: field.clone() })
+        }
+        (None, Some(resource), false) => match &spec.by {
+            Some(by) => Some(Association::Other { resource: resource.clone(), by: by.clone() }),
+            None => {
+                build.problem(at, "the other record's reference is named by `by`, for example `by: company`");
+                None
+            }
+        },
+        (None, None, true) => {
+            let row = Scope { title: "the row", ..answer_scope() };
+            let mut variant = |word: &str, operation: Operation, spec: &Option<VariantSpec>| match spec {
+                Some(spec) => {
+                    let context = context.of(operation);
+                    compile_variant(build, &format!("{at}/{word}"), spec, &context).map(Some)
+                }
+                None => Some(None),
+            };
+            let list = variant("list", Operation::Associations, &spec.list)?;
+            let add = variant("add", Operation::Associate, &spec.add)?;
+            let remove = variant("remove", Operation::Dissociate, &spec.remove)?;
+            let id = match &spec.item.id {
+                Some(id) => Leaf::compile(build, &format!("{at}/item/id"), id, &row)?,
+                None => Leaf::compile(build, at, &Value::String("id".into()), &row)?,
+            };
+            let labels = match &spec.item.labels {
+                Some(labels) => Some(Leaf::compile(build, &format!("{at}/item/labels"), labels, &row)?),
+                None => None,
+            };
+            Some(Association::Requests(Box::new(Requests { other: other.clone(), list, add, remove, id, labels })))
+        }
+        _ => {
+            build.problem(
+                at,
+                "an association is one of `field`, `resource` with `by`, or the requests list, add, remove",
+            );
+            None
+        }
+    }
+}
+
+/// An object or a list of objects with an `id`.
+fn is_reference(shape: &Shape) -> bool {
+    match shape {
+        Shape::Object { table, .. } | Shape::Each { table, .. } => table.contains_key("id"),
+        Shape::Places(places) => places.iter().all(|place| place.table.contains_key("id")),
+        _ => false,
+    }
+}
