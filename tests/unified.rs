@@ -545,7 +545,10 @@ async fn providers_tell_what_they_can() {
         assert_eq!(detail["name"], provider);
         let contacts = &detail["resources"]["contacts"];
         let operations: Vec<&String> = contacts["operations"].as_object().expect("an object").keys().collect();
-        assert_eq!(operations, ["list", "get", "create", "update", "delete"]);
+        assert!(
+            operations.starts_with(&["list", "get", "create", "update", "delete"].map(str::to_owned).each_ref()),
+            "{operations:?}"
+        );
         check_matrix(&server, provider, contacts).await;
     }
 }

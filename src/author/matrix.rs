@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::catalog::{Catalog, Coverage, ResourceCoverage};
+use crate::catalog::{Catalog, Coverage, OperationCoverage, ResourceCoverage};
 
 /// What the table stands between in a Markdown file.
 const BEGIN: &str = "<!-- coverage: begin -->";
@@ -27,22 +27,25 @@ pub fn matrix(catalog: &Catalog) -> String {
         }
     }
     table.push_str(
-        "\n\nL list, G get, C create, U update, D delete, P upsert (put), B batch; the number is how many fields the list can be filtered by.\n",
+        "\n\nL list, G get, C create, U update, D delete, P upsert (put), B many records in one request, A associations, T types of\ncustom objects; the number is how many fields the list can be filtered by.\n",
     );
     table
 }
 
 fn cell(resource: &ResourceCoverage) -> String {
-    let letters: String = resource.operations.keys().filter_map(|operation| letter(operation)).collect();
+    let letters: String = resource.operations.iter().filter_map(|(name, operation)| letter(name, operation)).collect();
     match resource.filters.len() {
         0 => letters,
         filters => format!("{letters} {filters}"),
     }
 }
 
-fn letter(operation: &str) -> Option<char> {
-    match operation {
+fn letter(name: &str, operation: &OperationCoverage) -> Option<char> {
+    match name {
         "upsert" => Some('P'),
+        // Batches that go one by one are no feat of the provider, and fields are told everywhere.
+        "batch" if operation.at_once.is_empty() => None,
+        "fields" | "associate" | "dissociate" => None,
         other => other.chars().next().map(|first| first.to_ascii_uppercase()),
     }
 }

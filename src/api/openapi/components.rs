@@ -12,7 +12,8 @@ pub struct Components(Map<String, Value>);
 impl Components {
     /// `provider` is one that examples may name.
     pub fn of(served: &[Served<'_>], provider: Option<&str>) -> Self {
-        let mut all_schemas: Map<String, Value> = served.iter().flat_map(schemas::of_model).collect();
+        let mut all_schemas: Map<String, Value> =
+            served.iter().flat_map(|one| schemas::of_model(one, served)).collect();
         all_schemas.extend(fixed_schemas());
         let named = |(name, value): (String, Value)| (name, json!({ "value": value }));
         let api = examples::api(provider).into_iter().map(|(name, value)| (name.to_owned(), value));

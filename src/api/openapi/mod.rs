@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog::{Catalog, Coverage};
 
 use components::Components;
-pub use routes::{Made, ROUTES, Route};
+pub use routes::{Made, Route, routes};
 pub use serve::{Rendered, get};
 use served::Served;
 
@@ -43,7 +43,7 @@ pub fn document_of(catalog: &Catalog, wanted: impl Fn(&Route) -> bool) -> Value 
     let coverage: Vec<Coverage> = catalog.providers.values().map(|provider| Coverage::of(provider)).collect();
     let served = Served::all(catalog, &coverage);
     let mut paths = Map::new();
-    for route in ROUTES.iter().filter(|route| wanted(route)) {
+    for route in routes().into_iter().filter(|route| wanted(route)) {
         for (path, method, operation) in route.operations(&served) {
             let item = paths.entry(path).or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(item) = item {

@@ -5,8 +5,7 @@ use serde_json::{Map, Value, json};
 use super::problems::Family;
 
 /// Groups of operations besides those of the resources.
-pub const TAGS: [(&str, &str); 6] = [
-    ("Custom objects", "Kinds of records that a customer's account has of its own."),
+pub const TAGS: [(&str, &str); 5] = [
     ("Passthrough", "The provider's own API, with the customer's credential: nothing is translated."),
     ("Connections", "Customers' accounts, by which requests reach their CRMs."),
     ("Mapping", "A tenant's and a connection's own lines over the shipped mappings."),
@@ -68,6 +67,12 @@ impl Operation {
     /// A JSON body of a schema among the components, with an example there.
     pub fn body(mut self, schema: &str, example: &str) -> Self {
         self.body = Some(json!({"required": true, "content": {"application/json": media(schema, example)}}));
+        self
+    }
+
+    /// The same, which may be left out.
+    pub fn optional_body(mut self, schema: &str, example: &str) -> Self {
+        self.body = Some(json!({"required": false, "content": {"application/json": media(schema, example)}}));
         self
     }
 
@@ -159,7 +164,7 @@ fn in_path(path: &str) -> impl Iterator<Item = Value> {
             "path" => "Path of the provider's own API, with its slashes; an empty one is the root of its host.",
             "other" => "The resource on the other side.",
             "other_id" => "The id of the record on the other side.",
-            "type" => "The name of the kind of records, as the list of custom objects has it.",
+            "type" => "The name of the type, as the list of types has it.",
             _ => "A part of the path.",
         };
         json!({"name": name, "in": "path", "required": true, "description": about, "schema": {"type": "string"}})

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::operation::reference;
-use super::routes::EXPAND;
 use super::served::{Served, listed};
 use crate::catalog::FilterCoverage;
 use crate::model::{FilterOp, Members};
@@ -94,26 +93,24 @@ pub fn record(served: &Served<'_>) -> Vec<Value> {
         }),
         reference("parameters", "Include"),
     ];
-    if EXPAND {
-        let names: Vec<&str> = references(&served.model.schema);
-        if !names.is_empty() {
-            parameters.push(json!({
-                "name": "expand",
-                "in": "query",
-                "description": "References that hold the whole record they lead to.",
-                "style": "form",
-                "explode": false,
-                "schema": {"type": "array", "items": {"type": "string", "enum": names}},
-            }));
-        }
+    let references = expandable(served);
+    if !references.is_empty() {
+        parameters.push(json!({
+            "name": "expand",
+            "in": "query",
+            "description": "References that hold, as `record`, the whole record they lead to. Which of them can be expanded differs from provider to provider.",
+            "style": "form",
+            "explode": false,
+            "schema": {"type": "array", "items": {"type": "string", "enum": references}},
+        }));
     }
     parameters
 }
 
 /// Members that lead to records of another resource.
-fn references(schema: &Value) -> Vec<&str> {
-    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    properties.filter(|(_, property)| property.get("x-refers").is_some()).map(|(name, _)| name.as_str()).collect()
+pub fn expandable<'a>(served: &Served<'a>) -> Vec<&'a str> {
+    let references = served.model.members.iter().filter(|(_, member)| member.refers.is_some());
+    references.map(|(name, _)| name.as_str()).collect()
 }
 
 /// The name of a member, as `fields` takes it.

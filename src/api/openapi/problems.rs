@@ -49,6 +49,11 @@ pub const UPDATE: Family =
     Family { name: "Update", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, WRITING, STORING, PRESENT, VERSIONED] };
 pub const DELETE: Family =
     Family { name: "Delete", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, WRITING, PRESENT, VERSIONED] };
+pub const BATCH: Family =
+    Family { name: "Batch", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, &[Kind::ValidationFailed]] };
+pub const ACCOUNT: Family = Family { name: "Account", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, PRESENT] };
+pub const ASSOCIATIONS: Family =
+    Family { name: "Associations", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, PRESENT, &[Kind::InvalidCursor]] };
 pub const RAW: Family = Family {
     name: "Passthrough",
     kinds: &[&[Kind::InvalidRequest, Kind::Internal, Kind::OutcomeUnknown, Kind::PayloadTooLarge], KEYED, CONNECTED],
@@ -72,13 +77,16 @@ pub const NEW_KEY: Family =
 pub const KEY: Family = Family { name: "Key", kinds: &[EVERY, KEYED, &[Kind::NotFound]] };
 pub const OPEN: Family = Family { name: "Open", kinds: &[EVERY] };
 
-const ALL: [&Family; 17] = [
+const ALL: [&Family; 20] = [
     &LIST,
     &SEARCH,
     &GET,
     &CREATE,
     &UPDATE,
     &DELETE,
+    &BATCH,
+    &ACCOUNT,
+    &ASSOCIATIONS,
     &RAW,
     &LOOK,
     &PROVIDER,

@@ -1,5 +1,7 @@
 //! The operations on records: what every resource can have.
 
+use serde_json::json;
+
 use super::operation::Operation as Described;
 use super::served::{Served, listed};
 use super::{parameters, problems};
@@ -18,7 +20,7 @@ fn able(served: &Served<'_>, operation: Operation, id: String, summary: String) 
 }
 
 pub fn list(served: &Served<'_>) -> Option<Described> {
-    let summary = format!("List {}", served.words());
+    let summary = format!("List {}", served.words);
     let described = able(served, Operation::List, format!("list{}", served.many), summary)?;
     Some(
         described
@@ -31,7 +33,7 @@ pub fn list(served: &Served<'_>) -> Option<Described> {
 }
 
 pub fn search(served: &Served<'_>) -> Option<Described> {
-    let summary = format!("List {}, asked for in JSON", served.words());
+    let summary = format!("List {}, asked for in JSON", served.words);
     let described = able(served, Operation::List, format!("search{}", served.many), summary)?;
     let body = format!("{}Search", served.one);
     Some(
@@ -45,7 +47,7 @@ pub fn search(served: &Served<'_>) -> Option<Described> {
 }
 
 pub fn get(served: &Served<'_>) -> Option<Described> {
-    let summary = format!("Get one of the {}", served.words());
+    let summary = format!("Get {}", served.a);
     let described = able(served, Operation::Get, format!("get{}", served.one), summary)?;
     Some(
         described
@@ -57,7 +59,7 @@ pub fn get(served: &Served<'_>) -> Option<Described> {
 }
 
 pub fn create(served: &Served<'_>) -> Option<Described> {
-    let summary = format!("Create one of the {}", served.words());
+    let summary = format!("Create {}", served.a);
     let described = able(served, Operation::Create, format!("create{}", served.one), summary)?;
     Some(
         described
@@ -71,7 +73,7 @@ pub fn create(served: &Served<'_>) -> Option<Described> {
 }
 
 pub fn update(served: &Served<'_>) -> Option<Described> {
-    let summary = format!("Update one of the {}", served.words());
+    let summary = format!("Update {}", served.a);
     let described = able(served, Operation::Update, format!("update{}", served.one), summary)?;
     Some(
         described
@@ -85,24 +87,28 @@ pub fn update(served: &Served<'_>) -> Option<Described> {
 }
 
 pub fn delete(served: &Served<'_>) -> Option<Described> {
-    let summary = format!("Delete one of the {}", served.words());
+    let summary = format!("Delete {}", served.a);
     let described = able(served, Operation::Delete, format!("delete{}", served.one), summary)?;
     Some(described.parameters(parameters::connected()).done("It is gone.").problems(&problems::DELETE))
 }
 
 pub fn upsert(served: &Served<'_>) -> Option<Described> {
-    let summary = format!("Create or update one of the {}", served.words());
+    let summary = format!("Create or update {}", served.a);
     let described = able(served, Operation::Upsert, format!("upsert{}", served.one), summary)?;
-    let found = serde_json::json!({
+    let matches = served.matches();
+    let (custom, names): (Vec<&str>, Vec<&str>) = matches.into_iter().partition(|name| name.ends_with(".*"));
+    let mut forms = vec![json!({"type": "string", "enum": names})];
+    forms.extend(custom.iter().map(|_| json!({"type": "string", "pattern": "^custom_fields\\..+"})));
+    let found = json!({
         "name": "match",
         "in": "query",
         "required": true,
-        "description": "The field by whose value, in the body, the record is found. Several that match are a conflict.",
-        "schema": {"type": "string"},
-        "example": "email",
+        "description": "The field by whose value, in the body, the record is found. Several records that have it are a conflict.",
+        "schema": if forms.len() == 1 { forms.swap_remove(0) } else { json!({"anyOf": forms}) },
     });
     Some(
         described
+            .about("Where the provider has no such operation, the record is looked for first: the warning `upsert-not-atomic` says so.")
             .parameter(found)
             .parameters(parameters::record(served))
             .parameters(parameters::connected())
@@ -115,26 +121,30 @@ pub fn upsert(served: &Served<'_>) -> Option<Described> {
 
 pub fn batch(served: &Served<'_>) -> Option<Described> {
     let (asked, results) = (format!("{}Batch", served.one), format!("{}BatchResults", served.one));
+    if served.able(Operation::Batch).is_empty() {
+        return None;
+    }
     Some(
-        Described::new(format!("batch{}", served.many), served.tag(), format!("Many operations on {}", served.words()))
-            .about("Needs the scope `write`, unless all operations are `get`.")
-            .about("At most 100 operations, answered in order; each succeeds or fails by itself.")
+        Described::new(format!("batch{}", served.many), served.tag(), format!("Many operations on {}", served.words))
+            .about("Needs the scope `read`, and `write` for anything but `get`.")
+            .about("At most 100 operations. Each has its own result and succeeds or fails by itself; the results come in the order of the operations. Where the provider has requests for many records, they are used.")
+            .parameters(parameters::record(served))
             .parameters(parameters::connected())
             .body(&asked, &asked)
             .answer(200, "What became of each.", &results, &results, &[])
-            .problems(&problems::CREATE),
+            .problems(&problems::BATCH),
     )
 }
 
 pub fn fields(served: &Served<'_>) -> Option<Described> {
-    let summary = format!("List the fields of {}", served.words());
+    let summary = format!("List the fields of {}", served.words);
     Some(
         Described::new(format!("list{}Fields", served.one), served.tag(), summary)
             .about("Needs the scope `read`.")
-            .about("The fields that the customer's account has, custom ones included.")
+            .about("The fields of the customer's account, those of its own included.")
             .parameters(parameters::connected())
-            .answer(200, "The fields.", "FieldList", "FieldList", &[])
-            .problems(&problems::GET),
+            .answer(200, "The fields.", "FieldDescriptionPage", "FieldDescriptionPage", &["Throughline-Warning"])
+            .problems(&problems::ACCOUNT),
     )
 }
 

@@ -1,90 +1,61 @@
-//! The operations on what is known at run time only: associations and custom objects.
+//! The operations on what records hang together with, and on the types of custom objects.
 
-use super::operation::Operation;
+use super::operation::Operation as Described;
 use super::parameters;
 use super::problems;
 use super::served::Served;
+use crate::model::Operation;
 
-const OBJECTS: &str = "Custom objects";
+/// An operation on associations, where some provider can do it with some other resource.
+fn associating(served: &Served<'_>, operation: Operation, id: &str, summary: String) -> Option<Described> {
+    let others: Vec<String> = served.associated(operation).into_iter().map(|other| format!("`{other}`")).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let scope = if operation.is_write() { "write" } else { "read" };
+    let described = Described::new(id, served.tag(), summary).about(format!("Needs the scope `{scope}`."));
+    Some(described.about(format!("The other resource is one of {}.", others.join(", "))))
+}
 
-pub fn list(served: &Served<'_>) -> Option<Operation> {
-    let summary = format!("List what one of the {} is associated with", served.words());
+pub fn list(served: &Served<'_>) -> Option<Described> {
+    let summary = format!("List what {} is associated with", served.a);
+    let described = associating(served, Operation::Associations, &format!("list{}Associations", served.one), summary)?;
     Some(
-        Operation::new(format!("list{}Associations", served.one), served.tag(), summary)
-            .about("Needs the scope `read`.")
+        described
+            .parameters(parameters::paged())
             .parameters(parameters::connected())
-            .answer(
-                200,
-                "The other side, with the labels of each association.",
-                "AssociationList",
-                "AssociationList",
-                &[],
-            )
-            .problems(&problems::GET),
+            .answer(200, "The records of the other resource.", "AssociationPage", "AssociationPage", &["Link"])
+            .problems(&problems::ASSOCIATIONS),
     )
 }
 
-pub fn add(served: &Served<'_>) -> Option<Operation> {
-    let summary = format!("Associate one of the {} with another record", served.words());
+pub fn add(served: &Served<'_>) -> Option<Described> {
+    let summary = format!("Associate {} with another record", served.a);
+    let described = associating(served, Operation::Associate, &format!("associate{}", served.one), summary)?;
     Some(
-        Operation::new(format!("associate{}", served.one), served.tag(), summary)
-            .about("Needs the scope `write`.")
+        described
             .parameters(parameters::connected())
-            .done("They are associated.")
+            .optional_body("AssociationWrite", "AssociationWrite")
+            .answer(200, "They are associated.", "Association", "Association", &["Throughline-Warning"])
             .problems(&problems::UPDATE),
     )
 }
 
-pub fn remove(served: &Served<'_>) -> Option<Operation> {
-    let summary = format!("Part one of the {} from another record", served.words());
+pub fn remove(served: &Served<'_>) -> Option<Described> {
+    let summary = format!("Part {} from another record", served.a);
+    let described = associating(served, Operation::Dissociate, &format!("dissociate{}", served.one), summary)?;
+    Some(described.parameters(parameters::connected()).done("They are not associated.").problems(&problems::DELETE))
+}
+
+pub fn types(served: &Served<'_>) -> Option<Described> {
+    if served.able(Operation::Types).is_empty() {
+        return None;
+    }
     Some(
-        Operation::new(format!("dissociate{}", served.one), served.tag(), summary)
-            .about("Needs the scope `write`.")
+        Described::new("listCustomObjectTypes", served.tag(), "List the types of custom objects")
+            .about("Needs the scope `read`.")
             .parameters(parameters::connected())
-            .done("They are not associated.")
-            .problems(&problems::DELETE),
+            .answer(200, "The types of the customer's account.", "CustomObjectTypePage", "CustomObjectTypePage", &[])
+            .problems(&problems::ACCOUNT),
     )
-}
-
-fn object(id: &str, summary: &str, scope: &str) -> Operation {
-    Operation::new(id, OBJECTS, summary)
-        .about(format!("Needs the scope `{scope}`."))
-        .parameters(parameters::connected())
-}
-
-pub fn object_types() -> Operation {
-    object("listCustomObjectTypes", "List the kinds of custom objects", "read")
-        .answer(200, "The kinds that the account has.", "CustomObjectTypePage", "CustomObjectTypePage", &[])
-        .problems(&problems::GET)
-}
-
-pub fn list_objects() -> Operation {
-    object("listCustomObjects", "List the records of a kind", "read")
-        .parameters(parameters::paged())
-        .answer(200, "A page.", "CustomObjectPage", "CustomObjectPage", &["Throughline-Warning", "Link"])
-        .problems(&problems::LIST)
-}
-
-pub fn create_object() -> Operation {
-    object("createCustomObject", "Create a record of a kind", "write")
-        .body("CustomObjectWrite", "CustomObjectWrite")
-        .answer(201, "The new record.", "CustomObject", "CustomObject", &["Throughline-Warning", "Location"])
-        .problems(&problems::CREATE)
-}
-
-pub fn get_object() -> Operation {
-    object("getCustomObject", "Get a record of a kind", "read")
-        .answer(200, "The record.", "CustomObject", "CustomObject", &["Throughline-Warning"])
-        .problems(&problems::GET)
-}
-
-pub fn update_object() -> Operation {
-    object("updateCustomObject", "Update a record of a kind", "write")
-        .patch("CustomObjectWrite", "CustomObjectWrite")
-        .answer(200, "The record.", "CustomObject", "CustomObject", &["Throughline-Warning"])
-        .problems(&problems::UPDATE)
-}
-
-pub fn delete_object() -> Operation {
-    object("deleteCustomObject", "Delete a record of a kind", "write").done("It is gone.").problems(&problems::DELETE)
 }

@@ -11,12 +11,13 @@ pub struct Route {
     /// Lower-case, or `any`.
     pub method: &'static str,
     /// As the router writes it.
-    pub path: &'static str,
+    pub path: String,
     pub live: bool,
     pub made: Made,
 }
 
 /// How a route becomes operations of the document.
+#[derive(Clone, Copy)]
 pub enum Made {
     Once(fn() -> Operation),
     /// One for each resource that some provider can do it with.
@@ -29,28 +30,27 @@ pub enum Made {
 
 use Made::{Alias, Any, Each, Once};
 
-/// `expand=` of records that are read.
-pub const EXPAND: bool = false;
+/// Method, path, whether it is served, and what it becomes.
+type Line = (&'static str, &'static str, bool, Made);
 
-pub const ROUTES: &[Route] = &[
-    on("get", "/v1/crm/{resource}", Each(records::list)),
-    on("post", "/v1/crm/{resource}", Each(records::create)),
-    on("post", "/v1/crm/{resource}/search", Each(records::search)),
-    on("get", "/v1/crm/{resource}/{id}", Each(records::get)),
-    on("patch", "/v1/crm/{resource}/{id}", Each(records::update)),
-    on("delete", "/v1/crm/{resource}/{id}", Each(records::delete)),
-    off("put", "/v1/crm/{resource}", Each(records::upsert)),
-    off("post", "/v1/crm/{resource}/batch", Each(records::batch)),
-    off("get", "/v1/crm/{resource}/fields", Each(records::fields)),
-    off("get", "/v1/crm/{resource}/{id}/associations/{other}", Each(relations::list)),
-    off("put", "/v1/crm/{resource}/{id}/associations/{other}/{other_id}", Each(relations::add)),
-    off("delete", "/v1/crm/{resource}/{id}/associations/{other}/{other_id}", Each(relations::remove)),
-    off("get", "/v1/crm/objects", Once(relations::object_types)),
-    off("get", "/v1/crm/objects/{type}", Once(relations::list_objects)),
-    off("post", "/v1/crm/objects/{type}", Once(relations::create_object)),
-    off("get", "/v1/crm/objects/{type}/{id}", Once(relations::get_object)),
-    off("patch", "/v1/crm/objects/{type}/{id}", Once(relations::update_object)),
-    off("delete", "/v1/crm/objects/{type}/{id}", Once(relations::delete_object)),
+/// What can be done with one kind of record, below the collections.
+const RECORDS: [Line; 12] = [
+    on("get", "", Each(records::list)),
+    on("post", "", Each(records::create)),
+    on("put", "", Each(records::upsert)),
+    on("post", "/search", Each(records::search)),
+    on("post", "/batch", Each(records::batch)),
+    on("get", "/fields", Each(records::fields)),
+    on("get", "/{id}", Each(records::get)),
+    on("patch", "/{id}", Each(records::update)),
+    on("delete", "/{id}", Each(records::delete)),
+    on("get", "/{id}/associations/{other}", Each(relations::list)),
+    on("put", "/{id}/associations/{other}/{other_id}", Each(relations::add)),
+    on("delete", "/{id}/associations/{other}/{other_id}", Each(relations::remove)),
+];
+
+const OTHERS: [Line; 24] = [
+    on("get", "/v1/crm/objects", Each(relations::types)),
     on("any", "/v1/passthrough", Alias),
     on("any", "/v1/passthrough/", Alias),
     on("any", "/v1/passthrough/{*path}", Any(passthrough::by_header)),
@@ -76,15 +76,25 @@ pub const ROUTES: &[Route] = &[
     on("get", "/openapi.json", Once(management::openapi)),
 ];
 
+/// All routes, in the order of the document.
+pub fn routes() -> Vec<Route> {
+    let collections = ["/v1/crm/{resource}", "/v1/crm/objects/{type}"];
+    let records = collections.into_iter().flat_map(|base| RECORDS.into_iter().map(move |line| (base, line)));
+    let lines = records.chain(OTHERS.into_iter().map(|line| ("", line)));
+    lines
+        .map(|(base, (method, rest, live, made))| Route { method, path: format!("{base}{rest}"), live, made })
+        .collect()
+}
+
 /// The methods that a raw route is described with.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-const fn on(method: &'static str, path: &'static str, made: Made) -> Route {
-    Route { method, path, live: true, made }
+const fn on(method: &'static str, path: &'static str, made: Made) -> Line {
+    (method, path, true, made)
 }
 
-const fn off(method: &'static str, path: &'static str, made: Made) -> Route {
-    Route { method, path, live: false, made }
+const fn off(method: &'static str, path: &'static str, made: Made) -> Line {
+    (method, path, false, made)
 }
 
 impl Route {
@@ -97,7 +107,10 @@ impl Route {
                 METHODS.into_iter().map(|method| (path.clone(), method, operation(method).to_value(&path))).collect()
             }
             Each(operation) => {
-                let made = served.iter().filter_map(|served| Some((served, operation(served)?)));
+                // Custom objects have their own collections, one a type.
+                let generic = self.path.contains("{resource}");
+                let here = served.iter().filter(|served| generic != served.is_objects());
+                let made = here.filter_map(|served| Some((served, operation(served)?)));
                 made.map(|(served, operation)| {
                     let path = path.replace("{resource}", &served.model.resource);
                     let operation = operation.to_value(&path);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parameters::{both_ways, field, filter_value};
+use super::parameters::{both_ways, expandable, field, filter_value};
 use super::served::Served;
 use crate::model::FilterOp;
 
@@ -12,6 +12,10 @@ pub fn schema(served: &Served<'_>) -> Value {
     put("limit", json!({"type": "integer", "minimum": 1, "maximum": 10_000}));
     put("cursor", json!({"type": "string"}));
     put("fields", json!({"type": "array", "items": field(served)}));
+    let references = expandable(served);
+    if !references.is_empty() {
+        put("expand", json!({"type": "array", "items": {"type": "string", "enum": references}}));
+    }
     put("include", json!({"type": "string", "enum": ["raw"]}));
     let sorts = served.sorts();
     if !sorts.is_empty() {

@@ -1,6 +1,7 @@
 //! A resource as it is served: its model, and the providers that have it.
 
 use super::components::fixed_schemas;
+use crate::api::place::OBJECTS;
 use crate::catalog::{Catalog, Coverage, FilterCoverage, ResourceCoverage};
 use crate::model::{FilterOp, Model, Operation};
 
@@ -12,6 +13,10 @@ pub struct Served<'a> {
     pub one: String,
     /// The name of many: `Contacts`.
     pub many: String,
+    /// `a contact`, in a sentence.
+    pub a: String,
+    /// `contacts`, in a sentence.
+    pub words: String,
 }
 
 /// What a resource's schemas are called after its name.
@@ -24,32 +29,32 @@ impl<'a> Served<'a> {
         let served = catalog.models.values().map(|model| {
             let has =
                 |provider: &'a Coverage| Some((provider.title.as_str(), provider.resources.get(&model.resource)?));
+            // Types of custom objects share a model, whose own name would say nothing.
+            let custom = if model.resource == OBJECTS { "custom_" } else { "" };
+            let (singular, plural) = (format!("{custom}{}", model.name), format!("{custom}{}", model.resource));
             // A name that the API itself has is left to it.
-            let taken = KINDS.iter().any(|kind| fixed.contains_key(&format!("{}{kind}", pascal(&model.name))));
+            let taken = KINDS.iter().any(|kind| fixed.contains_key(&format!("{}{kind}", pascal(&singular))));
             let suffix = if taken { "Record" } else { "" };
             Self {
                 model,
                 by: coverage.iter().filter_map(has).collect(),
-                one: pascal(&model.name) + suffix,
-                many: pascal(&model.resource) + suffix,
+                one: pascal(&singular) + suffix,
+                many: pascal(&plural) + suffix,
+                a: with_article(&singular.replace('_', " ")),
+                words: plural.replace('_', " "),
             }
         });
         served.filter(|served| !served.by.is_empty()).collect()
     }
 
+    /// Whether it stands for all types of custom objects.
+    pub fn is_objects(&self) -> bool {
+        self.model.resource == OBJECTS
+    }
+
     /// What people read: `Contacts`.
     pub fn tag(&self) -> String {
         self.many.clone()
-    }
-
-    /// `contact`, in a sentence.
-    pub fn word(&self) -> String {
-        self.model.name.replace('_', " ")
-    }
-
-    /// `contacts`, in a sentence.
-    pub fn words(&self) -> String {
-        self.model.resource.replace('_', " ")
     }
 
     /// Titles of the providers for which something holds.
@@ -91,10 +96,36 @@ impl<'a> Served<'a> {
         found
     }
 
+    /// Every field that some provider can find a record by when it is upserted.
+    pub fn matches(&self) -> Vec<&'a str> {
+        let upserts = self.by.iter().filter_map(|(_, resource)| resource.operations.get(Operation::Upsert.as_str()));
+        let mut found: Vec<&str> =
+            upserts.flat_map(|upsert| &upsert.variants).flat_map(|way| &way.matches).map(String::as_str).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The resources whose records can be associated, as far as some provider can do the operation.
+    pub fn associated(&self, operation: Operation) -> Vec<&'a str> {
+        let others = self.by.iter().flat_map(|(_, resource)| &resource.associations);
+        let able = others.filter(|(_, operations)| operations.contains(&operation.as_str()));
+        let mut found: Vec<&str> = able.map(|(other, _)| other.as_str()).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// Whether some provider can store the member.
     pub fn writes(&self, member: &str) -> bool {
         self.by.iter().any(|(_, resource)| resource.fields.get(member).is_some_and(|field| field.write))
     }
+}
+
+/// `an activity`, `a user`.
+fn with_article(word: &str) -> String {
+    let article = if word.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {word}")
 }
 
 /// `custom_object` as `CustomObject`.

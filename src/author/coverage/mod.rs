@@ -2,6 +2,7 @@
 
 mod errors;
 mod fields;
+mod operations;
 
 use std::collections::HashSet;
 
@@ -28,9 +29,9 @@ pub fn holes(catalog: &Catalog, provider: &str, files: &Files, examples: &[Place
         let shown: HashSet<String> = examples
             .iter()
             .filter(|example| example.resource == *name && example.answer.is_some())
-            .flat_map(|example| shown(resource, example))
+            .flat_map(|example| shown(resource, &node, example))
             .collect();
-        let missing = cells(resource).into_iter().filter(|cell| !shown.contains(&cell.key));
+        let missing = cells(resource, &node).into_iter().filter(|cell| !shown.contains(&cell.key));
         holes.extend(missing.filter_map(|cell| hole(provider, name, &node, &cell)));
     }
     holes.sort();
@@ -46,16 +47,8 @@ fn hole(provider: &Provider, resource: &str, node: &Node, cell: &Cell) -> Option
 }
 
 /// Operations, filters, sorts, the text search and what can be written.
-fn cells(resource: &Resource) -> Vec<Cell> {
-    let mut cells = Vec::new();
-    for operation in Operation::ALL.into_iter().filter(|operation| resource.supports(*operation)) {
-        let name = operation.as_str();
-        cells.push(Cell {
-            key: operation_key(name),
-            pointer: format!("/operations/{name}"),
-            add: format!("`operation: {name}` that ends in an `answer`"),
-        });
-    }
+fn cells(resource: &Resource, node: &Node) -> Vec<Cell> {
+    let mut cells = operations::cells(resource, node);
     for (name, rule) in &resource.filters {
         cells.extend(rule.ops.iter().map(|op| Cell {
             key: filter_key(name, op.as_str()),
@@ -72,17 +65,13 @@ fn cells(resource: &Resource) -> Vec<Cell> {
         let (key, pointer) = (Q.to_owned(), "/operations/list".to_owned());
         cells.push(Cell { key, pointer, add: "`call: { q: … }`".to_owned() });
     }
-    if resource.supports(Operation::Create) || resource.supports(Operation::Update) {
+    if [Operation::Create, Operation::Update, Operation::Upsert].into_iter().any(|one| resource.supports(one)) {
         cells.extend(fields::cells(resource));
     }
     cells
 }
 
 const Q: &str = "the text search `q`";
-
-fn operation_key(operation: &str) -> String {
-    format!("the operation `{operation}`")
-}
 
 fn filter_key(field: &str, op: &str) -> String {
     format!("`filter[{field}][{op}]`")
@@ -93,9 +82,9 @@ fn sort_key(field: &str) -> String {
 }
 
 /// The keys of the cells that an example shows.
-fn shown(resource: &Resource, example: &Example) -> Vec<String> {
+fn shown(resource: &Resource, node: &Node, example: &Example) -> Vec<String> {
     let call = &example.call;
-    let mut shown = vec![operation_key(&example.operation)];
+    let mut shown = operations::shown(node, example);
     for (field, ops) in &call.filter {
         match ops {
             Value::Object(ops) => shown.extend(ops.keys().map(|op| filter_key(field, op))),
@@ -105,6 +94,7 @@ fn shown(resource: &Resource, example: &Example) -> Vec<String> {
     let sorts = call.sort.iter().flat_map(|sort| sort.split(','));
     shown.extend(sorts.map(|sort| sort_key(sort.trim().trim_start_matches('-'))));
     shown.extend(call.q.iter().map(|_| Q.to_owned()));
-    shown.extend(call.body.iter().flat_map(|body| fields::written(&resource.table, body)));
+    let bodies = call.body.iter().chain(call.operations.iter().filter_map(|item| item.data.as_ref()));
+    shown.extend(bodies.flat_map(|body| fields::written(&resource.table, body)));
     shown
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::filter::FilterRule;
 use super::provider::{Provider, Setting};
 use super::resource::Resource;
-use super::spec::LimitSpec;
+use super::spec::{LimitSpec, QuotaSpec};
 use crate::model::{FilterOp, Operation, Type};
 
 pub use fields::FieldCoverage;
@@ -28,7 +28,8 @@ pub struct Coverage<R = IndexMap<String, ResourceCoverage>> {
     /// The kinds of credentials that a connection may have.
     pub credentials: Vec<String>,
     pub settings: Vec<SettingCoverage>,
-    // The vendor's own quotas stand here, as `limits`, once provider.yaml has words for them.
+    /// What the provider allows in a time, as far as it is known.
+    pub limits: Vec<QuotaSpec>,
     pub resources: R,
     pub gotchas: Vec<String>,
 }
@@ -54,6 +55,9 @@ pub struct ResourceCoverage {
     /// Whether some list takes a free text.
     pub q: bool,
     pub page: Page,
+    /// By the other resource: what can be done with the associations to its records.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub associations: IndexMap<String, Vec<&'static str>>,
     /// By dotted path.
     pub fields: IndexMap<String, FieldCoverage>,
 }
@@ -101,6 +105,7 @@ fn about<R>(provider: &Provider, resources: R) -> Coverage<R> {
         docs: provider.docs.clone(),
         credentials: provider.credential_kinds().into_iter().map(str::to_owned).collect(),
         settings: provider.settings.iter().map(|(name, setting)| SettingCoverage::of(name, setting)).collect(),
+        limits: provider.limits.clone(),
         resources,
         gotchas: provider.gotchas.clone(),
     }
@@ -131,6 +136,7 @@ impl ResourceCoverage {
             sorts: resource.sorts.keys().cloned().collect(),
             q: resource.variants(Operation::List).iter().any(|variant| variant.accepts.q),
             page: Page::from(&resource.limit),
+            associations: operations::associations(resource),
             fields: fields::cover(resource),
         }
     }

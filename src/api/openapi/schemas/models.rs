@@ -11,11 +11,11 @@ use crate::api::openapi::served::Served;
 /// Words of model files that mean nothing to readers of the document.
 const OURS: [&str; 3] = ["$schema", "x-resource", "x-filters"];
 
-/// All schemas of a resource, by name.
-pub fn of_model(served: &Served<'_>) -> Vec<(String, Value)> {
+/// All schemas of a resource, by name. `all` are the resources that it may refer to.
+pub fn of_model(served: &Served<'_>, all: &[Served<'_>]) -> Vec<(String, Value)> {
     let one = &served.one;
     vec![
-        (one.clone(), readable(served)),
+        (one.clone(), readable(served, all)),
         (format!("{one}Write"), writable(served)),
         (format!("{one}Field"), field_name(&served.model.members)),
         (format!("{one}Page"), page(one)),
@@ -26,7 +26,7 @@ pub fn of_model(served: &Served<'_>) -> Vec<(String, Value)> {
 }
 
 /// A record as it is answered. With `fields` it holds no more than what was asked for.
-fn readable(served: &Served<'_>) -> Value {
+fn readable(served: &Served<'_>, all: &[Served<'_>]) -> Value {
     let mut schema = served.model.schema.clone();
     let Value::Object(members) = &mut schema else { return schema };
     members.retain(|word, _| !OURS.contains(&word.as_str()));
@@ -34,8 +34,23 @@ fn readable(served: &Served<'_>) -> Value {
     if let Some(Value::Object(properties)) = members.get_mut("properties") {
         let about = "The record as the provider sent it, with `include=raw`.";
         properties.insert("raw".into(), json!({"readOnly": true, "description": about}));
+        properties.values_mut().for_each(|property| expand(property, all));
     }
     schema
+}
+
+/// A reference may hold the record it leads to.
+fn expand(property: &mut Value, all: &[Served<'_>]) {
+    let refers = property.get("x-refers").and_then(Value::as_str);
+    let Some(target) = all.iter().find(|served| refers == Some(&served.model.resource)) else { return };
+    let record = json!({
+        "description": "The record itself, with `expand`.",
+        "allOf": [reference("schemas", &target.one)],
+    });
+    let inside = if property.get("items").is_some() { "/items/properties" } else { "/properties" };
+    if let Some(Value::Object(members)) = property.pointer_mut(inside) {
+        members.insert("record".into(), record);
+    }
 }
 
 /// What can be sent: the members that some provider stores. Others are refused, so the schema is closed.
@@ -79,14 +94,14 @@ fn batch(one: &str) -> Value {
             "id": {"type": "string", "description": "Of the record, for get, update and delete."},
             "match": {"type": "string", "description": "The field to find the record by, for upsert."},
             "data": reference("schemas", &format!("{one}Write")),
-            "ref": {"type": "string", "description": "A name of your own, which the result carries."},
+            "ref": {"type": ["string", "number"], "description": "A name of your own, which the result carries."},
         },
         "additionalProperties": false,
     });
     json!({
         "type": "object",
         "required": ["operations"],
-        "properties": {"operations": {"type": "array", "maxItems": 100, "items": operation}},
+        "properties": {"operations": {"type": "array", "minItems": 1, "maxItems": 100, "items": operation}},
         "additionalProperties": false,
     })
 }
@@ -95,9 +110,10 @@ fn batch_results(one: &str) -> Value {
     let mut result = Map::new();
     result
         .insert("status".into(), json!({"type": "integer", "description": "As the operation by itself would answer."}));
-    result.insert("ref".into(), json!({"type": "string"}));
+    result.insert("ref".into(), json!({"type": ["string", "number"]}));
     result.insert("data".into(), reference("schemas", one));
     result.insert("error".into(), reference("schemas", "Problem"));
+    result.insert("warnings".into(), json!({"type": "array", "items": reference("schemas", "Warning")}));
     json!({
         "type": "object",
         "required": ["results"],

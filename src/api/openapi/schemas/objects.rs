@@ -1,24 +1,18 @@
-//! The schemas of what is known at run time only: custom objects, fields, associations, overrides.
+//! The schemas of what is known at run time only: an account's fields and types, associations, overrides.
 
 use serde_json::{Map, Value, json};
 
 use super::{members, page};
-use crate::api::openapi::operation::reference;
 
 pub fn objects() -> Map<String, Value> {
-    let time = json!({"type": ["string", "null"], "format": "date-time", "readOnly": true});
+    let labels = json!({"type": "array", "items": {"type": "string"}});
     members(json!({
-        "FieldList": {
-            "type": "object",
-            "required": ["data"],
-            "properties": {"data": {"type": "array", "items": reference("schemas", "FieldDescription")}},
-        },
         "FieldDescription": {
             "type": "object",
-            "description": "A field of the customer's account.",
-            "required": ["name", "label", "type", "list", "custom", "writable", "required"],
+            "description": "A field as the customer's account has it.",
+            "required": ["name", "label", "type", "list", "custom", "writable", "required", "options"],
             "properties": {
-                "name": {"type": "string", "description": "As `fields`, filters and records write it."},
+                "name": {"type": "string", "description": "Custom ones stand under it in `custom_fields`."},
                 "label": {"type": "string", "description": "As the customer's people read it."},
                 "type": {"type": "string"},
                 "list": {"type": "boolean"},
@@ -30,51 +24,37 @@ pub fn objects() -> Map<String, Value> {
                     "items": {
                         "type": "object",
                         "required": ["value", "label"],
-                        "properties": {"value": {"type": "string"}, "label": {"type": "string"}},
+                        "properties": {"value": {}, "label": {"type": "string"}},
                     },
                 },
             },
         },
-        "AssociationList": {
+        "FieldDescriptionPage": page("FieldDescription"),
+        "Association": {
             "type": "object",
-            "required": ["data"],
+            "required": ["id", "labels"],
             "properties": {
-                "data": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "required": ["id", "labels"],
-                        "properties": {
-                            "id": {"type": "string"},
-                            "labels": {"type": "array", "items": {"type": "string"}},
-                        },
-                    },
-                },
+                "id": {"type": "string", "description": "The record on the other side."},
+                "labels": labels,
             },
+        },
+        "AssociationPage": page("Association"),
+        "AssociationWrite": {
+            "type": "object",
+            "properties": {"labels": labels},
+            "additionalProperties": false,
         },
         "CustomObjectType": {
             "type": "object",
             "required": ["name", "label"],
-            "properties": {"name": {"type": "string"}, "label": {"type": "string"}},
-        },
-        "CustomObjectTypePage": page("CustomObjectType"),
-        "CustomObject": {
-            "type": "object",
-            "description": "A record of a kind that the account has of its own.",
-            "required": ["id", "created_at", "updated_at", "custom_fields"],
             "properties": {
-                "id": {"type": "string", "format": "id", "readOnly": true},
-                "created_at": time,
-                "updated_at": time,
-                "custom_fields": {"type": ["object", "null"]},
+                "name": {"type": "string", "description": "As it stands in paths."},
+                "label": {"type": "string"},
+                "plural_label": {"type": ["string", "null"]},
+                "description": {"type": ["string", "null"]},
             },
         },
-        "CustomObjectWrite": {
-            "type": "object",
-            "properties": {"custom_fields": {"type": "object"}},
-            "additionalProperties": false,
-        },
-        "CustomObjectPage": page("CustomObject"),
+        "CustomObjectTypePage": page("CustomObjectType"),
         "Mapping": {
             "type": "object",
             "description": "By resource: lines over the shipped fields table, and filters on them.",
