@@ -12,6 +12,7 @@ use super::spec::{ErrorsSpec, RetryUnit};
 use super::variant::answer_scope;
 use crate::error::Kind;
 use crate::mapping::Vars;
+use crate::model::Operation;
 
 #[derive(Debug, Default)]
 pub struct ErrorRules {
@@ -87,16 +88,23 @@ impl ErrorRules {
     }
 
     /// The row that an answer meets first.
-    pub fn row(&self, status: u16, headers: &Value, body: &Value) -> Option<usize> {
-        let vars = Vars::none().with("status", Value::from(status)).with("headers", headers.clone());
+    pub fn row(&self, status: u16, headers: &Value, body: &Value, operation: Operation) -> Option<usize> {
+        let vars = scope(status, headers, operation);
         let text = |leaf: &Option<Leaf>| leaf.as_ref().and_then(|leaf| leaf.text(body, &vars).ok().flatten());
         let (code, message) = (text(&self.code), text(&self.message));
         self.rows.iter().position(|row| row.matches(status, code.as_deref(), message.as_deref(), body, &vars))
     }
 
     /// Total: what cannot be read is left out, so that a strange error is still an error.
-    pub fn classify(&self, status: u16, headers: &Value, body: &Value, write: bool, now: Timestamp) -> Classified {
-        let vars = Vars::none().with("status", Value::from(status)).with("headers", headers.clone());
+    pub fn classify(
+        &self,
+        status: u16,
+        headers: &Value,
+        body: &Value,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Classified {
+        let vars = scope(status, headers, operation);
         let text = |leaf: &Option<Leaf>| leaf.as_ref().and_then(|leaf| leaf.text(body, &vars).ok().flatten());
         let code = text(&self.code);
         let message = text(&self.message);
@@ -108,7 +116,7 @@ impl ErrorRules {
             .get("retry-after")
             .and_then(|value| delay(RetryUnit::S, value, now).or_else(|| delay(RetryUnit::HttpDate, value, now)));
         Classified {
-            kind: row.map_or_else(|| by_status(status, write), |row| row.is),
+            kind: row.map_or_else(|| by_status(status, operation.is_write()), |row| row.is),
             code,
             message,
             fields: names(fields),
@@ -117,6 +125,12 @@ impl ErrorRules {
             retry_after: hint.or(header),
         }
     }
+}
+
+/// What the table's expressions see besides the body.
+fn scope(status: u16, headers: &Value, operation: Operation) -> Vars {
+    let call = serde_json::json!({ "operation": operation.as_str() });
+    Vars::none().with("status", Value::from(status)).with("headers", headers.clone()).with("call", call)
 }
 
 impl Row {

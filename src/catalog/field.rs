@@ -5,6 +5,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::build::Located;
+use super::leaf::Leaf;
 use crate::mapping::{Codec, Path};
 use crate::model::Member;
 
@@ -21,6 +22,10 @@ pub struct Field {
     /// On reading, null unless all match.
     pub when: Vec<(Path, Regex)>,
     pub required_on_create: bool,
+    /// Can be set on create only.
+    pub once: bool,
+    /// What a create writes where the caller says nothing.
+    pub default: Option<Leaf>,
     /// Create only; afterwards an association with this resource.
     pub link: Option<String>,
     pub clear: Option<Value>,
@@ -66,6 +71,11 @@ impl Field {
             Shape::Object { table, .. } | Shape::Each { table, .. } => table.values().any(Field::is_writable),
             Shape::Places(places) => places.iter().flat_map(|place| place.table.values()).any(Field::is_writable),
         }
+    }
+
+    /// Whether it shares its column with others, each of which reads it only where its condition holds.
+    pub fn is_polymorphic(&self) -> bool {
+        !self.when.is_empty()
     }
 
     /// Whether it reads or writes the path, or needs the column.
@@ -177,8 +187,8 @@ impl Values {
 
     /// Every vendor value that reads as this one.
     pub fn all(&self, unified: &Value) -> Option<&[Value]> {
-        let name = unified.as_str()?;
-        self.pairs.iter().find(|(known, _)| known == name).map(|(_, values)| values.as_slice())
+        let name = text_of(unified);
+        self.pairs.iter().find(|(known, _)| *known == name).map(|(_, values)| values.as_slice())
     }
 
     pub fn names(&self) -> Vec<&str> {

@@ -270,6 +270,8 @@ impl AccountField {
             values: self.values(),
             when: Vec::new(),
             required_on_create: false,
+            once: false,
+            default: None,
             link: None,
             clear: None,
             columns: if select { vec![self.key.clone()] } else { Vec::new() },
@@ -308,6 +310,7 @@ impl AccountField {
             codecs: self.meaning.codecs.clone(),
             values: self.values(),
             conditions: None,
+            using: IndexMap::new(),
         })
     }
 }

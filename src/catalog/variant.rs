@@ -31,6 +31,8 @@ pub struct Variant {
     /// The record is read first, and what is written is laid over it.
     pub whole: bool,
     pub then: ThenSpec,
+    /// Its requests look at which fields are wanted.
+    pub sees_wanted: bool,
     /// Some expression of it may run until its limit.
     pub unbounded: bool,
 }
@@ -110,8 +112,21 @@ pub enum Count {
 }
 
 /// The names that requests see.
-const CALL_NAMES: &[&str] =
-    &["operation", "id", "input", "record", "filter", "conditions", "sort", "limit", "cursor", "select", "q", "steps"];
+const CALL_NAMES: &[&str] = &[
+    "operation",
+    "id",
+    "input",
+    "record",
+    "filter",
+    "conditions",
+    "sort",
+    "limit",
+    "cursor",
+    "select",
+    "wanted",
+    "q",
+    "steps",
+];
 
 /// What some operations see besides.
 pub fn names_of(operation: Operation) -> &'static [&'static str] {
@@ -163,7 +178,9 @@ pub fn compile_variant(
     if context.operation == Operation::List {
         super::unread::check(build, at, &variant);
     }
-    Some(variant)
+    let sees_wanted =
+        super::unread::reads(&variant).iter().any(|path| path.first().is_some_and(|name| name == "wanted"));
+    Some(Variant { sees_wanted, ..variant })
 }
 
 fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &VariantContext<'_>) -> Option<Variant> {
@@ -235,6 +252,7 @@ fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &
         uses: spec.uses.clone(),
         whole: spec.whole,
         then,
+        sees_wanted: false,
         unbounded: false,
     })
 }
@@ -288,6 +306,10 @@ pub fn compile_request(
     scope: &Scope<'_>,
 ) -> Option<RequestShape> {
     let here = format!("{at}/request");
+    if parts.request.is_empty() {
+        build.problem(at, "`request: METHOD /path` is missing");
+        return None;
+    }
     let Some((method, path)) = parts.request.split_once(' ') else {
         build.problem(&here, format!("`{}` is not of the form `METHOD /path`", parts.request));
         return None;

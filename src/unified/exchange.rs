@@ -60,7 +60,7 @@ impl Answered {
 /// The variables that request leaves see besides the scope's bare names.
 pub fn call_vars(call: &Call) -> Vars {
     Vars::none()
-        .with("now", Value::String(Timestamp::now().to_string()))
+        .with("now", Value::String(call.now.to_string()))
         .with("settings", call.settings())
         .styled(call.provider.styles.clone())
 }
@@ -269,7 +269,7 @@ pub fn judge(call: &Call, answer: &Answer, answered: &Answered, vars: &Vars) -> 
 /// A vendor's error answer as a problem, of the kind that is known already or that the provider's table says.
 pub fn problem(call: &Call, status: u16, headers: &Value, body: &Value, known: Option<Kind>) -> Error {
     let write = call.operation.is_write();
-    let classified = call.provider.errors.classify(status, headers, body, write, Timestamp::now());
+    let classified = call.provider.errors.classify(status, headers, body, call.operation, Timestamp::now());
     let message = classified.message.map(|message| clean(&message, 1_000));
     let title = &call.provider.title;
     let said = message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();

@@ -59,10 +59,27 @@ pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Err
         let detail = format!("{} does not give `{name}` on a list like this one", call.provider.title);
         warnings.push(Warning::at("field-not-available", format!("/{name}"), detail));
     }
+    // Where the vendor cannot be asked for the slice alone, what comes of other kinds is none of this resource.
+    let rows = rows.into_iter().filter(|row| is_of(resource, row)).collect();
     let rows = recheck(&call, variant, rows, &vars).await?;
     let wanted = Wanted { fields: &call.query.fields, raw: call.query.include_raw, lacks: &variant.lacks };
     let records = read_all(&call, rows, &wanted, &vars, &mut warnings).await?;
     Ok(Reply::List { records, next, warnings })
+}
+
+/// The variant that would begin the list; `None` where none covers it.
+pub fn list_variant(call: &Call) -> Option<usize> {
+    let encoded = encode(&call.resource, &call.query.filters).ok()?;
+    let mut scope = Scope::of(call);
+    scope.set_filters(&encoded, &encoded.conditions);
+    let most = encoded.conditions.most();
+    let chosen = choose_list(&call.resource, &call.query, most, &scope.to_value(), &call_vars(call));
+    chosen.ok().map(|(index, _)| index)
+}
+
+/// Whether a row is of the slice that the resource is. A column that is not there says nothing.
+pub fn is_of(resource: &Resource, row: &Value) -> bool {
+    resource.only.iter().all(|(column, value)| row.get(column).is_none_or(|found| found == value))
 }
 
 /// The filters that the vendor answers too widely here.

@@ -32,6 +32,7 @@ mod write;
 pub use ask::Asked;
 pub use call::{Call, Continuation, Item, Object, Other, Position, Reply};
 pub use cursor::Cursor;
+pub use list::list_variant;
 pub use plan::supported_filters;
 pub use record_call::RecordCallLayer;
 pub use translate::Translate;

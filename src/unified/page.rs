@@ -6,7 +6,7 @@ use super::exchange::{Answered, Meaning, Rendered, judge, send};
 use super::paging::Paging;
 use super::pieces::{Pieces, join};
 use super::scope::Scope;
-use super::steps::prepare;
+use super::steps::{Prepared, prepare};
 use super::{Call, Position};
 use crate::catalog::{Count, Leaf, Variant};
 use crate::error::{Error, Kind};
@@ -39,7 +39,8 @@ pub async fn fetch(
     scope.set_some("cursor", start(variant, position));
     // Steps see all of them.
     scope.set_columns(columns.clone());
-    if !prepare(call, upstream, variant, &mut scope).await? {
+    scope.set_wanted(call, variant);
+    if prepare(call, upstream, variant, &mut scope).await? == Prepared::Nothing {
         return Ok(None);
     }
     let keep: Vec<String> = paging.sort.iter().map(|sort| sort.on.clone()).collect();

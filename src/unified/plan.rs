@@ -66,9 +66,16 @@ pub fn choose_list<'r>(
             return Ok((index, variant));
         }
     }
-    let kind = if query.filters.is_empty() { Kind::UnsupportedSort } else { Kind::UnsupportedFilter };
-    Err(Error::new(kind, "These filters and sorts are supported one by one, but not in this combination.")
-        .supported(variants.iter().map(|variant| describe(&variant.accepts))))
+    let (kind, detail) = match (query.filters.is_empty(), query.sort.is_empty()) {
+        (true, true) if query.q.is_none() => (Kind::UnsupportedFilter, "This list needs a filter."),
+        (true, false) => {
+            (Kind::UnsupportedSort, "The list cannot be sorted like this without a filter, or not at all.")
+        }
+        _ => {
+            (Kind::UnsupportedFilter, "These filters and sorts are supported one by one, but not in this combination.")
+        }
+    };
+    Err(Error::new(kind, detail).supported(variants.iter().map(|variant| describe(&variant.accepts))))
 }
 
 /// The first variant of a single operation whose `when` holds.

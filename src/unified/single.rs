@@ -3,12 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::exchange::{Answered, call_vars, judge, render, send};
+use super::list::is_of;
 use super::pieces::Pieces;
 use super::plan::choose;
 use super::read::{Wanted, columns};
 use super::records::read_all;
 use super::scope::Scope;
-use super::steps::prepare;
+use super::steps::{Prepared, half_done, prepare};
 use super::write::Write;
 use super::{Call, Reply};
 use crate::catalog::Variant;
@@ -73,6 +74,7 @@ pub fn translate(call: &Call, uses: &[String], warnings: &mut Vec<Warning>) -> R
         id: call.id.as_deref(),
         uses,
         settings: call.settings(),
+        now: call.now,
     };
     write.record(call.body.as_ref().unwrap_or(&no_body), warnings)
 }
@@ -187,10 +189,8 @@ pub async fn fetch(call: &Call, upstream: &upstream::Service, warnings: &mut Vec
             return Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer is not a record."));
         }
     };
-    for (column, value) in &call.resource.only {
-        if row.get(column).is_some_and(|found| found != value) {
-            return Err(not_found(call));
-        }
+    if !is_of(&call.resource, &row) {
+        return Err(not_found(call));
     }
     let wanted = Wanted { fields: &call.query.fields, raw: call.query.include_raw, lacks: &variant.lacks };
     let mut records = read_all(call, vec![row], &wanted, &vars, warnings).await?;
@@ -207,7 +207,8 @@ async fn vendor_row(
     let only: Vec<String> = call.resource.only.keys().cloned().collect();
     let columns = columns(&call.resource, &call.query.fields, &only);
     scope.set_columns(columns.clone());
-    if !prepare(call, upstream, variant, &mut scope).await? {
+    scope.set_wanted(call, variant);
+    if prepare(call, upstream, variant, &mut scope).await? == Prepared::Nothing {
         return Err(not_found(call));
     }
     let mut found: Option<(Option<Value>, Vars)> = None;
@@ -242,7 +243,10 @@ async fn execute<'c>(
     mut scope: Scope,
     record: Option<Value>,
 ) -> Result<Done<'c>, Error> {
-    let early = |error: Error| error.outcome(Outcome::NotExecuted);
+    let early = |error: Error| match error.get_outcome() {
+        None => not_executed(error),
+        Some(_) => error,
+    };
     let record = match record {
         Some(record) if variant.whole => Some(Box::pin(laid_over(call, upstream, record)).await.map_err(early)?),
         record => record,
@@ -252,9 +256,23 @@ async fn execute<'c>(
         let only: Vec<String> = call.resource.only.keys().cloned().collect();
         scope.set_columns(columns(&call.resource, &call.query.fields, &only));
     }
-    if !prepare(call, upstream, variant, &mut scope).await.map_err(early)? {
+    scope.set_wanted(call, variant);
+    let prepared = prepare(call, upstream, variant, &mut scope).await.map_err(early)?;
+    if prepared == Prepared::Nothing {
         return Err(early(not_found(call)));
     }
+    let done = main_request(call, upstream, variant, scope, record).await;
+    if prepared == Prepared::Written { done.map_err(half_done) } else { done }
+}
+
+async fn main_request<'c>(
+    call: &Call,
+    upstream: &upstream::Service,
+    variant: &'c Variant,
+    scope: Scope,
+    record: Option<Value>,
+) -> Result<Done<'c>, Error> {
+    let early = not_executed;
     let input = scope.to_value();
     let rendered = render(call, &variant.request, &input, &call_vars(call), record).map_err(early)?;
     let answered = send(call, upstream, &variant.request, rendered).await?;

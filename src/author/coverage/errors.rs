@@ -28,11 +28,13 @@ pub fn holes(provider: &Provider, files: &Files, examples: &[&Example]) -> Vec<P
 
 /// The rows that the answers of an example meet, as far as the example ends as they say.
 fn met(provider: &Provider, example: &Example) -> Vec<usize> {
-    let Some(problem) = &example.problem else { return Vec::new() };
+    let (Some(problem), Some(operation)) = (&example.problem, Operation::parse(&example.operation)) else {
+        return Vec::new();
+    };
     let kinds: Vec<Kind> = provider.errors.rows().collect();
     let answers = example.exchanges.iter().flat_map(|exchange| judged(provider, example, &exchange.response));
     answers
-        .filter_map(|(status, headers, body)| provider.errors.row(status, &headers, &body))
+        .filter_map(|(status, headers, body)| provider.errors.row(status, &headers, &body, operation))
         .filter(|row| kinds.get(*row).is_some_and(|kind| code(*kind) == problem.code))
         .collect()
 }

@@ -78,7 +78,7 @@ impl Walk {
             read: field.is_readable(),
             write: open && field.is_writable(),
             required: field.required_on_create,
-            create_only: field.link.is_some(),
+            create_only: field.once || field.link.is_some(),
             ..of(member)
         };
         match &field.shape {

@@ -66,6 +66,12 @@ pub struct FieldFull {
     /// Must be sent on create.
     #[serde(default)]
     pub required: Option<Required>,
+    /// Can be set on create only.
+    #[serde(default)]
+    pub once: bool,
+    /// What a create writes where the caller says nothing: a leaf over the caller's record.
+    #[serde(default)]
+    pub default: Option<Value>,
     /// The columns an expression needs, instead of those found in it.
     #[serde(default)]
     pub needs: Option<Vec<String>>,
