@@ -116,7 +116,7 @@ impl Operation {
     }
 
     /// The path's own parameters come first.
-    pub fn to_value(self, path: &str) -> Value {
+    pub fn into_value(self, path: &str) -> Value {
         let mut operation = Map::new();
         operation.insert("operationId".into(), self.id.into());
         operation.insert("tags".into(), json!([self.tag]));

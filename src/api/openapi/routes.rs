@@ -102,9 +102,9 @@ impl Route {
     pub(super) fn operations(&self, served: &[Served<'_>]) -> Vec<(String, &'static str, Value)> {
         let path = self.path.replace("{*", "{");
         match self.made {
-            Once(operation) => vec![(path.clone(), self.method, operation().to_value(&path))],
+            Once(operation) => vec![(path.clone(), self.method, operation().into_value(&path))],
             Any(operation) => {
-                METHODS.into_iter().map(|method| (path.clone(), method, operation(method).to_value(&path))).collect()
+                METHODS.into_iter().map(|method| (path.clone(), method, operation(method).into_value(&path))).collect()
             }
             Each(operation) => {
                 // Custom objects have their own collections, one a type.
@@ -113,7 +113,7 @@ impl Route {
                 let made = here.filter_map(|served| Some((served, operation(served)?)));
                 made.map(|(served, operation)| {
                     let path = path.replace("{resource}", &served.model.resource);
-                    let operation = operation.to_value(&path);
+                    let operation = operation.into_value(&path);
                     (path, self.method, operation)
                 })
                 .collect()
