@@ -97,7 +97,8 @@ pub fn api(provider: Option<&str>) -> Vec<(&'static str, Value)> {
                 "next_cursor": null,
             }),
         ),
-        ("Mapping", json!({"contacts": {"fields": {"favourite": "properties.colour"}}})),
+        ("ConnectionMapping", json!({"contacts": {"fields": {"favourite": "properties.colour"}}})),
+        ("TenantMapping", json!({provider: {"contacts": {"fields": {"favourite": "properties.colour"}}}})),
     ]
 }
 

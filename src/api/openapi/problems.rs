@@ -72,12 +72,18 @@ pub const CHANGE: Family = Family {
     name: "Change",
     kinds: &[EVERY, KEYED, BODY, &[Kind::ConnectionNotFound, Kind::Conflict, Kind::ValidationFailed]],
 };
+pub const MAPPING: Family = Family {
+    name: "Mapping",
+    kinds: &[EVERY, KEYED, &[Kind::NotFound, Kind::ConnectionNotFound, Kind::ProviderNotFound, Kind::MappingFailed]],
+};
+pub const NEW_MAPPING: Family =
+    Family { name: "NewMapping", kinds: &[EVERY, KEYED, BODY, &[Kind::ConnectionNotFound, Kind::ValidationFailed]] };
 pub const NEW_KEY: Family =
     Family { name: "NewKey", kinds: &[EVERY, KEYED, BODY, &[Kind::Forbidden, Kind::ValidationFailed]] };
 pub const KEY: Family = Family { name: "Key", kinds: &[EVERY, KEYED, &[Kind::NotFound]] };
 pub const OPEN: Family = Family { name: "Open", kinds: &[EVERY] };
 
-const ALL: [&Family; 20] = [
+const ALL: [&Family; 22] = [
     &LIST,
     &SEARCH,
     &GET,
@@ -95,6 +101,8 @@ const ALL: [&Family; 20] = [
     &CONNECTION,
     &NEW_CONNECTION,
     &CHANGE,
+    &MAPPING,
+    &NEW_MAPPING,
     &NEW_KEY,
     &KEY,
     &OPEN,

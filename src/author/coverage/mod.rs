@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::example::{Example, Placed};
-use crate::catalog::{Catalog, Files, Node, Problem, Provider, Resource};
+use crate::catalog::{Catalog, Files, Node, Problem, Provider, Resource, resource_node};
 use crate::model::{Operation, escape};
 
 /// A cell of a mapping: what it is called when examples are counted, where it stands, and what would show it.
@@ -25,7 +25,7 @@ pub fn holes(catalog: &Catalog, provider: &str, files: &Files, examples: &[Place
     let examples: Vec<&Example> = examples.iter().map(|placed| &placed.example).collect();
     let mut holes = errors::holes(provider, files, &examples);
     for (name, resource) in &provider.resources {
-        let Ok(node) = files.resource(&provider.name, name) else { continue };
+        let Ok(node) = resource_node(files, &provider.name, name, Vec::new()) else { continue };
         let shown: HashSet<String> = examples
             .iter()
             .filter(|example| example.resource == *name && example.answer.is_some())

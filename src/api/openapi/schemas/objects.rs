@@ -55,17 +55,30 @@ pub fn objects() -> Map<String, Value> {
             },
         },
         "CustomObjectTypePage": page("CustomObjectType"),
-        "Mapping": {
+        "ConnectionMapping": lines("By resource: lines over the provider's fields table, and filters on them."),
+        "TenantMapping": {
             "type": "object",
-            "description": "By resource: lines over the shipped fields table, and filters on them.",
-            "additionalProperties": {
-                "type": "object",
-                "properties": {
-                    "fields": {"type": "object", "description": "One line a field, as in a mapping file."},
-                    "filters": {"type": "object"},
-                },
-                "additionalProperties": false,
-            },
+            "description": "By provider, then by resource: lines that hold for all connections to it.",
+            "additionalProperties": lines("By resource."),
+        },
+        "MappingView": {
+            "type": "object",
+            "description": "The lines as they were put; with `view=effective`, by resource, the whole table and where each line comes from.",
+            "additionalProperties": {"type": "object"},
         },
     }))
+}
+
+fn lines(about: &str) -> Value {
+    json!({
+        "type": "object",
+        "description": about,
+        "additionalProperties": {
+            "type": "object",
+            "properties": {
+                "fields": {"type": "object", "description": "One line a field, as in a mapping file."},
+                "filters": {"type": "object"},
+            },
+        },
+    })
 }
