@@ -20,7 +20,7 @@ use crate::connections::{Connection, ConnectionId, State, TenantId};
 use crate::error::{Error, Kind};
 use crate::model::Operation;
 use crate::net::{Body, collect_capped};
-use crate::unified::{Asked, Call, Continuation, Item, Object, Other, Position, Reply, Translate};
+use crate::unified::{Asked, Call, Continuation, Item, Object, Other, Position, Reply, Translate, list_variant};
 use crate::upstream;
 
 /// What an example's call became: each difference from what it says, in words.
@@ -36,6 +36,9 @@ pub async fn rehearse(catalog: &Catalog, provider: &str, example: &Example) -> V
     differences.extend(compare(example, outcome));
     differences
 }
+
+/// The time in examples.
+const NOW: &str = "2026-09-15T12:00:00Z";
 
 /// The call that an example describes, as the API would make it.
 pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<Call, Error> {
@@ -54,11 +57,6 @@ pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<C
     put("expand", spec.expand.clone().map(Value::from));
     put("filter", (!spec.filter.is_empty()).then(|| Value::Object(spec.filter.clone())));
     let query = Asked::json(&resource.model, &asked)?.query;
-    let from = spec.at.as_ref().map(|at| {
-        let variant = spec.variant.unwrap_or_else(|| covering(&resource, &query));
-        let count = resource.variants(Operation::List).get(variant).and_then(|variant| variant.next.count);
-        Continuation { variant, position: position(at, count) }
-    });
     let settings = provider.check_settings(&example.settings).map_err(|violations| {
         Error::new(Kind::ValidationFailed, "The example's settings are not valid.").violations(violations)
     })?;
@@ -67,18 +65,24 @@ pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<C
     let other =
         spec.other.clone().map(|resource| Other { resource, id: spec.other_id.clone(), labels: spec.labels.clone() });
     let items = spec.operations.iter().map(item).collect::<Result<_, _>>()?;
-    Ok(Call {
+    let mut call = Call {
         object: spec.object.clone().map(Object::Named),
         id: spec.id.clone(),
         by: spec.r#match.clone(),
         other,
         query,
-        from,
         body: spec.body.clone(),
         items,
         minimal: spec.minimal,
+        now: NOW.parse().map_err(Error::internal)?,
         ..Call::new(connection, provider, resource, operation, deadline)
-    })
+    };
+    if let Some(at) = &spec.at {
+        let variant = spec.variant.or_else(|| list_variant(&call)).unwrap_or_default();
+        let count = call.resource.variants(Operation::List).get(variant).and_then(|variant| variant.next.count);
+        call.from = Some(Continuation { variant, position: position(at, count) });
+    }
+    Ok(call)
 }
 
 fn item(spec: &ItemSpec) -> Result<Item, Error> {
@@ -90,18 +94,6 @@ fn item(spec: &ItemSpec) -> Result<Item, Error> {
         by: spec.r#match.clone(),
         body: spec.data.clone(),
     })
-}
-
-fn covering(resource: &crate::catalog::Resource, query: &crate::model::Query) -> usize {
-    let variants = resource.variants(Operation::List);
-    variants
-        .iter()
-        .position(|variant| {
-            query.filters.iter().all(|filter| variant.accepts.filters.contains_key(&filter.field))
-                && query.sort.iter().all(|sort| variant.accepts.sort.contains(&sort.field))
-                && (query.q.is_none() || variant.accepts.q)
-        })
-        .unwrap_or_default()
 }
 
 /// A list is keyset values, a number counts rows or pages where the variant counts; else it is the vendor's cursor.

@@ -45,6 +45,9 @@ impl Located {
                 format!("A filter value cannot be sent to this provider: {problem}"),
             );
         }
+        if let Some(said) = problem.refusal() {
+            return Error::new(Kind::ValidationFailed, said.to_owned());
+        }
         let source = shorten(self.expression.source());
         Error::new(Kind::MappingFailed, format!("{}: `{source}` failed: {problem}", self.place))
     }

@@ -12,6 +12,7 @@ use super::spec::{ErrorsSpec, RetryUnit};
 use super::variant::answer_scope;
 use crate::error::Kind;
 use crate::mapping::Vars;
+use crate::model::Operation;
 
 #[derive(Debug, Default)]
 pub struct ErrorRules {
@@ -82,8 +83,16 @@ impl ErrorRules {
     }
 
     /// Total: what cannot be read is left out, so that a strange error is still an error.
-    pub fn classify(&self, status: u16, headers: &Value, body: &Value, write: bool, now: Timestamp) -> Classified {
-        let vars = Vars::none().with("status", Value::from(status)).with("headers", headers.clone());
+    pub fn classify(
+        &self,
+        status: u16,
+        headers: &Value,
+        body: &Value,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Classified {
+        let call = serde_json::json!({ "operation": operation.as_str() });
+        let vars = Vars::none().with("status", Value::from(status)).with("headers", headers.clone()).with("call", call);
         let text = |leaf: &Option<Leaf>| leaf.as_ref().and_then(|leaf| leaf.text(body, &vars).ok().flatten());
         let code = text(&self.code);
         let message = text(&self.message);
@@ -100,7 +109,7 @@ impl ErrorRules {
             .get("retry-after")
             .and_then(|value| delay(RetryUnit::S, value, now).or_else(|| delay(RetryUnit::HttpDate, value, now)));
         Classified {
-            kind: row.map_or_else(|| by_status(status, write), |row| row.is),
+            kind: row.map_or_else(|| by_status(status, operation.is_write()), |row| row.is),
             code,
             message,
             fields: names(fields),

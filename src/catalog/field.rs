@@ -5,6 +5,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::build::Located;
+use super::leaf::Leaf;
 use crate::mapping::{Codec, Path};
 use crate::model::Member;
 
@@ -21,6 +22,10 @@ pub struct Field {
     /// On reading, null unless all match.
     pub when: Vec<(Path, Regex)>,
     pub required_on_create: bool,
+    /// Can be set on create only.
+    pub once: bool,
+    /// What a create writes where the caller says nothing.
+    pub default: Option<Leaf>,
     /// Create only; afterwards an association with this resource.
     pub link: Option<String>,
     pub clear: Option<Value>,
@@ -44,6 +49,29 @@ impl Field {
             }
             Shape::Const(_) | Shape::Absent(_) | Shape::Custom { .. } => false,
         }
+    }
+
+    /// The first names of what it reads of the vendor's record; nothing where it reads nothing.
+    pub fn roots(&self) -> Vec<String> {
+        let of_table = |table: &Table| table.values().flat_map(Field::roots).collect::<Vec<_>>();
+        match &self.shape {
+            Shape::Value { read, .. } => read
+                .iter()
+                .flat_map(|source| match source {
+                    Source::Path(path) => vec![path.first().to_owned()],
+                    Source::Expression(located) => located.expression().roots().iter().cloned().collect(),
+                })
+                .collect(),
+            Shape::Object { base: Some(path), .. } | Shape::Each { path, .. } => vec![path.first().to_owned()],
+            Shape::Object { base: None, table } => of_table(table),
+            Shape::Places(places) => places.iter().flat_map(|place| of_table(&place.table)).collect(),
+            Shape::Const(_) | Shape::Absent(_) | Shape::Custom { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether it shares its column with others, each of which reads it only where its condition holds.
+    pub fn is_polymorphic(&self) -> bool {
+        !self.when.is_empty()
     }
 
     /// Whether it reads or writes the path, or needs the column.
@@ -155,8 +183,8 @@ impl Values {
 
     /// Every vendor value that reads as this one.
     pub fn all(&self, unified: &Value) -> Option<&[Value]> {
-        let name = unified.as_str()?;
-        self.pairs.iter().find(|(known, _)| known == name).map(|(_, values)| values.as_slice())
+        let name = text_of(unified);
+        self.pairs.iter().find(|(known, _)| *known == name).map(|(_, values)| values.as_slice())
     }
 
     pub fn names(&self) -> Vec<&str> {

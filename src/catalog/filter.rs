@@ -24,6 +24,8 @@ pub struct FilterRule {
     pub values: Option<Values>,
     /// Conditions that one value stands for; then `on` is empty.
     pub conditions: Option<IndexMap<String, IndexMap<String, Value>>>,
+    /// Operator to the style's own operator.
+    pub using: IndexMap<FilterOp, String>,
 }
 
 pub fn compile_filters(
@@ -38,7 +40,9 @@ pub fn compile_filters(
     for (name, spec) in specs {
         let at = format!("/filters/{}", crate::model::escape(name));
         let full = match spec {
-            FilterSpec::Ops(ops) => FilterFull { on: None, ops: ops.clone(), r#as: None, r#type: None },
+            FilterSpec::Ops(ops) => {
+                FilterFull { on: None, ops: ops.clone(), using: IndexMap::new(), r#as: None, r#type: None }
+            }
             FilterSpec::Full(full) => full.clone(),
         };
         let target = model.filter_target(name).to_owned();
@@ -82,7 +86,10 @@ pub fn compile_filters(
             (None, None) => kind.literal().to_owned(),
         };
         let values = field.and_then(|field| field.values.clone());
-        rules.insert(name.clone(), FilterRule { kind, ops: full.ops, on, literal, codecs, values, conditions });
+        rules.insert(
+            name.clone(),
+            FilterRule { kind, ops: full.ops, on, literal, codecs, values, conditions, using: full.using },
+        );
     }
     rules
 }

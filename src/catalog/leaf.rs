@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::build::{Build, Located, Scope};
 use crate::error::Error;
-use crate::mapping::{Path, Vars};
+use crate::mapping::{Path, Vars, merge};
 
 #[derive(Debug, Clone)]
 pub enum Leaf {
@@ -16,6 +16,8 @@ pub enum Leaf {
     Map(Vec<(String, Leaf)>),
     /// In a query: the parameter is repeated, once per item.
     Each(Box<Leaf>),
+    /// Objects laid over each other without the engine, so that numbers keep their text.
+    Merge(Vec<Leaf>),
 }
 
 impl Leaf {
@@ -45,6 +47,13 @@ impl Leaf {
                     let inner = Leaf::compile(build, &format!("{pointer}/each"), value, scope)?;
                     Some(Leaf::Each(Box::new(inner)))
                 }
+                Some((key, Value::Array(parts))) if map.len() == 1 && key == "merge" => {
+                    let mut leaves = Vec::new();
+                    for (index, part) in parts.iter().enumerate() {
+                        leaves.push(Leaf::compile(build, &format!("{pointer}/merge/{index}"), part, scope)?);
+                    }
+                    Some(Leaf::Merge(leaves))
+                }
                 _ => {
                     let mut leaves = Vec::new();
                     for (key, value) in map {
@@ -72,6 +81,15 @@ impl Leaf {
             Leaf::Path(path) => path.get(input).cloned(),
             Leaf::Expression(expression) => expression.evaluate(input, vars)?,
             Leaf::Each(inner) => inner.evaluate(input, vars)?,
+            Leaf::Merge(leaves) => {
+                let mut whole = Value::Object(Map::new());
+                for leaf in leaves {
+                    if let Some(part @ Value::Object(_)) = leaf.evaluate(input, vars)? {
+                        merge(&mut whole, part);
+                    }
+                }
+                Some(whole)
+            }
             Leaf::List(leaves) => {
                 let mut list = Vec::with_capacity(leaves.len());
                 for leaf in leaves {
@@ -103,7 +121,7 @@ impl Leaf {
                 found.extend(located.expression().reads().iter().cloned());
             }
             Leaf::Each(inner) => inner.reads(found),
-            Leaf::List(leaves) => leaves.iter().for_each(|leaf| leaf.reads(found)),
+            Leaf::List(leaves) | Leaf::Merge(leaves) => leaves.iter().for_each(|leaf| leaf.reads(found)),
             Leaf::Map(leaves) => leaves.iter().for_each(|(_, leaf)| leaf.reads(found)),
         }
     }

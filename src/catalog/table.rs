@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::build::{Build, Scope, hint};
 use super::field::{Field, Place, Shape, Source, Table, Target, Values};
+use super::leaf::Leaf;
 use super::spec::{FieldFull, FieldSpec, OneOrMany, PlaceSpec, Required};
 use crate::mapping::{Codec, Path};
 use crate::model::{Member, Members, Type};
@@ -102,6 +103,13 @@ fn compile_line(
             when.push((path, pattern));
         }
     }
+    let default = match &full.default {
+        Some(default) => {
+            let scope = Scope { title: "the caller's record", names: None, variables: WRITE_VARIABLES };
+            Some(Leaf::compile(build, &format!("{at}/default"), default, &scope)?)
+        }
+        None => None,
+    };
     let mut columns = match &full.needs {
         Some(needs) => needs.clone(),
         None => columns_of(build, at, &shape, context),
@@ -109,13 +117,19 @@ fn compile_line(
     columns.extend(when.iter().filter_map(|(path, _)| column(path, context)));
     let mut seen = std::collections::HashSet::new();
     columns.retain(|column| seen.insert(column.clone()));
+    let mut member = member.clone();
+    if let Some(refers) = &full.refers {
+        member.refers = Some(refers.clone()).filter(|refers| refers != "none");
+    }
     Some(Field {
-        member: member.clone(),
+        member,
         shape,
         codecs,
         values,
         when,
         required_on_create: full.required == Some(Required::Create),
+        once: full.once,
+        default,
         link: full.link,
         clear: full.clear,
         columns,

@@ -36,7 +36,8 @@ pub fn check(build: &mut Build<'_>, at: &str, variant: &Variant) {
     missing(counts, "cursor", "goes on by a cursor");
 }
 
-fn reads(variant: &Variant) -> Vec<Vec<String>> {
+/// The paths that the requests of a variant read; `[]` is everything.
+pub fn reads(variant: &Variant) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut request = |shape: &RequestShape| {
         shape.path.reads(&mut found);

@@ -1,5 +1,7 @@
 //! One way to do an operation, compiled: the request to make and how to read the answer.
 
+use std::time::Duration;
+
 use http::{HeaderName, Method};
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -31,6 +33,8 @@ pub struct Variant {
     /// The record is read first, and what is written is laid over it.
     pub whole: bool,
     pub then: ThenSpec,
+    /// Its requests look at which fields are wanted.
+    pub sees_wanted: bool,
     /// Some expression of it may run until its limit.
     pub unbounded: bool,
 }
@@ -71,6 +75,8 @@ pub struct Step {
     pub when: Option<Located>,
     pub ok: Option<Located>,
     pub keep: Option<Leaf>,
+    /// How long what is kept is good for on a connection.
+    pub cache: Option<Duration>,
     pub stop: Option<Located>,
 }
 
@@ -110,8 +116,21 @@ pub enum Count {
 }
 
 /// The names that requests see.
-const CALL_NAMES: &[&str] =
-    &["operation", "id", "input", "record", "filter", "conditions", "sort", "limit", "cursor", "select", "q", "steps"];
+const CALL_NAMES: &[&str] = &[
+    "operation",
+    "id",
+    "input",
+    "record",
+    "filter",
+    "conditions",
+    "sort",
+    "limit",
+    "cursor",
+    "select",
+    "wanted",
+    "q",
+    "steps",
+];
 
 /// What some operations see besides.
 pub fn names_of(operation: Operation) -> &'static [&'static str] {
@@ -163,7 +182,9 @@ pub fn compile_variant(
     if context.operation == Operation::List {
         super::unread::check(build, at, &variant);
     }
-    Some(variant)
+    let sees_wanted =
+        super::unread::reads(&variant).iter().any(|path| path.first().is_some_and(|name| name == "wanted"));
+    Some(Variant { sees_wanted, ..variant })
 }
 
 fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &VariantContext<'_>) -> Option<Variant> {
@@ -235,6 +256,7 @@ fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &
         uses: spec.uses.clone(),
         whole: spec.whole,
         then,
+        sees_wanted: false,
         unbounded: false,
     })
 }
@@ -261,14 +283,19 @@ fn compile_step(build: &mut Build<'_>, at: &str, spec: &StepSpec, scope: &Scope<
         body: spec.body.as_ref(),
         safe: spec.safe,
     };
+    let request = compile_request(build, at, parts, scope)?;
+    if spec.cache.is_some() && !request.safe {
+        build.problem(&format!("{at}/cache"), "only what changes nothing can be kept: a GET, or a POST that is `safe`");
+    }
     Some(Step {
-        request: compile_request(build, at, parts, scope)?,
+        request,
         when: match &spec.when {
             Some(when) => Some(build.expression(&format!("{at}/when"), when, scope)?),
             None => None,
         },
         ok: optional_expression(build, at, "ok", spec.ok.as_deref())?,
         keep: optional_leaf(build, at, "keep", spec.keep.as_ref())?,
+        cache: spec.cache.map(Duration::from_secs),
         stop: optional_expression(build, at, "stop", spec.stop.as_deref())?,
     })
 }
@@ -288,6 +315,10 @@ pub fn compile_request(
     scope: &Scope<'_>,
 ) -> Option<RequestShape> {
     let here = format!("{at}/request");
+    if parts.request.is_empty() {
+        build.problem(at, "`request: METHOD /path` is missing");
+        return None;
+    }
     let Some((method, path)) = parts.request.split_once(' ') else {
         build.problem(&here, format!("`{}` is not of the form `METHOD /path`", parts.request));
         return None;

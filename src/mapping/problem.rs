@@ -28,6 +28,12 @@ impl Problem {
         self.message.contains(INVALID_VALUE)
     }
 
+    /// What the mapping itself said by `$error("…")`.
+    pub fn refusal(&self) -> Option<&str> {
+        let said = self.code.as_deref() == Some("D3137");
+        said.then(|| self.message.trim_start_matches("D3137").trim_start_matches([':', ' ']))
+    }
+
     /// Whether a limit stopped the evaluation, rather than a value that the expression cannot work on.
     pub fn is_limit(&self) -> bool {
         const LIMITS: [&str; 10] =

@@ -19,6 +19,8 @@ pub struct JsonStyle {
     always_grouped: bool,
     /// Whether dots in a name that is used as a key make nested objects.
     nest: bool,
+    /// Groups hold conditions only.
+    flat: bool,
     order: Option<(Value, Value)>,
 }
 
@@ -28,7 +30,10 @@ enum Op {
     Each(String),
 }
 
-const KEYS: &[&str] = &["json", "name", "literals", "ops", "like", "and", "or", "grouped", "nest", "order"];
+/// More groups than this come of too many alternatives at once; vendors refuse such queries anyway.
+const MOST_GROUPS: usize = 32;
+
+const KEYS: &[&str] = &["json", "name", "literals", "ops", "like", "and", "or", "grouped", "flat", "nest", "order"];
 
 /// What a slot is replaced by.
 type Slots = BTreeMap<&'static str, Value>;
@@ -97,6 +102,7 @@ impl JsonStyle {
                 and: or_default("and", "{all}"),
                 or: or_default("or", "{any}"),
                 always_grouped,
+                flat: spec.get("flat") == Some(&Value::Bool(true)),
                 nest: spec.get("nest") == Some(&Value::Bool(true)),
                 order,
             }),
@@ -135,13 +141,32 @@ impl JsonStyle {
     pub(super) fn conditions(&self, groups: &[Vec<Condition<'_>>]) -> Rendered<Value> {
         let mut any = Vec::new();
         for group in groups {
-            let all: Vec<Value> = group.iter().map(|condition| self.condition(condition)).collect::<Rendered<_>>()?;
-            any.push(self.fill(&self.and, &Slots::from([("all", Value::Array(all))])));
+            for all in if self.flat { self.multiplied(group)? } else { vec![self.nested(group)?] } {
+                any.push(self.fill(&self.and, &Slots::from([("all", Value::Array(all))])));
+            }
         }
         if any.len() == 1 && !self.always_grouped {
             return Ok(any.swap_remove(0));
         }
         Ok(self.fill(&self.or, &Slots::from([("any", Value::Array(any))])))
+    }
+
+    fn nested(&self, group: &[Condition<'_>]) -> Rendered<Vec<Value>> {
+        group.iter().map(|condition| Ok(self.either(self.alternatives(condition)?))).collect()
+    }
+
+    /// Groups that cannot hold groups: one for each way to pick an alternative of every condition.
+    fn multiplied(&self, group: &[Condition<'_>]) -> Rendered<Vec<Vec<Value>>> {
+        let mut groups: Vec<Vec<Value>> = vec![Vec::new()];
+        for condition in group {
+            let alternatives = self.alternatives(condition)?;
+            if groups.len() * alternatives.len() > MOST_GROUPS {
+                return Err(StyleError::mapping("too many alternatives are combined in one list"));
+            }
+            let pick = |all: &Vec<Value>, one: &Value| all.iter().cloned().chain([one.clone()]).collect();
+            groups = groups.iter().flat_map(|all| alternatives.iter().map(move |one| pick(all, one))).collect();
+        }
+        Ok(groups)
     }
 
     /// Several alternatives in the place of one condition: each is a group of its own inside.
@@ -153,9 +178,9 @@ impl JsonStyle {
         self.fill(&self.or, &Slots::from([("any", Value::Array(any.collect()))]))
     }
 
-    fn condition(&self, condition: &Condition<'_>) -> Rendered<Value> {
-        let columns = condition.on.iter().map(|on| self.on_column(on, condition.op, condition.value, condition.kind));
-        Ok(self.either(columns.collect::<Rendered<_>>()?))
+    /// What a condition on several columns, any of which may match, comes to.
+    fn alternatives(&self, condition: &Condition<'_>) -> Rendered<Vec<Value>> {
+        condition.on.iter().map(|on| self.on_column(on, condition.op, condition.value, condition.kind)).collect()
     }
 
     fn on_column(&self, on: &str, op: &str, value: &Value, kind: &str) -> Rendered<Value> {

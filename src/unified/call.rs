@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -37,6 +38,8 @@ pub struct Call {
     /// `Prefer: return=minimal`: a write is not read back.
     pub minimal: bool,
     pub deadline: Instant,
+    /// The time that expressions see.
+    pub now: Timestamp,
     pub timings: Arc<Timings>,
     /// What was said before the operation itself began.
     pub warnings: Vec<Warning>,
@@ -146,6 +149,7 @@ impl Call {
             items: Vec::new(),
             minimal: false,
             deadline,
+            now: Timestamp::now(),
             timings: Arc::default(),
             warnings: Vec::new(),
         }
@@ -153,8 +157,8 @@ impl Call {
 
     /// Another operation on the same resource in the course of this one: it shares deadline and timings.
     pub fn part(&self, operation: Operation) -> Self {
-        let Call { connection, provider, resource, object, minimal, deadline, timings, .. } = self.clone();
-        Self { object, minimal, timings, ..Self::new(connection, provider, resource, operation, deadline) }
+        let Call { connection, provider, resource, object, minimal, deadline, now, timings, .. } = self.clone();
+        Self { object, minimal, now, timings, ..Self::new(connection, provider, resource, operation, deadline) }
     }
 
     /// The same on another resource of the provider.

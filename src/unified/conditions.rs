@@ -13,7 +13,7 @@ use crate::model::{Filter, FilterOp, parse_filter_value};
 pub struct Condition {
     /// A column's name, or a list of them of which any may match.
     pub on: Value,
-    pub op: &'static str,
+    pub op: String,
     pub value: Value,
     pub literal: String,
 }
@@ -135,18 +135,23 @@ fn groups(rule: &FilterRule, filter: &Filter, value: &Value) -> Conditions {
             Value::Array(values) => values.iter().collect(),
             value => vec![value],
         };
-        let groups = wanted.into_iter().filter_map(Value::as_str).filter_map(|name| expansions.get(name));
+        let name = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let groups = wanted.into_iter().filter_map(|value| expansions.get(&name(value)));
         return Conditions(
             groups.map(|all| all.iter().map(|(column, value)| equals(column, value)).collect()).collect(),
         );
     }
     let literal = || rule.literal.clone();
     let any = one_or_list(rule.on.iter().map(|on| Value::String(on.clone())).collect());
-    let condition = |op, value| vec![Condition { on: any.clone(), op, value, literal: literal() }];
+    let op_of = |op: &str| {
+        let own = FilterOp::parse(op).and_then(|op| rule.using.get(&op));
+        own.map_or_else(|| op.to_owned(), Clone::clone)
+    };
+    let condition = |op: &str, value| vec![Condition { on: any.clone(), op: op_of(op), value, literal: literal() }];
     // "Not this" and "not there" must hold for every column; everything else for any.
-    let every = |op, value: &Value| {
+    let every = |op: &str, value: &Value| {
         let on_each = rule.on.iter().map(|on| Value::String(on.clone()));
-        on_each.map(|on| Condition { on, op, value: value.clone(), literal: literal() }).collect::<Vec<_>>()
+        on_each.map(|on| Condition { on, op: op_of(op), value: value.clone(), literal: literal() }).collect::<Vec<_>>()
     };
     let all = match (filter.op, value) {
         (FilterOp::Exists, Value::Bool(false)) => every("missing", &Value::Bool(true)),
@@ -182,7 +187,7 @@ fn equals(column: &str, value: &Value) -> Condition {
         Value::Number(_) => "number",
         _ => "string",
     };
-    Condition { on: column.into(), op: "eq", value: value.clone(), literal: literal.to_owned() }
+    Condition { on: column.into(), op: "eq".into(), value: value.clone(), literal: literal.to_owned() }
 }
 
 /// "After the last row": for columns c1…cn, `c1 > v1`, or `c1 = v1 and c2 > v2`, and so on. `columns` are
@@ -196,7 +201,12 @@ pub fn after(columns: &[(String, bool, String)], values: &[Value]) -> Conditions
                 (true, false) => "gt",
                 (true, true) => "lt",
             };
-            group.push(Condition { on: column.as_str().into(), op, value: value.clone(), literal: literal.clone() });
+            group.push(Condition {
+                on: column.as_str().into(),
+                op: op.to_owned(),
+                value: value.clone(),
+                literal: literal.clone(),
+            });
         }
         group
     });
@@ -226,7 +236,7 @@ mod tests {
 
     #[test]
     fn alternatives_multiply_up_to_a_bound() {
-        let condition = || Condition { on: "a".into(), op: "eq", value: json!(1), literal: "number".into() };
+        let condition = || Condition { on: "a".into(), op: "eq".into(), value: json!(1), literal: "number".into() };
         let eight = || Conditions((0..8).map(|_| vec![condition()]).collect());
         assert!(eight().and(eight()).is_err());
         assert!(Conditions::none().and(eight()).is_ok());

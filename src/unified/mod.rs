@@ -27,11 +27,13 @@ mod steps;
 mod translate;
 mod turns;
 mod upsert;
+mod vendor;
 mod write;
 
 pub use ask::Asked;
 pub use call::{Call, Continuation, Item, Object, Other, Position, Reply};
 pub use cursor::Cursor;
+pub use list::list_variant;
 pub use plan::supported_filters;
 pub use record_call::RecordCallLayer;
 pub use translate::Translate;
@@ -40,6 +42,7 @@ pub use write::writable;
 use account::Accounts;
 use translate::Shared;
 use turns::Turns;
+use vendor::Vendor;
 
 use crate::error::Error;
 

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use super::Call;
+use super::exchange::call_vars;
+
 use crate::catalog::{Accepts, Resource, Variant};
 use crate::error::{Error, Kind, Violation};
 use crate::mapping::Vars;
@@ -66,9 +69,16 @@ pub fn choose_list<'r>(
             return Ok((index, variant));
         }
     }
-    let kind = if query.filters.is_empty() { Kind::UnsupportedSort } else { Kind::UnsupportedFilter };
-    Err(Error::new(kind, "These filters and sorts are supported one by one, but not in this combination.")
-        .supported(variants.iter().map(|variant| describe(&variant.accepts))))
+    let (kind, detail) = match (query.filters.is_empty(), query.sort.is_empty()) {
+        (true, true) if query.q.is_none() => (Kind::UnsupportedFilter, "This list needs a filter."),
+        (true, false) => {
+            (Kind::UnsupportedSort, "The list cannot be sorted like this without a filter, or not at all.")
+        }
+        _ => {
+            (Kind::UnsupportedFilter, "These filters and sorts are supported one by one, but not in this combination.")
+        }
+    };
+    Err(Error::new(kind, detail).supported(variants.iter().map(|variant| describe(&variant.accepts))))
 }
 
 /// The first variant of a single operation whose `when` holds.
@@ -84,6 +94,17 @@ pub fn choose<'r>(
         }
     }
     Err(Error::new(Kind::UnsupportedOperation, format!("{} cannot {} this.", resource.name, operation.as_str())))
+}
+
+/// The first of these variants whose `when` holds.
+pub fn first_that_holds<'v>(call: &Call, variants: &'v [Variant], scope: &Value) -> Result<Option<&'v Variant>, Error> {
+    let vars = call_vars(call);
+    for variant in variants {
+        if holds(variant, scope, &vars)? {
+            return Ok(Some(variant));
+        }
+    }
+    Ok(None)
 }
 
 fn holds(variant: &Variant, scope: &Value, vars: &Vars) -> Result<bool, Error> {

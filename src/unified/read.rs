@@ -126,7 +126,11 @@ impl Reader<'_> {
             Shape::Const(value) => value.clone(),
             Shape::Absent(_) | Shape::Custom { .. } => Value::Null,
             Shape::Value { read, .. } => {
-                let Some(value) = self.source(read, vendor, clean, at, warnings)? else { return Ok(Value::Null) };
+                let Some(value) =
+                    self.source(read, field.clear.as_ref().unwrap_or(self.clear), vendor, clean, at, warnings)?
+                else {
+                    return Ok(Value::Null);
+                };
                 match convert(field, value) {
                     Ok(value) => value,
                     Err(detail) => {
@@ -195,9 +199,11 @@ impl Reader<'_> {
         Ok(object)
     }
 
+    /// `clear` is what null is written as.
     fn source(
         &self,
         sources: &[Source],
+        clear: &Value,
         vendor: &Value,
         clean: &Value,
         at: &str,
@@ -214,7 +220,7 @@ impl Reader<'_> {
                     }
                 },
             };
-            if let Some(value) = value.filter(|value| !value.is_null() && value != self.clear) {
+            if let Some(value) = value.filter(|value| !value.is_null() && value != clear) {
                 return Ok(Some(value));
             }
         }
@@ -263,6 +269,9 @@ fn convert(field: &Field, mut value: Value) -> Result<Value, String> {
         let named = |value: &Value| {
             values.read(value).ok_or_else(|| format!("the vendor's value {} has no unified name", short(value)))
         };
+        let named = |value: &Value| {
+            named(value).and_then(|value| if is_open(&field.member) { typed(&field.member, value) } else { Ok(value) })
+        };
         return match &value {
             Value::Array(items) if field.member.list => {
                 items.iter().map(named).collect::<Result<_, _>>().map(Value::Array)
@@ -281,11 +290,27 @@ fn convert(field: &Field, mut value: Value) -> Result<Value, String> {
     typed(&field.member, value)
 }
 
+/// Names of enums are what they are; those of booleans and the like are written as text in the table.
+fn is_open(member: &Member) -> bool {
+    matches!(member.kind, Type::Boolean | Type::Integer | Type::Number)
+}
+
 /// A vendor's value as the model's type. Numbers keep their source text.
 fn typed(member: &Member, value: Value) -> Result<Value, String> {
     let expected = |value: &Value| format!("{} is not {}", short(value), member.kind.describe());
     match &member.kind {
-        Type::Any | Type::Object(_) => Ok(value),
+        Type::Any => Ok(value),
+        Type::Object(object) => match value {
+            Value::Object(inner) => inner
+                .into_iter()
+                .map(|(name, value)| match object.members.get(&name) {
+                    Some(member) if !member.list && !value.is_null() => Ok((name, typed(member, value)?)),
+                    _ => Ok((name, value)),
+                })
+                .collect::<Result<_, _>>()
+                .map(Value::Object),
+            other => Err(expected(&other)),
+        },
         Type::Id | Type::Text => match value {
             Value::String(_) => Ok(value),
             Value::Number(_) | Value::Bool(_) => Ok(Value::String(value.to_string())),

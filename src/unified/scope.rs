@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::conditions::{Conditions, Encoded};
 use super::{Call, Object};
+use crate::catalog::Variant;
 
 /// The call as an object. Parts that are not there have no member, so that `$exists` and paths agree.
 #[derive(Clone)]
@@ -61,6 +62,14 @@ impl Scope {
     pub fn set_columns(&mut self, columns: Option<Vec<String>>) {
         if let Some(columns) = columns.filter(|columns| !columns.is_empty()) {
             self.set("select", columns);
+        }
+    }
+
+    /// The top-level members that the caller wants, where the variant looks at them.
+    pub fn set_wanted(&mut self, call: &Call, variant: &Variant) {
+        if variant.sees_wanted {
+            let names = call.resource.model.members.keys();
+            self.set("wanted", names.filter(|name| call.query.fields.wants(name)).cloned().collect::<Vec<_>>());
         }
     }
 

@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::catalog::{Field, Place, Resource, Shape, Table, Target, Values};
 use crate::error::{Error, Kind, Violation};
-use crate::mapping::{Path, Vars, merge};
+use crate::mapping::{Path, Vars, merge, to_instant};
 use crate::model::{Operation, Type, Warning, escape, validate, validate_member};
 
 /// A write that has not been sent.
@@ -18,6 +19,7 @@ pub struct Write<'a> {
     /// Fields that the request takes from the caller's record itself.
     pub uses: &'a [String],
     pub settings: Value,
+    pub now: Timestamp,
 }
 
 impl Write<'_> {
@@ -39,6 +41,7 @@ impl Write<'_> {
             uses: self.uses,
             input: Value::Object(body.clone()),
             settings: &self.settings,
+            now: self.now,
             record: Value::Object(Map::new()),
             written: HashMap::new(),
             invalid: Vec::new(),
@@ -47,6 +50,7 @@ impl Write<'_> {
         };
         writer.members(body);
         if self.operation == Operation::Create {
+            writer.defaults(body);
             writer.required(body);
         }
         if self.operation != Operation::Update {
@@ -103,6 +107,7 @@ struct Writer<'a> {
     /// The caller's record, which `write` expressions see.
     input: Value,
     settings: &'a Value,
+    now: Timestamp,
     record: Value,
     /// Vendor path to the pointer that wrote it: two members must not fight over one place.
     written: HashMap<String, (String, Value)>,
@@ -146,7 +151,8 @@ impl Writer<'_> {
                         false => self.invalid.extend(wrong.invalid),
                     }
                 }
-                None if self.resource.knows_account => {
+                // A standard column without a line goes by the vendor's name; what the account does not have goes nowhere.
+                None if self.resource.account.as_ref().is_some_and(|account| !account.contains(name)) => {
                     self.unknown.push(Violation::at(&at, format!("the account has no custom field `{name}`")));
                 }
                 None => self.unclaimed(name, value, &at),
@@ -172,12 +178,34 @@ impl Writer<'_> {
             value => value.clone(),
         };
         let path = inside.as_ref().map_or_else(|| Path::of([name]), |inside| inside.join(&Path::of([name])));
-        self.set(&path, value, at);
+        self.set(&path, value, at, false);
+    }
+
+    /// What a create writes where the caller says nothing.
+    fn defaults(&mut self, body: &Map<String, Value>) {
+        let vars = self.vars();
+        for (name, field) in self.resource.table.iter().filter(|(name, _)| !body.contains_key(*name)) {
+            let Some(default) = &field.default else { continue };
+            let at = format!("/{name}");
+            match default.evaluate(&self.input, &vars) {
+                Ok(Some(value)) if !value.is_null() => self.field(field, &value, &at, None),
+                Ok(_) => {}
+                Err(error) => self.invalid.push(Violation::at(at, error.detail().to_owned())),
+            }
+        }
+    }
+
+    /// What expressions see besides the caller's record.
+    fn vars(&self) -> Vars {
+        Vars::none()
+            .with("settings", self.settings.clone())
+            .with("now", Value::String(self.now.to_string()))
+            .with("operation", Value::String(self.operation.as_str().into()))
     }
 
     fn required(&mut self, body: &Map<String, Value>) {
         for (name, field) in &self.resource.table {
-            let missing = body.get(name).is_none_or(Value::is_null);
+            let missing = body.get(name).is_none_or(Value::is_null) && field.default.is_none();
             if field.required_on_create && missing {
                 self.invalid.push(
                     Violation::at(format!("/{name}"), format!("`{name}` is required to create a record here"))
@@ -192,6 +220,10 @@ impl Writer<'_> {
         if let Some(other) = field.link.as_ref().filter(|_| self.operation != Operation::Create) {
             let detail = format!("it can be set on create only; afterwards it is an association with {other}");
             self.invalid.push(Violation::at(at, detail));
+            return;
+        }
+        if field.once && self.operation != Operation::Create {
+            self.invalid.push(Violation::at(at, "it can be set on create only"));
             return;
         }
         match &field.shape {
@@ -230,6 +262,7 @@ impl Writer<'_> {
             Some(values) => self.named(values, value, at)?,
             None => value.clone(),
         };
+        let sent = vendor.clone();
         for codec in field.codecs.iter().rev() {
             match codec.write(&vendor) {
                 Ok(value) => vendor = value,
@@ -238,6 +271,10 @@ impl Writer<'_> {
                     return None;
                 }
             }
+        }
+        if !field.codecs.is_empty() && field.member.kind == Type::DateTime && loses_time(field, &sent, &vendor) {
+            let detail = "the provider keeps less of this time than was sent";
+            self.warnings.push(Warning::at("degraded-member", at, detail));
         }
         // An amount without a conversion is a number to the vendor, with the digits that the caller wrote.
         if field.codecs.is_empty()
@@ -270,17 +307,15 @@ impl Writer<'_> {
     fn put(&mut self, field: &Field, write: &Target, vendor: Value, value: &Value, at: &str, base: Option<&Path>) {
         match write {
             Target::ReadOnly => {}
-            Target::Path(path) => self.set(&below(base, path), vendor, at),
+            Target::Path(path) => self.set(&below(base, path), vendor, at, field.is_polymorphic()),
             Target::Patch { expression, sets } => {
-                let mut vars = Vars::none()
-                    .with("settings", self.settings.clone())
-                    .with("operation", Value::String(self.operation.as_str().into()));
+                let mut vars = self.vars();
                 if !value.is_null() {
                     vars = vars.with("value", vendor.clone());
                 }
                 match expression.evaluate(&self.input, &vars) {
                     Ok(patch) => self.patch(field, patch.unwrap_or(Value::Null), sets, value, at),
-                    Err(error) => self.invalid.push(Violation::at(at, error.to_string())),
+                    Err(error) => self.invalid.push(Violation::at(at, error.detail().to_owned())),
                 }
             }
         }
@@ -300,24 +335,41 @@ impl Writer<'_> {
             self.invalid.push(Violation::at(at, "the mapping made nothing of this value"));
             return;
         }
-        merge(&mut self.record, patch);
+        let mut leaves = Vec::new();
+        leaves_of(&patch, &mut Vec::new(), &mut leaves);
+        if leaves.iter().all(|(path, leaf)| self.is_free(&path.to_string(), leaf, at, field.is_polymorphic())) {
+            merge(&mut self.record, patch);
+        }
     }
 
-    fn set(&mut self, path: &Path, value: Value, at: &str) {
+    /// Whether a value may go to a place of the vendor's record; a place that another member has taken is a conflict.
+    /// Members that share a column (each reads it only where its `when` holds) give way to each other when they are
+    /// empty: they are sent back together as they were read.
+    fn is_free(&mut self, place: &str, value: &Value, at: &str, shared: bool) -> bool {
+        let empty = |value: &Value| value.is_null() || *value == self.resource.clear;
+        match self.written.get(place) {
+            Some((_, before)) if before == value => {}
+            Some(_) if shared && empty(value) => return false,
+            Some((_, before)) if shared && empty(before) => {}
+            Some((other, _)) => {
+                let detail = format!("it is stored in the same place as {other}, with another value");
+                self.invalid.push(Violation::at(at, detail));
+                return false;
+            }
+            None => {}
+        }
+        self.written.insert(place.to_owned(), (at.to_owned(), value.clone()));
+        true
+    }
+
+    fn set(&mut self, path: &Path, value: Value, at: &str, shared: bool) {
         let value = match &self.resource.text {
             Some(text) if path.strip_prefix(text).is_some() => as_text(value),
             _ => value,
         };
-        let key = path.to_string();
-        if let Some((other, before)) = self.written.get(&key)
-            && *before != value
-        {
-            self.invalid
-                .push(Violation::at(at, format!("it is stored in the same place as {other}, with another value")));
-            return;
+        if self.is_free(&path.to_string(), &value, at, shared) {
+            path.set(&mut self.record, value);
         }
-        self.written.insert(key, (at.to_owned(), value.clone()));
-        path.set(&mut self.record, value);
     }
 
     fn object(&mut self, table: &Table, value: &Value, at: &str, base: Option<&Path>) {
@@ -332,6 +384,12 @@ impl Writer<'_> {
                 &no_members
             }
         };
+        for (name, field) in table.iter().filter(|(_, field)| field.required_on_create) {
+            if self.operation == Operation::Create && !value.is_null() && members.get(name).is_none_or(Value::is_null) {
+                let detail = format!("`{name}` is required to create this here");
+                self.invalid.push(Violation::at(format!("{at}/{name}"), detail).expected(field.member.kind.describe()));
+            }
+        }
         // A reference is sent back as it was read: its name follows from the id. Nothing else may be dropped.
         let by_id = members.contains_key("id") && table.get("id").is_some_and(is_writable);
         for (name, value) in members {
@@ -360,7 +418,7 @@ impl Writer<'_> {
         if value.is_null() && self.operation == Operation::Create {
             return;
         }
-        self.set(path, Value::Array(list), at);
+        self.set(path, Value::Array(list), at, false);
     }
 
     /// The list is the whole truth about its places: those without an item are cleared.
@@ -369,7 +427,10 @@ impl Writer<'_> {
         let items = value.as_array().unwrap_or(&empty);
         let mut taken: Vec<Option<usize>> = vec![None; places.len()];
         let kinds: Vec<&str> = places.iter().filter_map(Place::kind).collect();
-        for (index, item) in items.iter().enumerate() {
+        // The primary item goes first, so that none without a type takes its place.
+        let is_primary = |item: &Value| item.get("primary") == Some(&Value::Bool(true));
+        let (first, rest): (Vec<_>, Vec<_>) = items.iter().enumerate().partition(|(_, item)| is_primary(item));
+        for (index, item) in first.into_iter().chain(rest) {
             match assign(places, &taken, item) {
                 Some(place) => {
                     if let Some(slot) = taken.get_mut(place) {
@@ -423,6 +484,31 @@ impl Writer<'_> {
         for field in place.table.values().filter(|field| is_writable(field)) {
             self.field(field, &Value::Null, at, None);
         }
+    }
+}
+
+/// The leaves of a patch with their paths; a list is a leaf.
+fn leaves_of(patch: &Value, names: &mut Vec<String>, leaves: &mut Vec<(Path, Value)>) {
+    match patch {
+        Value::Object(members) if !members.is_empty() => {
+            for (name, value) in members {
+                names.push(name.clone());
+                leaves_of(value, names, leaves);
+                names.pop();
+            }
+        }
+        leaf if !names.is_empty() => leaves.push((Path::of(names.clone()), leaf.clone())),
+        _ => {}
+    }
+}
+
+/// Whether reading the vendor's form gives another time than was sent.
+fn loses_time(field: &Field, sent: &Value, vendor: &Value) -> bool {
+    let read = field.codecs.iter().try_fold(vendor.clone(), |value, codec| codec.read(&value));
+    let instant = |value: &Value| value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    match (read.ok().as_ref().and_then(|read| to_instant(read).ok()), instant(sent)) {
+        (Some(read), Some(sent)) => read.parse::<Timestamp>().is_ok_and(|read| read != sent),
+        _ => false,
     }
 }
 

@@ -133,6 +133,9 @@ pub struct FilterFull {
     #[serde(default)]
     pub on: Option<OneOrMany<String>>,
     pub ops: Vec<FilterOp>,
+    /// Operator to the style's own operator that renders it, for conditions of another shape.
+    #[serde(default)]
+    pub using: IndexMap<FilterOp, String>,
     /// A conversion of the value, where it is not the field's own.
     #[serde(default)]
     pub r#as: Option<Value>,
