@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::auth::Keys;
-use crate::catalog::{Catalog, Reloader, Shared};
-use crate::connections::{Connections, Vault};
+use crate::catalog::{Catalog, Overlays, Reloader, Shared};
+use crate::connections::{Connections, Mappings, Vault};
 use crate::telemetry::Metrics;
 use crate::{unified, upstream};
 
@@ -14,6 +14,11 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     pub keys: Keys,
     pub connections: Connections,
+    /// Overrides of tenants and connections, as text and compiled.
+    pub mappings: Mappings,
+    pub overlays: Overlays,
+    /// Whether overrides that come by the API may hold expressions.
+    pub expressions_in_overrides: bool,
     pub vault: Vault,
     pub catalog: Shared,
     pub reloader: Arc<Reloader>,

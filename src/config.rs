@@ -46,6 +46,8 @@ pub struct VaultConfig {
 pub struct MappingConfig {
     /// What evaluates JSONata.
     pub engine: EngineName,
+    /// Whether overrides that tenants send may hold expressions.
+    pub expressions_in_overrides: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -9,6 +9,7 @@ mod body;
 mod connections;
 mod crm;
 mod keys;
+mod mapping;
 mod metadata;
 mod page;
 mod passthrough;
@@ -45,6 +46,8 @@ pub fn routes() -> Router<App> {
         .route("/v1/connections/{id}/passthrough/{*path}", any(passthrough::by_path))
         .route("/v1/connections", get(connections::list).post(connections::create))
         .route("/v1/connections/{id}", get(connections::get).patch(connections::update).delete(connections::delete))
+        .route("/v1/connections/{id}/mapping", get(mapping::get).put(mapping::put).delete(mapping::delete))
+        .route("/v1/mapping", get(mapping::get_tenant).put(mapping::put_tenant).delete(mapping::delete_tenant))
         .route("/v1/keys", get(keys::list).post(keys::create))
         .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
         .route("/v1/providers", get(providers::list))

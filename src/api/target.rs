@@ -48,6 +48,7 @@ impl Target {
             let detail = format!("{} has no {}.", provider.title, place.resource);
             return Err(Error::new(Kind::UnsupportedOperation, detail).supported(provider.resources.keys().cloned()));
         };
+        let resource = app.overlays.apply(&catalog, &provider.name, &resource, app.mappings.of(&connection).await?)?;
         let prefer = Prefer::of(&parts.headers)?;
         if parts.headers.keys().any(|name| name == header::IF_MATCH || name == header::IF_UNMODIFIED_SINCE) {
             let detail =

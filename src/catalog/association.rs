@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::build::{Build, Scope, hint};
 use super::field::{Shape, Table};
 use super::leaf::Leaf;
-use super::spec::{AssociationSpec, VariantSpec};
+use super::spec::{AssociationSpec, OneOrMany, VariantSpec};
 use super::variant::{Variant, VariantContext, answer_scope, compile_variant};
 use crate::model::Operation;
 
@@ -26,8 +26,8 @@ pub struct Requests {
     /// What requests see as `other`.
     pub other: Value,
     pub list: Option<Variant>,
-    pub add: Option<Variant>,
-    pub remove: Option<Variant>,
+    pub add: Vec<Variant>,
+    pub remove: Vec<Variant>,
     /// Over a row of the list.
     pub id: Leaf,
     pub labels: Option<Leaf>,
@@ -40,8 +40,8 @@ impl Association {
             Association::Field { .. } | Association::Other { .. } => true,
             Association::Requests(requests) => match operation {
                 Operation::Associations => requests.list.is_some(),
-                Operation::Associate => requests.add.is_some(),
-                Operation::Dissociate => requests.remove.is_some(),
+                Operation::Associate => !requests.add.is_empty(),
+                Operation::Dissociate => !requests.remove.is_empty(),
                 _ => false,
             },
         }
@@ -103,16 +103,24 @@ fn compile_association(
         },
         (None, None, true) => {
             let row = Scope { title: "the row", ..answer_scope() };
-            let mut variant = |word: &str, operation: Operation, spec: &Option<VariantSpec>| match spec {
-                Some(spec) => {
-                    let context = context.of(operation);
-                    compile_variant(build, &format!("{at}/{word}"), spec, &context).map(Some)
+            let list = match &spec.list {
+                Some(list) => {
+                    let context = context.of(Operation::Associations);
+                    Some(compile_variant(build, &format!("{at}/list"), list, &context)?)
                 }
-                None => Some(None),
+                None => None,
             };
-            let list = variant("list", Operation::Associations, &spec.list)?;
-            let add = variant("add", Operation::Associate, &spec.add)?;
-            let remove = variant("remove", Operation::Dissociate, &spec.remove)?;
+            let mut variants = |word: &str, operation: Operation, specs: &Option<OneOrMany<VariantSpec>>| {
+                let many = matches!(specs, Some(OneOrMany::Many(_)));
+                let specs = specs.as_ref().map(OneOrMany::to_vec).unwrap_or_default();
+                let compile = |(index, spec): (usize, &VariantSpec)| {
+                    let at = if many { format!("{at}/{word}/{index}") } else { format!("{at}/{word}") };
+                    compile_variant(build, &at, spec, &context.of(operation))
+                };
+                specs.iter().enumerate().map(compile).collect::<Option<Vec<_>>>()
+            };
+            let add = variants("add", Operation::Associate, &spec.add)?;
+            let remove = variants("remove", Operation::Dissociate, &spec.remove)?;
             let id = match &spec.item.id {
                 Some(id) => Leaf::compile(build, &format!("{at}/item/id"), id, &row)?,
                 None => Leaf::compile(build, at, &Value::String("id".into()), &row)?,

@@ -20,6 +20,8 @@ pub struct Batch {
     pub row: Row,
     /// Over an item and over a row: equal values belong together. Without it, rows come in the order of the items.
     pub key: Option<(Leaf, Leaf)>,
+    /// Fields that the rows lack.
+    pub lacks: Vec<String>,
     /// Some expression of it may run until its limit.
     pub unbounded: bool,
 }
@@ -109,6 +111,7 @@ fn compile_batch(build: &mut Build<'_>, at: &str, spec: &BatchSpec, context: &Va
         results: Leaf::compile(build, &format!("{at}/results"), &spec.results, &answer_scope())?,
         row,
         key,
+        lacks: spec.lacks.clone(),
         unbounded: false,
     })
 }

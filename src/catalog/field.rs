@@ -51,6 +51,24 @@ impl Field {
         }
     }
 
+    /// The first names of what it reads of the vendor's record; nothing where it reads nothing.
+    pub fn roots(&self) -> Vec<String> {
+        let of_table = |table: &Table| table.values().flat_map(Field::roots).collect::<Vec<_>>();
+        match &self.shape {
+            Shape::Value { read, .. } => read
+                .iter()
+                .flat_map(|source| match source {
+                    Source::Path(path) => vec![path.first().to_owned()],
+                    Source::Expression(located) => located.expression().roots().iter().cloned().collect(),
+                })
+                .collect(),
+            Shape::Object { base: Some(path), .. } | Shape::Each { path, .. } => vec![path.first().to_owned()],
+            Shape::Object { base: None, table } => of_table(table),
+            Shape::Places(places) => places.iter().flat_map(|place| of_table(&place.table)).collect(),
+            Shape::Const(_) | Shape::Absent(_) | Shape::Custom { .. } => Vec::new(),
+        }
+    }
+
     /// Whether it shares its column with others, each of which reads it only where its condition holds.
     pub fn is_polymorphic(&self) -> bool {
         !self.when.is_empty()

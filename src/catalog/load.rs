@@ -34,6 +34,9 @@ pub struct Catalog {
     pub models: IndexMap<String, Arc<Model>>,
     /// Tells revisions apart in metrics and cache keys.
     pub revision: String,
+    /// What it was made of: overrides are laid over it later.
+    files: Arc<Files>,
+    engine: Engine,
 }
 
 /// What a deployment may change.
@@ -79,6 +82,11 @@ impl Files {
             }
         }
         Ok(Self(files))
+    }
+
+    /// The same files below a folder.
+    pub fn below(self, folder: &str) -> Self {
+        Self(self.0.into_iter().map(|(name, text)| (format!("{folder}/{name}"), text)).collect())
     }
 
     /// Lays a folder over the files: a provider that it holds replaces the whole provider, a model the model.
@@ -166,7 +174,25 @@ impl Catalog {
         }
         let mut hasher = DefaultHasher::new();
         files.0.hash(&mut hasher);
-        Ok(Self { providers, models, revision: format!("{:016x}", hasher.finish()) })
+        let revision = format!("{:016x}", hasher.finish());
+        Ok(Self { providers, models, revision, files: Arc::new(files.clone()), engine: options.engine })
+    }
+
+    pub(super) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// A resource of this catalog once more, with further trees laid over its files.
+    pub(super) fn compile(&self, provider: &str, name: &str, over: Vec<Node>) -> Result<Resource, Vec<Problem>> {
+        let unknown = || vec![Problem { file: provider.into(), line: 0, message: "there is no such provider".into() }];
+        let known = self.providers.get(provider).ok_or_else(unknown)?;
+        let around = Surroundings {
+            models: &self.models,
+            codecs: &known.codecs,
+            settings: known.settings.keys().map(String::as_str).collect(),
+            engine: self.engine,
+        };
+        load_resource(provider, name, &self.files, &known.params, &around, over)
     }
 
     pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
@@ -262,7 +288,7 @@ fn load_provider(
         if file.starts_with('_') || NOT_RESOURCES.iter().any(|other| other.trim_end_matches(".yaml") == file) {
             continue;
         }
-        match load_resource(name, file, files, &provider.params, &around) {
+        match load_resource(name, file, files, &provider.params, &around, Vec::new()) {
             Ok(resource) => {
                 resources.insert(file.to_owned(), Arc::new(resource));
             }
@@ -282,18 +308,24 @@ fn load_resource(
     files: &Files,
     provider_params: &Map<String, Value>,
     around: &Surroundings<'_>,
+    over: Vec<Node>,
 ) -> Result<Resource, Vec<Problem>> {
-    let mut node = layered(provider, name, files, 0).map_err(|problem| vec![problem])?;
-    let over = format!("overrides/{provider}/{name}.yaml");
-    if let Some(text) = files.get(&over) {
-        let over = Node::parse(&over, text).map_err(|problem| vec![problem])?;
-        node = node.lay_over(over);
-    }
+    let mut node = resource_node(files, provider, name, over)?;
     let mut all = provider_params.clone();
     all.extend(params(&node));
     node.substitute(&all);
     let spec: ResourceSpec = structure::read(&node)?;
     Resource::compile(name, &node, &spec, all, around)
+}
+
+/// The whole tree of a resource: its file and those it extends, the deployment's overrides, and what lies over them.
+pub(super) fn resource_node(files: &Files, provider: &str, name: &str, over: Vec<Node>) -> Result<Node, Vec<Problem>> {
+    let mut node = layered(provider, name, files, 0).map_err(|problem| vec![problem])?;
+    let file = format!("overrides/{provider}/{name}.yaml");
+    if let Some(text) = files.get(&file) {
+        node = node.lay_over(Node::parse(&file, text).map_err(|problem| vec![problem])?);
+    }
+    Ok(over.into_iter().fold(node, Node::lay_over))
 }
 
 /// The file with those it extends below it.

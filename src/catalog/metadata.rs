@@ -1,6 +1,7 @@
 //! What an account says of its own fields, and how that becomes lines of the fields table.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -303,7 +304,8 @@ impl AccountField {
             return None;
         }
         Some(FilterRule {
-            literal: member.kind.literal().to_owned(),
+            // As under `filters`: a conversion makes text of the value.
+            literal: if self.meaning.codecs.is_empty() { member.kind.literal() } else { "string" }.to_owned(),
             kind: member.kind,
             ops,
             on: vec![self.key.clone()],
@@ -344,7 +346,7 @@ impl Resource {
             }
             resource.table.insert(name, field.line(inside.as_ref(), self.select.is_some()));
         }
-        resource.knows_account = true;
+        resource.account = Some(Arc::new(fields.iter().map(|field| field.key.clone()).collect()));
         resource
     }
 

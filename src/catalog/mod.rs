@@ -12,6 +12,7 @@ mod hosts;
 mod leaf;
 mod load;
 mod metadata;
+mod overlay;
 mod passthrough;
 mod provider;
 mod reload;
@@ -37,6 +38,7 @@ pub use filter::FilterRule;
 pub use leaf::Leaf;
 pub use load::{Catalog, Files, Options};
 pub use metadata::{AccountField, Metadata, describe};
+pub use overlay::{Layer, MAX_OVERRIDE, Overlays, check_form, layers};
 pub use passthrough::Passthrough;
 pub use provider::{Provider, Setting};
 pub use reload::{Reloader, Sources};
@@ -45,7 +47,7 @@ pub use source::{Kind as NodeKind, Node, Problem};
 pub use suggest::nearest;
 pub use template::{COMPONENT, Template};
 pub use types::{ObjectType, Types};
-pub use upsert::Upsert;
+pub use upsert::{Upsert, matches_by};
 pub use variant::{Accepts, Answer, Count, Next, RequestShape, Step, Variant};
 
 /// The present catalog. Whoever needs it for one request takes one snapshot and keeps to it.

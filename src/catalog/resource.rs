@@ -1,6 +1,6 @@
 //! One resource of one provider, compiled.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -43,8 +43,8 @@ pub struct Resource {
     pub associations: Arc<IndexMap<String, Association>>,
     pub metadata: Option<Arc<Metadata>>,
     pub types: Option<Arc<Types>>,
-    /// The account's own fields are lines of the table.
-    pub knows_account: bool,
+    /// All columns of the account, once its own fields are lines of the table.
+    pub account: Option<Arc<HashSet<String>>>,
     pub params: Map<String, Value>,
     /// Some field is read by an expression rather than by paths alone.
     pub reads_by_expression: bool,
@@ -157,7 +157,7 @@ impl Resource {
             associations: Arc::new(associations),
             metadata: metadata.map(Arc::new),
             types: types.map(Arc::new),
-            knows_account: false,
+            account: None,
             params,
             reads_by_expression,
         })

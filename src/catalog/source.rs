@@ -64,6 +64,18 @@ impl Node {
         }
     }
 
+    /// A tree of JSON, which has no lines.
+    pub fn of(file: &str, value: &Value) -> Self {
+        let kind = match value {
+            Value::Array(items) => Kind::List(items.iter().map(|item| Self::of(file, item)).collect()),
+            Value::Object(members) => {
+                Kind::Map(members.iter().map(|(name, value)| (name.clone(), Self::of(file, value))).collect())
+            }
+            scalar => Kind::Scalar(scalar.clone()),
+        };
+        Self { file: file.into(), line: 0, kind }
+    }
+
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         Problem { file: self.file.clone(), line: self.line, message: message.into() }
     }

@@ -117,8 +117,12 @@ fn compile_line(
     columns.extend(when.iter().filter_map(|(path, _)| column(path, context)));
     let mut seen = std::collections::HashSet::new();
     columns.retain(|column| seen.insert(column.clone()));
+    let mut member = member.clone();
+    if let Some(refers) = &full.refers {
+        member.refers = Some(refers.clone()).filter(|refers| refers != "none");
+    }
     Some(Field {
-        member: member.clone(),
+        member,
         shape,
         codecs,
         values,

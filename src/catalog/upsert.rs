@@ -22,9 +22,14 @@ pub struct Upsert {
 
 impl Upsert {
     pub fn takes(&self, field: &str) -> bool {
-        let custom = field.starts_with("custom_fields.");
-        self.fields.iter().any(|known| known == field || custom && known == ANY_CUSTOM)
+        matches_by(&self.fields, field)
     }
+}
+
+/// Whether the field is among the names under `match`.
+pub fn matches_by(names: &[String], field: &str) -> bool {
+    let custom = field.starts_with("custom_fields.");
+    names.iter().any(|known| known == field || custom && known == ANY_CUSTOM)
 }
 
 pub fn compile_upserts(

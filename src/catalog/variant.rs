@@ -1,5 +1,7 @@
 //! One way to do an operation, compiled: the request to make and how to read the answer.
 
+use std::time::Duration;
+
 use http::{HeaderName, Method};
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -73,6 +75,8 @@ pub struct Step {
     pub when: Option<Located>,
     pub ok: Option<Located>,
     pub keep: Option<Leaf>,
+    /// How long what is kept is good for on a connection.
+    pub cache: Option<Duration>,
     pub stop: Option<Located>,
 }
 
@@ -279,14 +283,19 @@ fn compile_step(build: &mut Build<'_>, at: &str, spec: &StepSpec, scope: &Scope<
         body: spec.body.as_ref(),
         safe: spec.safe,
     };
+    let request = compile_request(build, at, parts, scope)?;
+    if spec.cache.is_some() && !request.safe {
+        build.problem(&format!("{at}/cache"), "only what changes nothing can be kept: a GET, or a POST that is `safe`");
+    }
     Some(Step {
-        request: compile_request(build, at, parts, scope)?,
+        request,
         when: match &spec.when {
             Some(when) => Some(build.expression(&format!("{at}/when"), when, scope)?),
             None => None,
         },
         ok: optional_expression(build, at, "ok", spec.ok.as_deref())?,
         keep: optional_leaf(build, at, "keep", spec.keep.as_ref())?,
+        cache: spec.cache.map(Duration::from_secs),
         stop: optional_expression(build, at, "stop", spec.stop.as_deref())?,
     })
 }

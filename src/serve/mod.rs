@@ -10,9 +10,9 @@ use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::auth::{Keys, Pepper};
-use crate::catalog::{Catalog, Options, Problem, Reloader, Sources};
+use crate::catalog::{Catalog, Options, Overlays, Problem, Reloader, Sources};
 use crate::config::Config;
-use crate::connections::{Connections, Vault, VaultError};
+use crate::connections::{Connections, Mappings, Vault, VaultError};
 use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
 use crate::store::{OpenError, Role, Store};
@@ -93,7 +93,19 @@ pub fn build(config: &Config, store: Store, vault: Vault) -> Result<Running, Sta
     let client = Client::new(&config.upstream)?;
     let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
-    let app = App::new(Parts { keys, connections, vault, catalog, reloader, metrics, unified, upstream });
+    let app = App::new(Parts {
+        keys,
+        connections,
+        mappings: Mappings::new(store.mappings()),
+        overlays: Overlays::default(),
+        expressions_in_overrides: config.mapping.expressions_in_overrides,
+        vault,
+        catalog,
+        reloader,
+        metrics,
+        unified,
+        upstream,
+    });
     Ok(Running { app, store })
 }
 
@@ -134,6 +146,7 @@ async fn forget_when_changed(app: App, mut changed: watch::Receiver<u64>) {
     while changed.changed().await.is_ok() {
         app.keys.forget_all();
         app.connections.forget_all();
+        app.mappings.forget_all();
     }
 }
 

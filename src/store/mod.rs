@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::auth::KeyRepository;
-use crate::connections::ConnectionRepository;
+use crate::connections::{ConnectionRepository, MappingRepository};
 use crate::error::Result;
 
 pub use open::{OpenError, Role};
@@ -38,6 +38,10 @@ impl Store {
     }
 
     pub fn connections(&self) -> Arc<dyn ConnectionRepository> {
+        Arc::new(self.sqlite.clone())
+    }
+
+    pub fn mappings(&self) -> Arc<dyn MappingRepository> {
         Arc::new(self.sqlite.clone())
     }
 

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
-use super::Call;
 use super::call::Object;
 use super::page::fetch_all;
+use super::{Call, Vendor};
 use crate::catalog::{AccountField, ObjectType, Resource, Shape};
 use crate::error::{Error, Kind, Outcome};
 use crate::model::{Operation, Warning};
-use crate::upstream;
 
 /// A field that somebody adds to an account is seen after this time at the latest.
 const KEPT: Duration = Duration::from_secs(600);
@@ -72,11 +71,11 @@ impl Fields {
 
 impl Accounts {
     /// The fields of the call's account; `None` where the mapping does not say how to ask for them.
-    pub async fn fields(&self, call: &Call, upstream: &upstream::Service) -> Result<Option<Fields>, Error> {
+    pub async fn fields(&self, call: &Call, vendor: &Vendor) -> Result<Option<Fields>, Error> {
         let Some(metadata) = call.resource.metadata.clone() else { return Ok(None) };
         let ask = async {
             let part = call.part(Operation::Fields);
-            let fields = match fetch_all(&part, upstream, &metadata.fetch).await {
+            let fields = match fetch_all(&part, vendor, &metadata.fetch).await {
                 Ok((rows, vars)) => metadata.read(&rows, &vars)?,
                 // The account's answer for a while, unlike a failure on the way.
                 Err(error) if is_refusal(&error) => {
@@ -95,11 +94,11 @@ impl Accounts {
 
     /// The call with the account's custom fields known to its resource, where it has to do with any. A list goes on
     /// without them when the account does not tell; a write that names some does not.
-    pub async fn acquaint(&self, mut call: Call, upstream: &upstream::Service) -> Result<Call, Error> {
+    pub async fn acquaint(&self, mut call: Call, vendor: &Vendor) -> Result<Call, Error> {
         if call.resource.metadata.is_none() || !meets_custom(&call) {
             return Ok(call);
         }
-        let fields = self.fields(&call, upstream).await;
+        let fields = self.fields(&call, vendor).await;
         let refused = match fields {
             Ok(Some(Fields { refused: None, resource, .. })) => {
                 call.resource = resource;
@@ -117,14 +116,14 @@ impl Accounts {
     }
 
     /// The account's types of custom objects.
-    pub async fn types(&self, call: &Call, upstream: &upstream::Service) -> Result<Arc<Vec<Arc<ObjectType>>>, Error> {
+    pub async fn types(&self, call: &Call, vendor: &Vendor) -> Result<Arc<Vec<Arc<ObjectType>>>, Error> {
         let Some(types) = call.resource.types.clone() else {
             let detail = format!("{} has no custom objects here.", call.provider.title);
             return Err(Error::new(Kind::UnsupportedOperation, detail));
         };
         let ask = async {
             let part = Call { object: None, ..call.part(Operation::Types) };
-            let (rows, vars) = fetch_all(&part, upstream, &types.fetch).await?;
+            let (rows, vars) = fetch_all(&part, vendor, &types.fetch).await?;
             Ok(Arc::new(types.read(&rows, &vars)?.into_iter().map(Arc::new).collect::<Vec<_>>()))
         };
         let key = (call.connection.id.0.clone(), Arc::as_ptr(&types) as usize, None);
@@ -132,9 +131,9 @@ impl Accounts {
     }
 
     /// The call with its custom object type known, or not-found with those that there are.
-    pub async fn identify(&self, mut call: Call, upstream: &upstream::Service) -> Result<Call, Error> {
+    pub async fn identify(&self, mut call: Call, vendor: &Vendor) -> Result<Call, Error> {
         let Some(Object::Named(name)) = &call.object else { return Ok(call) };
-        let types = self.types(&call, upstream).await?;
+        let types = self.types(&call, vendor).await?;
         let Some(object) = types.iter().find(|object| object.name == *name) else {
             let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
             return Err(Error::new(Kind::NotFound, format!("The account has no custom objects {shown:?}."))
@@ -164,7 +163,11 @@ fn meets_custom(call: &Call) -> bool {
     let fields = &call.query.fields;
     let table = &call.resource.table;
     let serves_custom = table.get("custom_fields").is_some_and(|field| matches!(field.shape, Shape::Custom { .. }));
-    let reads = !call.operation.is_write() || !call.minimal;
+    let reads = match call.operation {
+        Operation::List | Operation::Get => true,
+        Operation::Create | Operation::Update | Operation::Upsert | Operation::Batch => !call.minimal,
+        _ => return false,
+    };
     let wanted = reads && fields.wants("custom_fields");
     let optional = reads && table.iter().any(|(name, field)| field.optional && fields.wants(name));
     serves_custom && (wanted || names_custom(call)) || optional

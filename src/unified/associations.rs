@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::page::fetch;
 use super::paging::Paging;
+use super::plan::first_that_holds;
 use super::scope::Scope;
 use super::single::{check_id, delete_by, fetch as fetch_record, not_executed, not_found, write};
 use super::{Call, Continuation, Other, Reply, Shared, list};
@@ -32,7 +33,7 @@ pub async fn associations(call: Call, shared: &Shared) -> Result<Reply, Error> {
             let fields = FieldSet::of(vec!["id".into()]);
             let query = Query { limit: call.query.limit, filters: vec![filter], fields, ..Query::default() };
             let listed = Call { query, from: call.from.clone(), ..call.part_on(resource, Operation::List) };
-            match list::list(listed, &shared.upstream).await? {
+            match list::list(listed, &shared.vendor).await? {
                 Reply::List { records, next, warnings } => {
                     let records = records.iter().map(|record| json!({"id": record.get("id"), "labels": []}));
                     Ok(Reply::List { records: records.collect(), next, warnings })
@@ -76,11 +77,13 @@ pub async fn change(call: Call, shared: &Shared) -> Result<Reply, Error> {
             refer(&call, resource, &other_id, by, &id, shared).await.map(labelled)
         }
         Association::Requests(requests) => {
-            let variant = if add { &requests.add } else { &requests.remove };
-            let variant = variant.as_ref().ok_or_else(|| not_executed(unsupported(&call, &other.resource)))?;
+            let variants = if add { &requests.add } else { &requests.remove };
+            let seen = Scope::of(&call).to_value();
+            let variant = first_that_holds(&call, variants, &seen).map_err(not_executed)?;
+            let variant = variant.ok_or_else(|| not_executed(unsupported(&call, &other.resource)))?;
             let mut scope = Scope::of(&call);
             scope.set("other", requests.other.clone());
-            delete_by(&call, &shared.upstream, variant, scope).await.map(labelled)
+            delete_by(&call, &shared.vendor, variant, scope).await.map(labelled)
         }
     }
 }
@@ -96,7 +99,7 @@ async fn listed(call: &Call, requests: &Requests, shared: &Shared) -> Result<Rep
     scope.set("other", requests.other.clone());
     let paging = Paging { call, variant, sort: &[], limit, position };
     let mut warnings = Vec::new();
-    let Some(page) = fetch(&paging, &shared.upstream, scope, None, &mut warnings).await? else {
+    let Some(page) = fetch(&paging, &shared.vendor, scope, None, &mut warnings).await? else {
         return Ok(Reply::List { records: Vec::new(), next: None, warnings });
     };
     let mut records = Vec::with_capacity(page.rows.len());
@@ -136,7 +139,7 @@ async fn references(
         query: Query { fields, ..Query::default() },
         ..call.part_on(resource.clone(), Operation::Get)
     };
-    let record = fetch_record(&read, &shared.upstream, &mut Vec::new()).await?;
+    let record = fetch_record(&read, &shared.vendor, &mut Vec::new()).await?;
     let id = |value: &Value| value.get("id").and_then(Value::as_str).map(str::to_owned);
     Ok(match record.get(field) {
         Some(Value::Array(items)) => items.iter().filter_map(id).collect(),
@@ -181,7 +184,7 @@ async fn refer(
         minimal: true,
         ..call.part_on(resource, Operation::Update)
     };
-    write(update, &shared.upstream).await
+    write(update, &shared.vendor).await
 }
 
 fn other(call: &Call) -> Result<&Other, Error> {

@@ -8,10 +8,11 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::bulk::{Sent, bulk};
-use super::single::{check_id, not_executed};
+use super::single::{check_id, not_executed, ready};
 use super::translate::translate;
 use super::upsert::Key;
 use super::{Call, Item, Reply, Shared};
+use crate::catalog::matches_by;
 use crate::error::{Error, Kind, Outcome, Violation};
 use crate::model::Operation;
 
@@ -86,6 +87,10 @@ fn single(call: &Call, item: &Item, seen: &mut HashSet<Value>) -> Result<Call> {
         let detail = format!("{} cannot {} {}.", call.provider.title, item.operation.as_str(), call.resource.name);
         return Err(Error::new(Kind::UnsupportedOperation, detail));
     }
+    // Checked here too, so that requests for many are not made of records that cannot be sent.
+    if matches!(item.operation, Operation::Create | Operation::Update) {
+        ready(&single, &mut Vec::new())?;
+    }
     let target = match (item.operation, &item.id) {
         (Operation::Upsert, _) => Some(Key::of(&single)?.to_value()),
         (Operation::Update | Operation::Delete, Some(id)) => Some(json!(id)),
@@ -115,5 +120,5 @@ fn by_field(calls: Vec<(usize, Call)>) -> Vec<Vec<(usize, Call)>> {
 /// A request for many is worth it from two on, and must match by the field.
 fn suits(matches: &[String], group: &[(usize, Call)]) -> bool {
     let by = group.first().and_then(|(_, call)| call.by.as_ref());
-    group.len() > 1 && by.is_none_or(|by| matches.contains(by))
+    group.len() > 1 && by.is_none_or(|by| matches_by(matches, by))
 }

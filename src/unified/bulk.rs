@@ -107,7 +107,7 @@ async fn exchange(call: &Call, batch: &Batch, items: &[Value], shared: &Shared) 
     let input = scope.to_value();
     let early = |error: Error| if call.operation.is_write() { not_executed(error) } else { error };
     let rendered = render(call, &batch.request, &input, &call_vars(call), None).map_err(early)?;
-    let answered = send(call, &shared.upstream, &batch.request, rendered).await?;
+    let answered = send(call, &shared.vendor, &batch.request, rendered).await?;
     let vars = answered.vars(call, &input);
     let ok = match &batch.ok {
         Some(ok) => ok.holds(&answered.body, &vars)?,
@@ -244,7 +244,7 @@ async fn records(
         }
         let read = match (row.record.filter(|record| complete(&call, record)), &row.id) {
             _ if call.minimal => Ok(json!({ "id": row.id })),
-            (Some(record), _) => read_one(&call, record, vars, &mut warnings).await,
+            (Some(record), _) => read_one(&call, record, &batch.lacks, vars, &mut warnings).await,
             (None, Some(id)) => found.remove(id).unwrap_or_else(|| Err(not_found(&call))),
             (None, None) => Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer names no id.")),
         };
@@ -266,8 +266,18 @@ async fn records(
     results
 }
 
-async fn read_one(call: &Call, row: Value, vars: &Vars, warnings: &mut Vec<Warning>) -> Result<Value> {
-    let wanted = Wanted { fields: &call.query.fields, raw: call.query.include_raw, lacks: &[] };
+async fn read_one(
+    call: &Call,
+    row: Value,
+    lacks: &[String],
+    vars: &Vars,
+    warnings: &mut Vec<Warning>,
+) -> Result<Value> {
+    for name in lacks.iter().filter(|name| call.query.fields.wants(name)) {
+        let detail = format!("{} does not give `{name}` of several records at once", call.provider.title);
+        warnings.push(Warning::at("field-not-available", format!("/{name}"), detail));
+    }
+    let wanted = Wanted { fields: &call.query.fields, raw: call.query.include_raw, lacks };
     let mut records = read_all(call, vec![row], &wanted, vars, warnings).await?;
     records.pop().ok_or_else(|| not_found(call))
 }
@@ -289,9 +299,9 @@ async fn read_back(whole: &Call, ids: &[String], shared: &Shared) -> HashMap<Str
     let reads =
         ids.iter().map(|id| Call { id: Some(id.clone()), query: whole.query.clone(), ..whole.part(Operation::Get) });
     let singles = reads.collect::<Vec<_>>().into_iter().map(|read| {
-        let upstream = shared.upstream.clone();
+        let vendor = shared.vendor.clone();
         async move {
-            let record = fetch(&read, &upstream, &mut Vec::new()).await;
+            let record = fetch(&read, &vendor, &mut Vec::new()).await;
             (read.id.unwrap_or_default(), record)
         }
     });
@@ -340,7 +350,7 @@ pub async fn by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shared)
             },
             ..call.part(Operation::List)
         };
-        match list::list(list, &shared.upstream).await? {
+        match list::list(list, &shared.vendor).await? {
             Reply::List { records: page, .. } => records.extend(page),
             _ => return Err(Error::internal("a list that is none")),
         }

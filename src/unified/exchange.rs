@@ -7,11 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Map, Value};
-use tower::ServiceExt;
 
-use super::Call;
 use super::aside::aside;
 use super::write::pointer_of;
+use super::{Call, Vendor};
 use crate::catalog::{Answer, COMPONENT, Leaf, RequestShape};
 use crate::error::{Error, Kind, Outcome, ProviderAnswer, Violation};
 use crate::mapping::Vars;
@@ -34,6 +33,14 @@ pub struct Rendered {
     pub root: bool,
     pub headers: HeaderMap,
     pub body: Option<Value>,
+}
+
+impl Rendered {
+    /// Tells requests apart.
+    pub fn key(&self, shape: &RequestShape) -> String {
+        let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
+        format!("{} {} {body}", shape.method, self.path_and_query)
+    }
 }
 
 /// A vendor's answer with its body parsed.
@@ -152,12 +159,7 @@ fn header_value(name: &HeaderName, text: &str) -> Result<HeaderValue, Error> {
 }
 
 /// Sends one request and reads its answer whole.
-pub async fn send(
-    call: &Call,
-    upstream: &upstream::Service,
-    shape: &RequestShape,
-    rendered: Rendered,
-) -> Result<Answered, Error> {
+pub async fn send(call: &Call, vendor: &Vendor, shape: &RequestShape, rendered: Rendered) -> Result<Answered, Error> {
     let body = match &rendered.body {
         Some(body) => Body::full(serde_json::to_vec(body).map_err(Error::internal)?),
         None => Body::empty(),
@@ -179,7 +181,7 @@ pub async fn send(
         deadline: call.deadline,
         timings: call.timings.clone(),
     };
-    let response = upstream.clone().oneshot(request).await?;
+    let response = vendor.ask(request).await?;
     let status = response.status.as_u16();
     let headers = header_map(&response.headers);
     let executed = |error: Error| match call.operation.is_write() && !shape.safe {

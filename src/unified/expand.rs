@@ -119,14 +119,14 @@ async fn found(
 ) -> Result<HashMap<String, Value>, Error> {
     let query = everything();
     let part =
-        shared.accounts.acquaint(Call { query, ..call.part_on(target, Operation::List) }, &shared.upstream).await?;
+        shared.accounts.acquaint(Call { query, ..call.part_on(target, Operation::List) }, &shared.vendor).await?;
     let records = match by_ids(&part, ids, &part.query, shared).await {
         // Users and the like are few: one page holds them.
         Err(error) if error.kind() == Kind::UnsupportedFilter => {
             let most = part.resource.variants(Operation::List).first().and_then(|list| list.limit.as_ref());
             let limit = Some(most.map_or(part.resource.limit.max, |limit| limit.max));
             let all = Call { query: Query { limit, ..part.query.clone() }, ..part };
-            match list::list(all, &shared.upstream).await? {
+            match list::list(all, &shared.vendor).await? {
                 Reply::List { records, .. } => records,
                 _ => Vec::new(),
             }
@@ -139,7 +139,7 @@ async fn found(
 
 /// The resource that a member refers to.
 fn target(call: &Call, name: &str) -> Option<Arc<Resource>> {
-    let refers = call.resource.model.members.get(name)?.refers.as_ref()?;
+    let refers = call.resource.field(name)?.member.refers.as_ref()?;
     call.provider.resource(refers).cloned()
 }
 

@@ -12,7 +12,7 @@ pub async fn fields(call: Call, shared: &Shared) -> Result<Reply, Error> {
     let mut warnings = Vec::new();
     let mut account: Vec<AccountField> = Vec::new();
     let mut resource = call.resource.clone();
-    if let Some(known) = shared.accounts.fields(&call, &shared.upstream).await? {
+    if let Some(known) = shared.accounts.fields(&call, &shared.vendor).await? {
         match known.known() {
             Ok(fields) => {
                 account = fields.to_vec();
@@ -94,7 +94,7 @@ fn kind(kind: &Type) -> &'static str {
 
 /// The account's types of custom objects.
 pub async fn types(call: Call, shared: &Shared) -> Result<Reply, Error> {
-    let types = shared.accounts.types(&call, &shared.upstream).await?;
+    let types = shared.accounts.types(&call, &shared.vendor).await?;
     let records = types.iter().map(|object| {
         serde_json::json!({
             "name": object.name,

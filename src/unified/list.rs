@@ -11,19 +11,19 @@ use super::read::{Wanted, columns};
 use super::recheck::passes;
 use super::records::read_all;
 use super::scope::{Scope, SortColumn};
-use super::{Call, Continuation, Position, Reply};
+use super::{Call, Continuation, Position, Reply, Vendor};
 use crate::catalog::{Resource, Variant};
 use crate::error::{Error, Kind};
 use crate::mapping::Vars;
-use crate::model::{FieldSet, Filter, Warning};
-use crate::upstream;
+use crate::model::{FieldSet, Filter, Sort, Warning};
 
-pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Error> {
+pub async fn list(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     let mut warnings = call.warnings.clone();
     let resource = &call.resource;
     let encoded = encode(resource, &call.query.filters)?;
     let mut scope = Scope::of(&call);
     scope.set_filters(&encoded, &encoded.conditions);
+    scope.set_sort(&asked_sort(&call));
     let (index, variant) = match &call.from {
         Some(from) => match resource.variants(call.operation).get(from.variant) {
             Some(variant) => (from.variant, variant),
@@ -50,7 +50,7 @@ pub async fn list(call: Call, upstream: &upstream::Service) -> Result<Reply, Err
     scope.set_sort(&sort);
     let columns = columns(resource, &call.query.fields, &extra);
     let paging = Paging { call: &call, variant, sort: &sort, limit, position };
-    let Some(page) = fetch(&paging, upstream, scope, columns, &mut warnings).await? else {
+    let Some(page) = fetch(&paging, vendor, scope, columns, &mut warnings).await? else {
         return Ok(Reply::List { records: Vec::new(), next: None, warnings });
     };
     let Page { rows, next, vars } = page;
@@ -72,6 +72,7 @@ pub fn list_variant(call: &Call) -> Option<usize> {
     let encoded = encode(&call.resource, &call.query.filters).ok()?;
     let mut scope = Scope::of(call);
     scope.set_filters(&encoded, &encoded.conditions);
+    scope.set_sort(&asked_sort(call));
     let most = encoded.conditions.most();
     let chosen = choose_list(&call.resource, &call.query, most, &scope.to_value(), &call_vars(call));
     chosen.ok().map(|(index, _)| index)
@@ -120,18 +121,19 @@ fn page_size(call: &Call, variant: &Variant, warnings: &mut Vec<Warning>) -> u32
     wanted.min(bounds.max).max(1)
 }
 
+/// The caller's sorts as columns.
+fn asked_sort(call: &Call) -> Vec<SortColumn> {
+    let column = |sort: &Sort| {
+        let on = call.resource.sorts.get(&sort.field)?.clone();
+        Some(SortColumn { on, descending: sort.descending, field: sort.field.clone() })
+    };
+    call.query.sort.iter().filter_map(column).collect()
+}
+
 /// The caller's sorts as columns; for keyset lists the key makes the order total.
 fn sort_columns(call: &Call, variant: &Variant) -> Vec<SortColumn> {
     let sorts = &call.resource.sorts;
-    let mut columns: Vec<SortColumn> = call
-        .query
-        .sort
-        .iter()
-        .filter_map(|sort| {
-            let on = sorts.get(&sort.field)?.clone();
-            Some(SortColumn { on, descending: sort.descending, field: sort.field.clone() })
-        })
-        .collect();
+    let mut columns = asked_sort(call);
     // A window can only be gone on from where the list is in the key's order, so an unsorted list gets that order.
     let key = variant.keyset.as_ref().or(variant.window.as_ref().map(|(_, key)| key).filter(|_| columns.is_empty()));
     if let Some(key) = key

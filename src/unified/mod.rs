@@ -27,6 +27,7 @@ mod steps;
 mod translate;
 mod turns;
 mod upsert;
+mod vendor;
 mod write;
 
 pub use ask::Asked;
@@ -41,6 +42,7 @@ pub use write::writable;
 use account::Accounts;
 use translate::Shared;
 use turns::Turns;
+use vendor::Vendor;
 
 use crate::error::Error;
 

@@ -7,12 +7,11 @@ use super::paging::Paging;
 use super::pieces::{Pieces, join};
 use super::scope::Scope;
 use super::steps::{Prepared, prepare};
-use super::{Call, Position};
+use super::{Call, Position, Vendor};
 use crate::catalog::{Count, Leaf, Variant};
 use crate::error::{Error, Kind};
 use crate::mapping::Vars;
 use crate::model::Warning;
-use crate::upstream;
 
 pub struct Page {
     pub rows: Vec<Value>,
@@ -29,7 +28,7 @@ const WHOLE: u32 = 100;
 /// `None`: a step found that there is nothing to ask for.
 pub async fn fetch(
     paging: &Paging<'_>,
-    upstream: &upstream::Service,
+    vendor: &Vendor,
     mut scope: Scope,
     columns: Option<Vec<String>>,
     warnings: &mut Vec<Warning>,
@@ -40,7 +39,7 @@ pub async fn fetch(
     // Steps see all of them.
     scope.set_columns(columns.clone());
     scope.set_wanted(call, variant);
-    if prepare(call, upstream, variant, &mut scope).await? == Prepared::Nothing {
+    if prepare(call, vendor, variant, &mut scope).await? == Prepared::Nothing {
         return Ok(None);
     }
     let keep: Vec<String> = paging.sort.iter().map(|sort| sort.on.clone()).collect();
@@ -51,7 +50,7 @@ pub async fn fetch(
         if let Some(Position::Link(link)) = position {
             rendered = Rendered { path_and_query: link.clone(), root: true, body: None, ..rendered };
         }
-        let answered = send(call, upstream, &variant.request, rendered).await?;
+        let answered = send(call, vendor, &variant.request, rendered).await?;
         let vars = answered.vars(call, &input);
         let rows = rows_of(call, variant, &answered, &vars)?;
         match &mut page {
@@ -82,18 +81,14 @@ fn rows_of(call: &Call, variant: &Variant, answered: &Answered, vars: &Vars) -> 
 }
 
 /// All rows of a list that is not the caller's: fields or types of an account. Followed to its end.
-pub async fn fetch_all(
-    call: &Call,
-    upstream: &upstream::Service,
-    variant: &Variant,
-) -> Result<(Vec<Value>, Vars), Error> {
+pub async fn fetch_all(call: &Call, vendor: &Vendor, variant: &Variant) -> Result<(Vec<Value>, Vars), Error> {
     let mut rows = Vec::new();
     let mut position = None;
     let mut vars = Vars::none();
     let limit = variant.limit.as_ref().map_or(WHOLE, |limit| limit.max);
     for _ in 0..MAX_PAGES {
         let paging = Paging { call, variant, sort: &[], limit, position: position.as_ref() };
-        let Some(page) = fetch(&paging, upstream, Scope::of(call), None, &mut Vec::new()).await? else { break };
+        let Some(page) = fetch(&paging, vendor, Scope::of(call), None, &mut Vec::new()).await? else { break };
         rows.extend(page.rows);
         vars = page.vars;
         position = page.next;

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use super::Call;
+use super::exchange::call_vars;
+
 use crate::catalog::{Accepts, Resource, Variant};
 use crate::error::{Error, Kind, Violation};
 use crate::mapping::Vars;
@@ -91,6 +94,17 @@ pub fn choose<'r>(
         }
     }
     Err(Error::new(Kind::UnsupportedOperation, format!("{} cannot {} this.", resource.name, operation.as_str())))
+}
+
+/// The first of these variants whose `when` holds.
+pub fn first_that_holds<'v>(call: &Call, variants: &'v [Variant], scope: &Value) -> Result<Option<&'v Variant>, Error> {
+    let vars = call_vars(call);
+    for variant in variants {
+        if holds(variant, scope, &vars)? {
+            return Ok(Some(variant));
+        }
+    }
+    Ok(None)
 }
 
 fn holds(variant: &Variant, scope: &Value, vars: &Vars) -> Result<bool, Error> {

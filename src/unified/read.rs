@@ -126,7 +126,11 @@ impl Reader<'_> {
             Shape::Const(value) => value.clone(),
             Shape::Absent(_) | Shape::Custom { .. } => Value::Null,
             Shape::Value { read, .. } => {
-                let Some(value) = self.source(read, vendor, clean, at, warnings)? else { return Ok(Value::Null) };
+                let Some(value) =
+                    self.source(read, field.clear.as_ref().unwrap_or(self.clear), vendor, clean, at, warnings)?
+                else {
+                    return Ok(Value::Null);
+                };
                 match convert(field, value) {
                     Ok(value) => value,
                     Err(detail) => {
@@ -195,9 +199,11 @@ impl Reader<'_> {
         Ok(object)
     }
 
+    /// `clear` is what null is written as.
     fn source(
         &self,
         sources: &[Source],
+        clear: &Value,
         vendor: &Value,
         clean: &Value,
         at: &str,
@@ -214,7 +220,7 @@ impl Reader<'_> {
                     }
                 },
             };
-            if let Some(value) = value.filter(|value| !value.is_null() && value != self.clear) {
+            if let Some(value) = value.filter(|value| !value.is_null() && value != clear) {
                 return Ok(Some(value));
             }
         }

@@ -11,45 +11,52 @@ use super::records::read_all;
 use super::scope::Scope;
 use super::steps::{Prepared, half_done, prepare};
 use super::write::Write;
-use super::{Call, Reply};
+use super::{Call, Reply, Vendor};
 use crate::catalog::Variant;
 use crate::catalog::spec::ThenSpec;
 use crate::error::{Error, Kind, Outcome};
 use crate::mapping::{Vars, merge};
 use crate::model::{Operation, Warning};
-use crate::upstream;
 
-pub async fn get(call: Call, upstream: &upstream::Service) -> Result<Reply, Error> {
+pub async fn get(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     let mut warnings = call.warnings.clone();
-    let record = fetch(&call, upstream, &mut warnings).await?;
+    let record = fetch(&call, vendor, &mut warnings).await?;
     Ok(Reply::Record { record, created: false, warnings })
 }
 
-pub async fn delete(call: Call, upstream: &upstream::Service) -> Result<Reply, Error> {
+pub async fn delete(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     check_id(&call).map_err(not_executed)?;
     let scope = Scope::of(&call);
     let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(&call)).map_err(not_executed)?;
-    delete_by(&call, upstream, variant, scope).await
+    delete_by(&call, vendor, variant, scope).await
 }
 
 /// A write that is answered by nothing.
-pub async fn delete_by(
-    call: &Call,
-    upstream: &upstream::Service,
-    variant: &Variant,
-    scope: Scope,
-) -> Result<Reply, Error> {
-    execute(call, upstream, variant, scope, None).await?;
+pub async fn delete_by(call: &Call, vendor: &Vendor, variant: &Variant, scope: Scope) -> Result<Reply, Error> {
+    execute(call, vendor, variant, scope, None).await?;
     Ok(Reply::Deleted)
 }
 
 /// Create and update: what was sent to the vendor, then the record as the vendor now has it.
-pub async fn write(call: Call, upstream: &upstream::Service) -> Result<Reply, Error> {
+pub async fn write(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     check_id(&call).map_err(not_executed)?;
     super::plan::variants(&call.resource, call.operation).map_err(not_executed)?;
     let mut warnings = call.warnings.clone();
     let (variant, record) = ready(&call, &mut warnings).map_err(not_executed)?;
-    finish(&call, upstream, variant, Scope::of(&call), record, warnings).await
+    finish(&call, vendor, variant, Scope::of(&call), record, warnings).await
+}
+
+/// Refuses a create or an update for what is wrong with it whatever custom fields the account has.
+pub fn check(call: &Call) -> Result<(), Error> {
+    if !matches!(call.operation, Operation::Create | Operation::Update) {
+        return Ok(());
+    }
+    let mut call = call.clone();
+    let custom = call.body.as_mut().and_then(|body| body.shift_remove("custom_fields")).is_some();
+    if custom && call.body.as_ref().is_none_or(Map::is_empty) {
+        return Ok(());
+    }
+    check_id(&call).and_then(|()| ready(&call, &mut Vec::new()).map(drop)).map_err(not_executed)
 }
 
 /// The variant that does a create or an update, and the vendor's record for it. Nothing is sent.
@@ -82,13 +89,13 @@ pub fn translate(call: &Call, uses: &[String], warnings: &mut Vec<Warning>) -> R
 /// Sends a translated record and answers with the record as the vendor now has it.
 pub async fn finish(
     call: &Call,
-    upstream: &upstream::Service,
+    vendor: &Vendor,
     variant: &Variant,
     scope: Scope,
     record: Value,
     mut warnings: Vec<Warning>,
 ) -> Result<Reply, Error> {
-    let done = execute(call, upstream, variant, scope, Some(record)).await?;
+    let done = execute(call, vendor, variant, scope, Some(record)).await?;
     // From here the write has happened: whatever fails now is a warning, never an error.
     let vars = done.answered.vars(call, &done.input);
     let created = match (&done.variant.answer.created, call.operation) {
@@ -100,7 +107,7 @@ pub async fn finish(
         return Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer names no id for the new record.")
             .outcome(Outcome::Unknown));
     }
-    let record = match after(call, upstream, &done, &mut warnings).await {
+    let record = match after(call, vendor, &done, &mut warnings).await {
         Ok(record) => record,
         Err((id, error)) => {
             let detail = format!("the write was executed, but the record could not be read back: {}", error.detail());
@@ -122,7 +129,7 @@ fn unconfirmed(call: &Call, done: &Done<'_>) -> Result<bool, Error> {
 /// The record after a write: from the answer if that is complete, else read back. On failure with the id, if known.
 async fn after(
     call: &Call,
-    upstream: &upstream::Service,
+    vendor: &Vendor,
     done: &Done<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Value, (Option<String>, Error)> {
@@ -154,7 +161,7 @@ async fn after(
         return Err((None, Error::new(Kind::InvalidProviderResponse, "The answer names no id.")));
     };
     let read = Call { id: Some(id.clone()), query: call.query.clone(), ..call.part(Operation::Get) };
-    Box::pin(fetch(&read, upstream, warnings)).await.map_err(|error| (Some(id), error))
+    Box::pin(fetch(&read, vendor, warnings)).await.map_err(|error| (Some(id), error))
 }
 
 /// Whether a vendor's answer holds every column that reading the wanted fields needs.
@@ -162,7 +169,15 @@ pub fn holds_all(call: &Call, row: &Value) -> bool {
     let Some(select) = &call.resource.select else { return false };
     let under = select.under.as_ref().map_or(Some(row), |under| under.get(row));
     let (Some(under), Some(columns)) = (under, columns(&call.resource, &call.query.fields, &[])) else { return false };
-    !columns.is_empty() && columns.iter().all(|column| under.get(column).is_some())
+    !columns.is_empty() && columns.iter().all(|column| under.get(column).is_some()) && holds_rest(call, row)
+}
+
+/// Whether the row holds what wanted fields read beside the columns that are asked for by name.
+fn holds_rest(call: &Call, row: &Value) -> bool {
+    let wanted = call.resource.table.iter().filter(|(name, field)| {
+        field.columns.is_empty() && !name.starts_with("custom_fields") && call.query.fields.wants(name)
+    });
+    wanted.flat_map(|(_, field)| field.roots()).all(|root| row.get(&root).is_some())
 }
 
 /// What is known without asking: the members sent, and the id.
@@ -177,11 +192,11 @@ pub fn as_sent(call: &Call, id: Option<String>) -> Value {
     Value::Object(record)
 }
 
-pub async fn fetch(call: &Call, upstream: &upstream::Service, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
+pub async fn fetch(call: &Call, vendor: &Vendor, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
     check_id(call)?;
     let scope = Scope::of(call);
     let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(call))?;
-    let (row, vars) = vendor_row(call, upstream, variant, scope).await?;
+    let (row, vars) = vendor_row(call, vendor, variant, scope).await?;
     let row = match row {
         Some(row @ Value::Object(_)) => row,
         None | Some(Value::Null) => return Err(not_found(call)),
@@ -200,7 +215,7 @@ pub async fn fetch(call: &Call, upstream: &upstream::Service, warnings: &mut Vec
 /// The vendor's record, of as many requests as its columns take.
 async fn vendor_row(
     call: &Call,
-    upstream: &upstream::Service,
+    vendor: &Vendor,
     variant: &Variant,
     mut scope: Scope,
 ) -> Result<(Option<Value>, Vars), Error> {
@@ -208,12 +223,12 @@ async fn vendor_row(
     let columns = columns(&call.resource, &call.query.fields, &only);
     scope.set_columns(columns.clone());
     scope.set_wanted(call, variant);
-    if prepare(call, upstream, variant, &mut scope).await? == Prepared::Nothing {
+    if prepare(call, vendor, variant, &mut scope).await? == Prepared::Nothing {
         return Err(not_found(call));
     }
     let mut found: Option<(Option<Value>, Vars)> = None;
     for (input, rendered) in Pieces::cut(call, variant, &mut scope, columns, &only)? {
-        let answered = send(call, upstream, &variant.request, rendered).await?;
+        let answered = send(call, vendor, &variant.request, rendered).await?;
         let vars = answered.vars(call, &input);
         judge(call, &variant.answer, &answered, &vars)?;
         let row = match &variant.answer.record {
@@ -238,7 +253,7 @@ struct Done<'c> {
 
 async fn execute<'c>(
     call: &Call,
-    upstream: &upstream::Service,
+    vendor: &Vendor,
     variant: &'c Variant,
     mut scope: Scope,
     record: Option<Value>,
@@ -248,7 +263,7 @@ async fn execute<'c>(
         Some(_) => error,
     };
     let record = match record {
-        Some(record) if variant.whole => Some(Box::pin(laid_over(call, upstream, record)).await.map_err(early)?),
+        Some(record) if variant.whole => Some(Box::pin(laid_over(call, vendor, record)).await.map_err(early)?),
         record => record,
     };
     scope.set_some("record", record.clone());
@@ -257,17 +272,17 @@ async fn execute<'c>(
         scope.set_columns(columns(&call.resource, &call.query.fields, &only));
     }
     scope.set_wanted(call, variant);
-    let prepared = prepare(call, upstream, variant, &mut scope).await.map_err(early)?;
+    let prepared = prepare(call, vendor, variant, &mut scope).await.map_err(early)?;
     if prepared == Prepared::Nothing {
         return Err(early(not_found(call)));
     }
-    let done = main_request(call, upstream, variant, scope, record).await;
+    let done = main_request(call, vendor, variant, scope, record).await;
     if prepared == Prepared::Written { done.map_err(half_done) } else { done }
 }
 
 async fn main_request<'c>(
     call: &Call,
-    upstream: &upstream::Service,
+    vendor: &Vendor,
     variant: &'c Variant,
     scope: Scope,
     record: Option<Value>,
@@ -275,7 +290,7 @@ async fn main_request<'c>(
     let early = not_executed;
     let input = scope.to_value();
     let rendered = render(call, &variant.request, &input, &call_vars(call), record).map_err(early)?;
-    let answered = send(call, upstream, &variant.request, rendered).await?;
+    let answered = send(call, vendor, &variant.request, rendered).await?;
     let vars = answered.vars(call, &input);
     judge(call, &variant.answer, &answered, &vars).map_err(|error| match error.get_outcome() {
         // The answer could not be understood, but its status tells what became of the write.
@@ -287,11 +302,11 @@ async fn main_request<'c>(
 }
 
 /// The record as the vendor has it, with what is written laid over it: for vendors that replace it as a whole.
-async fn laid_over(call: &Call, upstream: &upstream::Service, record: Value) -> Result<Value, Error> {
+async fn laid_over(call: &Call, vendor: &Vendor, record: Value) -> Result<Value, Error> {
     let read = Call { id: call.id.clone(), ..call.part(Operation::Get) };
     let scope = Scope::of(&read);
     let variant = choose(&read.resource, read.operation, &scope.to_value(), &call_vars(&read))?;
-    let (row, _) = vendor_row(&read, upstream, variant, scope).await?;
+    let (row, _) = vendor_row(&read, vendor, variant, scope).await?;
     let mut whole = row.filter(Value::is_object).ok_or_else(|| not_found(call))?;
     merge(&mut whole, record);
     Ok(whole)

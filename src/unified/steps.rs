@@ -1,13 +1,12 @@
 //! What comes before a variant's main request: named values, and requests whose answers it uses.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Call;
-use super::exchange::{Meaning, call_vars, judge, render, send};
+use super::exchange::{Meaning, Rendered, call_vars, judge, render, send};
 use super::scope::Scope;
-use crate::catalog::{Answer, Variant};
+use super::{Call, Vendor};
+use crate::catalog::{Answer, Step, Variant};
 use crate::error::{Error, Outcome};
-use crate::upstream;
 
 /// What came of the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,14 +20,9 @@ pub enum Prepared {
 }
 
 /// Runs `let` and `steps`.
-pub async fn prepare(
-    call: &Call,
-    upstream: &upstream::Service,
-    variant: &Variant,
-    scope: &mut Scope,
-) -> Result<Prepared, Error> {
+pub async fn prepare(call: &Call, vendor: &Vendor, variant: &Variant, scope: &mut Scope) -> Result<Prepared, Error> {
     let mut written = false;
-    let done = run(call, upstream, variant, scope, &mut written).await;
+    let done = run(call, vendor, variant, scope, &mut written).await;
     match done {
         Ok(false) => Ok(Prepared::Nothing),
         Ok(true) if written => Ok(Prepared::Written),
@@ -45,7 +39,7 @@ pub fn half_done(error: Error) -> Error {
 
 async fn run(
     call: &Call,
-    upstream: &upstream::Service,
+    vendor: &Vendor,
     variant: &Variant,
     scope: &mut Scope,
     written: &mut bool,
@@ -63,25 +57,47 @@ async fn run(
             continue;
         }
         let rendered = render(call, &step.request, &input, &vars, None)?;
-        let answered = send(call, upstream, &step.request, rendered).await?;
-        let answer_vars = answered.vars(call, &input);
-        let answer = Answer { ok: step.ok.clone(), ..Answer::default() };
-        match judge(call, &answer, &answered, &answer_vars)? {
-            Meaning::Success => *written |= !step.request.safe,
-            Meaning::Empty => return Ok(false),
-        }
-        let kept = match &step.keep {
-            Some(keep) => keep.evaluate(&answered.body, &answer_vars)?.unwrap_or(Value::Null),
-            None => answered.body.clone(),
-        };
-        let stop = match &step.stop {
-            Some(stop) => stop.holds(&kept, &answer_vars)?,
-            None => false,
-        };
+        let asking = ask(call, vendor, step, rendered.key(&step.request), rendered, &input);
+        let (kept, stop) = asking.await?;
+        *written |= !step.request.safe;
         scope.set_step(name, kept);
         if stop {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// What is kept of a step's answer, and whether it ends the call: from the vendor, or from what was looked up before.
+async fn ask(
+    call: &Call,
+    vendor: &Vendor,
+    step: &Step,
+    key: String,
+    rendered: Rendered,
+    input: &Value,
+) -> Result<(Value, bool), Error> {
+    let look = async {
+        let answered = send(call, vendor, &step.request, rendered).await?;
+        let vars = answered.vars(call, input);
+        let answer = Answer { ok: step.ok.clone(), ..Answer::default() };
+        if matches!(judge(call, &answer, &answered, &vars)?, Meaning::Empty) {
+            return Ok(json!({"stop": true}));
+        }
+        let kept = match &step.keep {
+            Some(keep) => keep.evaluate(&answered.body, &vars)?.unwrap_or(Value::Null),
+            None => answered.body,
+        };
+        let stop = match &step.stop {
+            Some(stop) => stop.holds(&kept, &vars)?,
+            None => false,
+        };
+        Ok(json!({"kept": kept, "stop": stop}))
+    };
+    let mut found = match step.cache {
+        Some(good_for) => vendor.looked_up(format!("{} {key}", call.connection.id), good_for, look).await?,
+        None => look.await?,
+    };
+    let kept = found.get_mut("kept").map(Value::take).unwrap_or_default();
+    Ok((kept, found.get("stop") == Some(&Value::Bool(true))))
 }

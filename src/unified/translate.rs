@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tower::Service;
 
 use super::aside::aside;
-use super::{Accounts, Call, Reply, Turns, associations, batch, expand, fields, list, single, upsert};
+use super::{Accounts, Call, Reply, Turns, Vendor, associations, batch, expand, fields, list, single, upsert};
 use crate::error::Error;
 use crate::model::Operation;
 use crate::upstream;
@@ -20,14 +20,16 @@ pub struct Translate {
 /// What all calls share.
 #[derive(Clone)]
 pub struct Shared {
-    pub upstream: upstream::Service,
+    pub vendor: Vendor,
     pub accounts: Accounts,
     pub turns: Turns,
 }
 
 impl Translate {
     pub fn new(upstream: upstream::Service) -> Self {
-        Self { shared: Shared { upstream, accounts: Accounts::default(), turns: Turns::default() } }
+        Self {
+            shared: Shared { vendor: Vendor::new(upstream), accounts: Accounts::default(), turns: Turns::default() },
+        }
     }
 }
 
@@ -48,8 +50,8 @@ impl Service<Call> for Translate {
         // Expressions that may run until their time limit do so on threads of their own; the requests they make go out
         // from the threads that all others go out from, which must own the connections.
         let runtime = Handle::current();
-        let upstream = upstream::Service::new(OnRuntime { inner: shared.upstream.clone(), runtime });
-        let shared = Shared { upstream, ..shared };
+        let service = upstream::Service::new(OnRuntime { inner: shared.vendor.service().clone(), runtime });
+        let shared = Shared { vendor: shared.vendor.by(service), ..shared };
         Box::pin(async move { aside(translate(call, shared)).await? })
     }
 }
@@ -60,16 +62,19 @@ pub fn translate(call: Call, shared: Shared) -> BoxFuture<'static, Result<Reply,
 }
 
 async fn operate(call: Call, shared: &Shared) -> Result<Reply, Error> {
-    let upstream = &shared.upstream;
-    let call = shared.accounts.identify(call, upstream).await?;
-    let call = shared.accounts.acquaint(call, upstream).await?;
+    let vendor = &shared.vendor;
+    // What can be refused without the account is refused before it is asked anything.
     expand::check(&call)?;
+    upsert::check(&call)?;
+    single::check(&call)?;
+    let call = shared.accounts.identify(call, vendor).await?;
+    let call = shared.accounts.acquaint(call, vendor).await?;
     let expanding = (!call.query.expand.is_empty()).then(|| call.clone());
     let reply = match call.operation {
-        Operation::List => list::list(call, upstream).await,
-        Operation::Get => single::get(call, upstream).await,
-        Operation::Create | Operation::Update => single::write(call, upstream).await,
-        Operation::Delete => single::delete(call, upstream).await,
+        Operation::List => list::list(call, vendor).await,
+        Operation::Get => single::get(call, vendor).await,
+        Operation::Create | Operation::Update => single::write(call, vendor).await,
+        Operation::Delete => single::delete(call, vendor).await,
         Operation::Upsert => upsert::upsert(call, shared).await,
         Operation::Batch => batch::batch(call, shared).await,
         Operation::Fields => fields::fields(call, shared).await,

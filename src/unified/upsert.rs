@@ -19,9 +19,22 @@ pub async fn upsert(call: Call, shared: &Shared) -> Result<Reply, Error> {
             let scope = key.scope(&call);
             let mut warnings = call.warnings.clone();
             let record = translate(&call, &variant.uses, &mut warnings).map_err(not_executed)?;
-            finish(&call, &shared.upstream, variant, scope, record, warnings).await
+            finish(&call, &shared.vendor, variant, scope, record, warnings).await
         }
         None => by_finding(call, shared, key).await,
+    }
+}
+
+/// Refuses an upsert that names no way to match, or has no value to match by.
+pub fn check(call: &Call) -> Result<(), Error> {
+    if call.operation != Operation::Upsert {
+        return Ok(());
+    }
+    way(call).map_err(not_executed)?;
+    // Which column and value a custom field has only the account knows.
+    match call.by.as_ref().is_some_and(|by| by.starts_with("custom_fields.")) {
+        true => Ok(()),
+        false => Key::of(call).map(drop).map_err(not_executed),
     }
 }
 
@@ -124,7 +137,7 @@ async fn by_finding(mut call: Call, shared: &Shared, key: Key) -> Result<Reply, 
         },
         ..call.part(Operation::List)
     };
-    let found = list::list(find, &shared.upstream).await.map_err(not_executed)?;
+    let found = list::list(find, &shared.vendor).await.map_err(not_executed)?;
     let Reply::List { records, next, .. } = found else {
         return Err(Error::internal("a list that is none"));
     };
@@ -132,10 +145,10 @@ async fn by_finding(mut call: Call, shared: &Shared, key: Key) -> Result<Reply, 
     let detail = "the provider has no such operation: the record was looked for first";
     call.warnings.push(Warning::new("upsert-not-atomic", detail));
     match (ids.as_slice(), next) {
-        ([], _) => write(Call { operation: Operation::Create, ..call }, &shared.upstream).await,
+        ([], _) => write(Call { operation: Operation::Create, ..call }, &shared.vendor).await,
         ([id], None) => {
             let id = Some((*id).to_owned());
-            write(Call { operation: Operation::Update, id, ..call }, &shared.upstream).await
+            write(Call { operation: Operation::Update, id, ..call }, &shared.vendor).await
         }
         (ids, _) => {
             let detail = format!("Several {} have this {}: {}.", call.resource.name, key.field, ids.join(", "));

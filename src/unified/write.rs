@@ -151,7 +151,8 @@ impl Writer<'_> {
                         false => self.invalid.extend(wrong.invalid),
                     }
                 }
-                None if self.resource.knows_account => {
+                // A standard column without a line goes by the vendor's name; what the account does not have goes nowhere.
+                None if self.resource.account.as_ref().is_some_and(|account| !account.contains(name)) => {
                     self.unknown.push(Violation::at(&at, format!("the account has no custom field `{name}`")));
                 }
                 None => self.unclaimed(name, value, &at),
@@ -426,7 +427,10 @@ impl Writer<'_> {
         let items = value.as_array().unwrap_or(&empty);
         let mut taken: Vec<Option<usize>> = vec![None; places.len()];
         let kinds: Vec<&str> = places.iter().filter_map(Place::kind).collect();
-        for (index, item) in items.iter().enumerate() {
+        // The primary item goes first, so that none without a type takes its place.
+        let is_primary = |item: &Value| item.get("primary") == Some(&Value::Bool(true));
+        let (first, rest): (Vec<_>, Vec<_>) = items.iter().enumerate().partition(|(_, item)| is_primary(item));
+        for (index, item) in first.into_iter().chain(rest) {
             match assign(places, &taken, item) {
                 Some(place) => {
                     if let Some(slot) = taken.get_mut(place) {

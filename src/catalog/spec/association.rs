@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{LeafSpec, VariantSpec};
+use super::{LeafSpec, OneOrMany, VariantSpec};
 
 /// How records of one other resource are found, added and removed. Exactly one of `field`, `resource` and the requests.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -23,12 +23,12 @@ pub struct AssociationSpec {
     /// The request that lists. It sees `id`, `other`, `limit`, `cursor`.
     #[serde(default)]
     pub list: Option<VariantSpec>,
-    /// The request that adds one. It sees `id`, `other`, `other_id` and `labels`, where the caller sent some.
+    /// The request that adds one, or several of which the first whose `when` holds is taken. It sees `id`, `other`, `other_id` and `labels`, where the caller sent some.
     #[serde(default)]
-    pub add: Option<VariantSpec>,
+    pub add: Option<OneOrMany<VariantSpec>>,
     /// The request that removes one.
     #[serde(default)]
-    pub remove: Option<VariantSpec>,
+    pub remove: Option<OneOrMany<VariantSpec>>,
     /// How a row of the list is read.
     #[serde(default)]
     pub item: AssociationItemSpec,

@@ -50,6 +50,9 @@ pub struct BatchSpec {
     pub results: LeafSpec,
     #[serde(default)]
     pub row: RowSpec,
+    /// Fields that the rows lack although others have them: null, with a warning.
+    #[serde(default)]
+    pub lacks: Vec<String>,
     /// How a row finds its record, where rows do not come in the order of the items.
     #[serde(default)]
     pub key: Option<KeySpec>,

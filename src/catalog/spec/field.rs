@@ -82,14 +82,22 @@ pub struct FieldFull {
     #[serde(default)]
     pub link: Option<String>,
     /// What null is written as, instead of the resource's `clear`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub clear: Option<Value>,
+    /// The resource that a reference leads to where it is not the model's; `none` where callers cannot expand it.
+    #[serde(default)]
+    pub refers: Option<String>,
     /// Unified value to conditions on several columns, for `eq` filters.
     #[serde(default)]
     pub filter: Option<IndexMap<String, IndexMap<String, Value>>>,
     /// For `custom_fields`: where the vendor keeps them (`$` = beside the others).
     #[serde(default)]
     pub r#in: Option<String>,
+}
+
+/// A word that is given as null is given all the same.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// `type`, `primary` and other constants of a place are scalars; sub-fields are paths or field lines.

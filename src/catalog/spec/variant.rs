@@ -196,6 +196,9 @@ pub struct StepSpec {
     /// What of the answer is kept as `steps.<name>`; all of it without this.
     #[serde(default)]
     pub keep: Option<LeafSpec>,
+    /// What is kept is good for so long on the connection, for names that go by number and the like. Seconds.
+    #[serde(default)]
+    pub cache: Option<u64>,
     /// An expression over the kept value (`$`): true ends the call as an empty list or not-found.
     #[serde(default)]
     pub stop: Option<String>,

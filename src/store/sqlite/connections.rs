@@ -79,8 +79,10 @@ impl ConnectionRepository for Sqlite {
 
     fn delete(&self, tenant: TenantId, id: ConnectionId) -> BoxFuture<'_, Result<bool>> {
         Box::pin(self.run(move |database| {
+            let key = [tenant.as_str(), id.as_str()];
+            database.prepare_cached("DELETE FROM mappings WHERE tenant = ?1 AND connection = ?2")?.execute(key)?;
             let mut statement = database.prepare_cached("DELETE FROM connections WHERE tenant = ?1 AND id = ?2")?;
-            Ok(statement.execute([tenant.as_str(), id.as_str()])? > 0)
+            Ok(statement.execute(key)? > 0)
         }))
     }
 }

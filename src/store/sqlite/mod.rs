@@ -4,6 +4,7 @@ mod columns;
 mod connections;
 mod keys;
 mod lock;
+mod mappings;
 mod schema;
 mod worker;
 
