@@ -21,14 +21,14 @@ use crate::{api, unified, upstream};
 /// The connection, the body's size and the deadline are settled by the handlers, after authentication: nothing of a
 /// stranger's body is read.
 pub fn edge(app: App) -> Router {
+    // Above all routes but those that describe the API: no handler runs for a caller that is not known.
+    let known = middleware::from_fn_with_state(app.clone(), api::authenticate);
     let layers = ServiceBuilder::new()
         // Outermost, so that every answer carries an id and its timings, refusals and panics included.
         .layer(middleware::from_fn_with_state(app.clone(), api::record))
         // Below the record, so that a panic is counted and logged like any other failure.
-        .layer(CatchPanicLayer::custom(api::panicked))
-        // Above all routes: no handler runs for a caller that is not known.
-        .layer(middleware::from_fn_with_state(app.clone(), api::authenticate));
-    api::routes().layer(layers).with_state(app)
+        .layer(CatchPanicLayer::custom(api::panicked));
+    api::routes().layer(known).merge(api::open_routes()).layer(layers).with_state(app)
 }
 
 /// One operation on one resource of one connection: records in, records out.

@@ -65,9 +65,10 @@ fn a_new_provider_passes_check_and_test_and_can_be_explained() {
     let scratch = Scratch::new("new");
     let written = scratch.run(0, &["new", "acme", "--into", "mine"]);
     assert!(written.contains("mine/acme/provider.yaml") && written.contains("next: throughline check"), "{written}");
-    scratch.run(0, &["check", "--strict", "mine"]);
+    let checked = scratch.run(0, &["check", "--strict", "mine"]);
+    assert!(!checked.contains("no example shows"), "{checked}");
     let tested = scratch.run(0, &["test", "mine", "--provider", "acme"]);
-    assert!(tested.contains('1'), "{tested}");
+    assert!(tested.contains("5 passed, 0 failed"), "{tested}");
 
     let shown = ["explain", "--mappings", "mine", "--provider", "acme", "--resource", "contacts"];
     let call = [&shown[..], &["--operation", "list", "--call", r#"{"limit": 2}"#]].concat();

@@ -34,7 +34,7 @@ fn whole(played: &Played) -> Value {
 
 #[test]
 fn every_expression_is_one_that_both_engines_take() {
-    let report = check(&FILES, &Options::default(), true);
+    let report = check(&FILES, &Options::default(), true, &[]);
     assert!(!report.failed, "{}", report.lines.join("\n"));
 }
 

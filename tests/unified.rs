@@ -544,7 +544,11 @@ async fn providers_tell_what_they_can() {
         let detail = client.get(&format!("/v1/providers/{provider}")).await.json();
         assert_eq!(detail["name"], provider);
         let contacts = &detail["resources"]["contacts"];
-        assert_eq!(contacts["operations"], json!(["list", "get", "create", "update", "delete"]));
+        let operations: Vec<&String> = contacts["operations"].as_object().expect("an object").keys().collect();
+        assert!(
+            operations.starts_with(&["list", "get", "create", "update", "delete"].map(str::to_owned).each_ref()),
+            "{operations:?}"
+        );
         check_matrix(&server, provider, contacts).await;
     }
 }
@@ -557,8 +561,8 @@ async fn check_matrix(server: &Server, provider: &str, contacts: &Value) {
         assert_eq!(answer.status, 200, "{provider} sort={sort}: {}", answer.text());
     }
     let id = ids(&list(&client, "limit=1").await).remove(0);
-    for (field, ops) in contacts["filters"].as_object().expect("an object") {
-        for op in ops.as_array().expect("a list").iter().filter_map(Value::as_str) {
+    for (field, filter) in contacts["filters"].as_object().expect("an object") {
+        for op in filter["operators"].as_array().expect("a list").iter().filter_map(Value::as_str) {
             let value = match (field.as_str(), op) {
                 (_, "exists") => "true",
                 ("id" | "owner.id" | "company.id", _) => id.as_str(),

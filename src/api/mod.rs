@@ -11,6 +11,7 @@ mod crm;
 mod keys;
 mod mapping;
 mod metadata;
+pub mod openapi;
 mod page;
 mod passthrough;
 mod path;
@@ -26,7 +27,10 @@ pub use authenticate::authenticate;
 pub use problem::{Refusal, panicked};
 pub use record::record;
 
+use std::sync::Arc;
+
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::routing::{any, get, post, put};
 
 use crate::app::App;
@@ -67,6 +71,13 @@ fn records(base: &str) -> Router<App> {
         .route(&below("/{id}"), get(crm::get).patch(crm::update).delete(crm::delete))
         .route(&below("/{id}/associations/{other}"), get(associations::list))
         .route(&below("/{id}/associations/{other}/{other_id}"), put(associations::add).delete(associations::remove))
+}
+
+/// What needs no key.
+pub fn open_routes() -> Router<App> {
+    let rendered = Arc::new(openapi::Rendered::default());
+    let document = move |State(app): State<App>, request: Request| openapi::get(app, rendered, request);
+    Router::new().route("/openapi.json", get(document)).method_not_allowed_fallback(no_method)
 }
 
 async fn no_route() -> Refusal {

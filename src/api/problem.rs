@@ -113,7 +113,7 @@ fn violation(violation: &crate::error::Violation) -> Value {
     Value::Object(members)
 }
 
-fn status(kind: Kind) -> StatusCode {
+pub fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::InvalidRequest
         | Kind::InvalidCursor

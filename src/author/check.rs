@@ -1,5 +1,6 @@
 //! `check` finds everything that is wrong at once; `test` runs the examples.
 
+use super::coverage;
 use super::example::{self, Placed};
 use super::rehearse::rehearse;
 use crate::catalog::{Catalog, Files, Options, Problem};
@@ -21,8 +22,9 @@ impl Report {
     }
 }
 
-/// Loads everything and reads all examples. `strict` demands that both engines can compile every expression.
-pub fn check(files: &Files, options: &Options, strict: bool) -> Report {
+/// Loads everything and reads all examples. `strict` demands that both engines can compile every expression, and tells
+/// what of the providers `of` (without names: of all) no example shows. That fails nothing: it is work to do, not a fault.
+pub fn check(files: &Files, options: &Options, strict: bool, of: &[String]) -> Report {
     let mut problems = Vec::new();
     let catalog = match Catalog::load(files, options) {
         Ok(catalog) => Some(catalog),
@@ -36,25 +38,32 @@ pub fn check(files: &Files, options: &Options, strict: bool) -> Report {
         problems.extend(Catalog::load(files, &other).err().unwrap_or_default());
     }
     let mut examples = 0;
+    let mut holes = Vec::new();
     for provider in files.providers() {
         match example::load(files, provider) {
             Ok(found) => {
                 examples += found.len();
                 problems.extend(misplaced(&found, catalog.as_ref(), provider));
+                let wanted = strict && (of.is_empty() || of.iter().any(|name| name == provider));
+                if let Some(catalog) = catalog.as_ref().filter(|_| wanted) {
+                    holes.extend(coverage::holes(catalog, provider, files, &found));
+                }
             }
             Err(found) => problems.extend(found),
         }
     }
     let Some(catalog) = catalog.filter(|_| problems.is_empty()) else { return Report::problems(problems) };
     let resources: usize = catalog.providers.values().map(|provider| provider.resources.len()).sum();
-    Report {
-        lines: vec![format!(
-            "{} models, {} providers, {resources} resources, {examples} examples: no problems",
-            catalog.models.len(),
-            catalog.providers.len()
-        )],
-        failed: false,
+    let mut lines: Vec<String> = holes.iter().map(ToString::to_string).collect();
+    if !holes.is_empty() {
+        lines.push(format!("{} that no example shows", holes.len()));
     }
+    lines.push(format!(
+        "{} models, {} providers, {resources} resources, {examples} examples: no problems",
+        catalog.models.len(),
+        catalog.providers.len()
+    ));
+    Report { lines, failed: false }
 }
 
 /// Examples that name what is not there, say nothing of the outcome, or share a title.

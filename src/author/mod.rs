@@ -1,14 +1,18 @@
 //! Tools for those who write mappings: check, test, explain, new. They run the very code that serves requests.
 
 mod check;
+mod coverage;
 mod example;
 mod explain;
+mod matrix;
 mod rehearse;
 mod scaffold;
 
 pub use check::{Report, check, test};
+pub use coverage::holes;
 pub use example::{Example, Placed, ResponseSpec, load as load_examples};
 pub use explain::{ExplainRequest, explain_record, explain_request};
+pub use matrix::{matrix, with_matrix};
 pub use rehearse::{difference, prepare, rehearse, shown};
 pub use scaffold::scaffold;
 

@@ -60,6 +60,56 @@ const EXAMPLES: &str = r#"- example: gets a contact
       updated_at: null
       first_name: Ada
       emails: [{ type: work, primary: true, email: ada@example.test }]
+
+- example: lists contacts and says where the list goes on
+  resource: contacts
+  operation: list
+  call: { limit: 2, fields: [first_name] }
+  exchanges:
+    - request: { method: GET, url: /contacts?limit=2 }
+      response:
+        status: 200
+        body: { data: [{ id: 7, first_name: Ada }, { id: 8, first_name: Grace }], next_cursor: c2 }
+  answer:
+    data:
+      - { id: "7", created_at: null, updated_at: null, first_name: Ada }
+      - { id: "8", created_at: null, updated_at: null, first_name: Grace }
+    next: c2
+
+- example: creates a contact and reads it back
+  resource: contacts
+  operation: create
+  call:
+    fields: [last_name]
+    body: { first_name: Ada, last_name: Byron, emails: [{ type: work, email: ada@example.test }] }
+  exchanges:
+    - request: { method: POST, url: /contacts, body: { first_name: Ada, last_name: Byron, email: ada@example.test } }
+      response: { status: 201, body: { id: 7 } }
+    - request: { method: GET, url: /contacts/7 }
+      response: { status: 200, body: { id: 7, last_name: Byron } }
+  answer:
+    data: { id: "7", created_at: null, updated_at: null, last_name: Byron }
+
+- example: clears a last name
+  resource: contacts
+  operation: update
+  call: { id: "7", fields: [last_name], body: { last_name: null } }
+  exchanges:
+    - request: { method: PATCH, url: /contacts/7, body: { last_name: null } }
+      response: { status: 204 }
+    - request: { method: GET, url: /contacts/7 }
+      response: { status: 200, body: { id: 7, last_name: null } }
+  answer:
+    data: { id: "7", created_at: null, updated_at: null, last_name: null }
+
+- example: deletes a contact
+  resource: contacts
+  operation: delete
+  call: { id: "7" }
+  exchanges:
+    - request: { method: DELETE, url: /contacts/7 }
+      response: { status: 204 }
+  answer: { status: 204 }
 "#;
 
 /// Writes the folder. Refuses to write over anything.

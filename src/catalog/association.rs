@@ -28,6 +28,8 @@ pub struct Requests {
     pub list: Option<Variant>,
     pub add: Vec<Variant>,
     pub remove: Vec<Variant>,
+    /// Adding looks at labels.
+    pub takes_labels: bool,
     /// Over a row of the list.
     pub id: Leaf,
     pub labels: Option<Leaf>,
@@ -121,6 +123,9 @@ fn compile_association(
             };
             let add = variants("add", Operation::Associate, &spec.add)?;
             let remove = variants("remove", Operation::Dissociate, &spec.remove)?;
+            let takes_labels = add.iter().any(|add| {
+                super::unread::reads(add).iter().any(|path| path.first().is_none_or(|name| name == "labels"))
+            });
             let id = match &spec.item.id {
                 Some(id) => Leaf::compile(build, &format!("{at}/item/id"), id, &row)?,
                 None => Leaf::compile(build, at, &Value::String("id".into()), &row)?,
@@ -129,7 +134,15 @@ fn compile_association(
                 Some(labels) => Some(Leaf::compile(build, &format!("{at}/item/labels"), labels, &row)?),
                 None => None,
             };
-            Some(Association::Requests(Box::new(Requests { other: other.clone(), list, add, remove, id, labels })))
+            Some(Association::Requests(Box::new(Requests {
+                other: other.clone(),
+                list,
+                add,
+                remove,
+                takes_labels,
+                id,
+                labels,
+            })))
         }
         _ => {
             build.problem(

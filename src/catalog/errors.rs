@@ -82,6 +82,19 @@ impl ErrorRules {
         Self { code, message, fields, other_id, rows: rows.collect() }
     }
 
+    /// What the rows of the table make of an answer, in their order.
+    pub fn rows(&self) -> impl Iterator<Item = Kind> {
+        self.rows.iter().map(|row| row.is)
+    }
+
+    /// The row that an answer meets first.
+    pub fn row(&self, status: u16, headers: &Value, body: &Value, operation: Operation) -> Option<usize> {
+        let vars = scope(status, headers, operation);
+        let text = |leaf: &Option<Leaf>| leaf.as_ref().and_then(|leaf| leaf.text(body, &vars).ok().flatten());
+        let (code, message) = (text(&self.code), text(&self.message));
+        self.rows.iter().position(|row| row.matches(status, code.as_deref(), message.as_deref(), body, &vars))
+    }
+
     /// Total: what cannot be read is left out, so that a strange error is still an error.
     pub fn classify(
         &self,
@@ -91,17 +104,11 @@ impl ErrorRules {
         operation: Operation,
         now: Timestamp,
     ) -> Classified {
-        let call = serde_json::json!({ "operation": operation.as_str() });
-        let vars = Vars::none().with("status", Value::from(status)).with("headers", headers.clone()).with("call", call);
+        let vars = scope(status, headers, operation);
         let text = |leaf: &Option<Leaf>| leaf.as_ref().and_then(|leaf| leaf.text(body, &vars).ok().flatten());
         let code = text(&self.code);
         let message = text(&self.message);
-        let row = self.rows.iter().find(|row| {
-            (row.status.is_empty() || row.status.contains(&status))
-                && (row.code.is_empty() || code.as_ref().is_some_and(|code| row.code.contains(code)))
-                && row.message.as_ref().is_none_or(|pattern| pattern.is_match(message.as_deref().unwrap_or_default()))
-                && row.when.as_ref().is_none_or(|when| when.holds(body, &vars).unwrap_or(false))
-        });
+        let row = self.rows.iter().find(|row| row.matches(status, code.as_deref(), message.as_deref(), body, &vars));
         let fields = self.fields.as_ref().and_then(|leaf| leaf.evaluate(body, &vars).ok().flatten());
         let hint = row.and_then(|row| row.retry_after.as_ref());
         let hint = hint.and_then(|(unit, leaf)| delay(*unit, &leaf.evaluate(body, &vars).ok()??, now));
@@ -117,6 +124,21 @@ impl ErrorRules {
             retryable: row.and_then(|row| row.retryable),
             retry_after: hint.or(header),
         }
+    }
+}
+
+/// What the table's expressions see besides the body.
+fn scope(status: u16, headers: &Value, operation: Operation) -> Vars {
+    let call = serde_json::json!({ "operation": operation.as_str() });
+    Vars::none().with("status", Value::from(status)).with("headers", headers.clone()).with("call", call)
+}
+
+impl Row {
+    fn matches(&self, status: u16, code: Option<&str>, message: Option<&str>, body: &Value, vars: &Vars) -> bool {
+        (self.status.is_empty() || self.status.contains(&status))
+            && (self.code.is_empty() || code.is_some_and(|code| self.code.iter().any(|known| known == code)))
+            && self.message.as_ref().is_none_or(|pattern| pattern.is_match(message.unwrap_or_default()))
+            && self.when.as_ref().is_none_or(|when| when.holds(body, vars).unwrap_or(false))
     }
 }
 

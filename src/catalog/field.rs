@@ -51,6 +51,28 @@ impl Field {
         }
     }
 
+    /// Whether reading can give a value.
+    pub fn is_readable(&self) -> bool {
+        match &self.shape {
+            Shape::Value { read, .. } => !read.is_empty(),
+            Shape::Const(_) | Shape::Custom { .. } => true,
+            Shape::Absent(_) => false,
+            Shape::Object { table, .. } | Shape::Each { table, .. } => table.values().any(Field::is_readable),
+            Shape::Places(places) => places.iter().flat_map(|place| place.table.values()).any(Field::is_readable),
+        }
+    }
+
+    /// Whether some value can be written to it.
+    pub fn is_writable(&self) -> bool {
+        match &self.shape {
+            Shape::Value { write, .. } => !matches!(write, Target::ReadOnly),
+            Shape::Const(_) | Shape::Custom { .. } => true,
+            Shape::Absent(_) => false,
+            Shape::Object { table, .. } | Shape::Each { table, .. } => table.values().any(Field::is_writable),
+            Shape::Places(places) => places.iter().flat_map(|place| place.table.values()).any(Field::is_writable),
+        }
+    }
+
     /// The first names of what it reads of the vendor's record; nothing where it reads nothing.
     pub fn roots(&self) -> Vec<String> {
         let of_table = |table: &Table| table.values().flat_map(Field::roots).collect::<Vec<_>>();

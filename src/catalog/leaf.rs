@@ -18,6 +18,10 @@ pub enum Leaf {
     Each(Box<Leaf>),
     /// Objects laid over each other without the engine, so that numbers keep their text.
     Merge(Vec<Leaf>),
+    /// An object without some members.
+    Omit(Box<Leaf>, Box<Leaf>),
+    /// A leaf over each entry of a list.
+    Over(Path, Box<Leaf>),
 }
 
 impl Leaf {
@@ -53,6 +57,23 @@ impl Leaf {
                         leaves.push(Leaf::compile(build, &format!("{pointer}/merge/{index}"), part, scope)?);
                     }
                     Some(Leaf::Merge(leaves))
+                }
+                Some((key, Value::Object(parts))) if map.len() == 1 && key == "omit" => {
+                    let mut part = |word: &str| {
+                        let Some(spec) = parts.get(word) else {
+                            build.problem(pointer, "`omit` says `from` what and which `names`");
+                            return None;
+                        };
+                        Leaf::compile(build, &format!("{pointer}/omit/{word}"), spec, scope).map(Box::new)
+                    };
+                    let from = part("from")?;
+                    Some(Leaf::Omit(from, part("names")?))
+                }
+                Some((key, Value::String(list))) if map.len() == 2 && key == "over" && map.contains_key("leaf") => {
+                    let path = build.path(&format!("{pointer}/over"), list)?;
+                    let inner = Scope { title: "the entry", names: None, variables: scope.variables };
+                    let leaf = Leaf::compile(build, &format!("{pointer}/leaf"), map.get("leaf")?, &inner)?;
+                    Some(Leaf::Over(path, Box::new(leaf)))
                 }
                 _ => {
                     let mut leaves = Vec::new();
@@ -90,6 +111,25 @@ impl Leaf {
                 }
                 Some(whole)
             }
+            Leaf::Omit(from, names) => {
+                let names = match names.evaluate(input, vars)? {
+                    Some(Value::Array(names)) => names,
+                    name => name.into_iter().collect(),
+                };
+                let mut whole = from.evaluate(input, vars)?;
+                if let Some(Value::Object(members)) = &mut whole {
+                    members.retain(|member, _| !names.iter().any(|name| name == member));
+                }
+                whole
+            }
+            Leaf::Over(path, leaf) => {
+                let entries = path.get(input).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                let mut list = Vec::with_capacity(entries.len());
+                for entry in entries {
+                    list.extend(leaf.evaluate(entry, vars)?);
+                }
+                Some(Value::Array(list))
+            }
             Leaf::List(leaves) => {
                 let mut list = Vec::with_capacity(leaves.len());
                 for leaf in leaves {
@@ -121,6 +161,8 @@ impl Leaf {
                 found.extend(located.expression().reads().iter().cloned());
             }
             Leaf::Each(inner) => inner.reads(found),
+            Leaf::Omit(from, names) => [from, names].iter().for_each(|leaf| leaf.reads(found)),
+            Leaf::Over(path, _) => found.push(path.names().into_iter().map(str::to_owned).collect()),
             Leaf::List(leaves) | Leaf::Merge(leaves) => leaves.iter().for_each(|leaf| leaf.reads(found)),
             Leaf::Map(leaves) => leaves.iter().for_each(|(_, leaf)| leaf.reads(found)),
         }

@@ -319,7 +319,7 @@ fn load_resource(
 }
 
 /// The whole tree of a resource: its file and those it extends, the deployment's overrides, and what lies over them.
-pub(super) fn resource_node(files: &Files, provider: &str, name: &str, over: Vec<Node>) -> Result<Node, Vec<Problem>> {
+pub fn resource_node(files: &Files, provider: &str, name: &str, over: Vec<Node>) -> Result<Node, Vec<Problem>> {
     let mut node = layered(provider, name, files, 0).map_err(|problem| vec![problem])?;
     let file = format!("overrides/{provider}/{name}.yaml");
     if let Some(text) = files.get(&file) {

@@ -29,6 +29,7 @@ pub struct Metadata {
     kind: Option<Leaf>,
     custom: Leaf,
     writable: Option<Leaf>,
+    filterable: Option<Leaf>,
     required: Option<Leaf>,
     options: Option<Leaf>,
     types: IndexMap<String, FieldType>,
@@ -56,6 +57,7 @@ pub struct AccountField {
     pub custom: bool,
     pub writable: bool,
     pub required: bool,
+    filterable: bool,
     pub options: Vec<Choice>,
     meaning: FieldType,
 }
@@ -94,6 +96,7 @@ impl Metadata {
             kind: leaf(build, "type", field.r#type.as_ref())?,
             custom: leaf(build, "custom", Some(&field.custom))??,
             writable: leaf(build, "writable", field.writable.as_ref())?,
+            filterable: leaf(build, "filterable", field.filterable.as_ref())?,
             required: leaf(build, "required", field.required.as_ref())?,
             options: leaf(build, "options", field.options.as_ref())?,
             types,
@@ -124,6 +127,7 @@ impl Metadata {
             let custom = self.custom.evaluate(row, vars)?.is_some_and(|value| truth(&value));
             fields.push(AccountField {
                 writable: flag(&self.writable, true)? && !meaning.read_only,
+                filterable: flag(&self.filterable, true)?,
                 required: flag(&self.required, false)?,
                 options: match &self.options {
                     Some(leaf) => choices(leaf.evaluate(row, vars)?),
@@ -290,6 +294,16 @@ impl AccountField {
         Some(Values { pairs: pairs.collect(), other: None, open: true })
     }
 
+    /// The type that a query style writes values as: a conversion makes text of all but numbers.
+    fn literal(&self, member: &Member) -> &'static str {
+        let by_number = self.options.first().is_some_and(|choice| choice.value.is_number());
+        if by_number {
+            return "number";
+        }
+        let numeric = matches!(member.kind, Type::Integer | Type::Number | Type::Decimal);
+        if self.meaning.codecs.is_empty() || numeric { member.kind.literal() } else { "string" }
+    }
+
     /// A filter on the column, with those of the operators that make sense for the type.
     fn rule(&self, ops: &[FilterOp]) -> Option<FilterRule> {
         let member = self.member();
@@ -300,12 +314,11 @@ impl AccountField {
             _ => true,
         };
         let ops: Vec<FilterOp> = ops.iter().copied().filter(fits).collect();
-        if ops.is_empty() || self.meaning.list || self.meaning.path.is_some() {
+        if ops.is_empty() || !self.filterable || self.meaning.list || self.meaning.path.is_some() {
             return None;
         }
         Some(FilterRule {
-            // As under `filters`: a conversion makes text of the value.
-            literal: if self.meaning.codecs.is_empty() { member.kind.literal() } else { "string" }.to_owned(),
+            literal: self.literal(&member).to_owned(),
             kind: member.kind,
             ops,
             on: vec![self.key.clone()],
@@ -347,6 +360,13 @@ impl Resource {
             resource.table.insert(name, field.line(inside.as_ref(), self.select.is_some()));
         }
         resource.account = Some(Arc::new(fields.iter().map(|field| field.key.clone()).collect()));
+        resource
+    }
+
+    /// The resource of an account that does not tell its fields: what only some accounts have is not asked for.
+    pub fn without_optional(&self) -> Resource {
+        let mut resource = self.clone();
+        resource.table.values_mut().filter(|line| line.optional).for_each(|line| line.columns.clear());
         resource
     }
 

@@ -1,6 +1,11 @@
 //! Holds a mapping file against the grammar and reports everything at once: words that do not exist, values of the
 //! wrong kind, words that are missing. The grammar is the JSON Schema generated from `spec`, the one editors use too.
 
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use parking_lot::Mutex;
 use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,9 +18,16 @@ pub fn schema<T: JsonSchema>() -> Value {
     schema_for!(T).to_value()
 }
 
+/// The schemas made so far: there are few, and each serves many files.
+static SCHEMAS: LazyLock<Mutex<HashMap<TypeId, Arc<Value>>>> = LazyLock::new(Mutex::default);
+
+fn kept_schema<T: JsonSchema + 'static>() -> Arc<Value> {
+    SCHEMAS.lock().entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(schema::<T>())).clone()
+}
+
 /// The file as its type, or every fault in it.
-pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node) -> Result<T, Vec<Problem>> {
-    let schema = schema::<T>();
+pub fn read<T: JsonSchema + DeserializeOwned + 'static>(node: &Node) -> Result<T, Vec<Problem>> {
+    let schema = kept_schema::<T>();
     let mut problems = Vec::new();
     Checker { root: &schema, problems: &mut problems }.check(&schema, node, "");
     if !problems.is_empty() {
@@ -24,14 +36,14 @@ pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node) -> Result<T, Vec<Prob
     serde_json::from_value(node.to_value()).map_err(|error| vec![node.problem(error.to_string())])
 }
 
-struct Checker<'a> {
-    root: &'a Value,
-    problems: &'a mut Vec<Problem>,
+struct Checker<'s, 'p> {
+    root: &'s Value,
+    problems: &'p mut Vec<Problem>,
 }
 
-impl Checker<'_> {
-    fn check(&mut self, schema: &Value, node: &Node, name: &str) {
-        let schema = &self.resolve(schema).clone();
+impl<'s> Checker<'s, '_> {
+    fn check(&mut self, schema: &'s Value, node: &Node, name: &str) {
+        let schema = self.resolve(schema);
         let alternatives = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array);
         if let Some(alternatives) = alternatives {
             return self.check_alternatives(alternatives, node, name);
@@ -82,14 +94,14 @@ impl Checker<'_> {
     }
 
     /// Of several alternatives, those of the node's own kind count: their faults are told, not "none matched".
-    fn check_alternatives(&mut self, alternatives: &[Value], node: &Node, name: &str) {
-        let fitting: Vec<Value> = alternatives
+    fn check_alternatives(&mut self, alternatives: &'s [Value], node: &Node, name: &str) {
+        let fitting: Vec<&'s Value> = alternatives
             .iter()
             .flat_map(|schema| {
                 let schema = self.resolve(schema);
                 match schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
-                    Some(inner) => inner.iter().map(|inner| self.resolve(inner).clone()).collect(),
-                    None => vec![schema.clone()],
+                    Some(inner) => inner.iter().map(|inner| self.resolve(inner)).collect(),
+                    None => vec![schema],
                 }
             })
             .filter(|schema| self.fits_kind(schema, node))
@@ -112,7 +124,7 @@ impl Checker<'_> {
     }
 
     /// The schema behind a `$ref`, as long as it refers to the generated `$defs`.
-    fn resolve<'s>(&'s self, schema: &'s Value) -> &'s Value {
+    fn resolve(&self, schema: &'s Value) -> &'s Value {
         let pointer = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
         pointer.and_then(|pointer| self.root.pointer(pointer)).unwrap_or(schema)
     }

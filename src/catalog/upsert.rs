@@ -49,7 +49,7 @@ pub fn compile_upserts(
             build.problem(&at, "an upsert says what it can match by: `match: [email]`");
         }
         let by_find = spec.via.is_some();
-        if by_find == !spec.request.is_empty() {
+        if by_find != spec.request.is_empty() {
             build.problem(&at, "an upsert has either a request of the vendor's own or `via: find`");
             continue;
         }

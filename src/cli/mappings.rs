@@ -27,7 +27,8 @@ pub struct Mappings {
 pub struct CheckArgs {
     #[command(flatten)]
     mappings: Mappings,
-    /// Every expression must be one that both engines can compile.
+    /// Every expression must be one that both engines can compile; tells what no example shows (of the providers in
+    /// the folder, where there is one).
     #[arg(long)]
     strict: bool,
     /// The same as --mappings.
@@ -100,12 +101,26 @@ impl Mappings {
         };
         Ok((files, Options { engine, ..Options::default() }))
     }
+
+    /// The providers of the folder that lies over the embedded mappings.
+    fn own(&self, folder: Option<&PathBuf>) -> Result<Vec<String>, String> {
+        let Some(folder) = folder.or(self.mappings.as_ref()) else { return Ok(Vec::new()) };
+        let files = Files::folder(folder).map_err(|problem| problem.to_string())?;
+        Ok(files.providers().into_iter().map(str::to_owned).collect())
+    }
+
+    /// The catalog that the files make, or everything that is wrong with them.
+    pub(super) fn catalog(&self) -> Result<Catalog, String> {
+        let (files, options) = self.load(None)?;
+        Catalog::load(&files, &options)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
 }
 
 pub fn check(args: &CheckArgs) -> u8 {
-    finish(
-        args.mappings.load(args.folder.as_ref()).map(|(files, options)| author::check(&files, &options, args.strict)),
-    )
+    let folder = args.folder.as_ref();
+    let loaded = args.mappings.load(folder).and_then(|loaded| Ok((loaded, args.mappings.own(folder)?)));
+    finish(loaded.map(|((files, options), own)| author::check(&files, &options, args.strict, &own)))
 }
 
 pub fn test(args: &TestArgs) -> u8 {
@@ -126,9 +141,7 @@ pub fn explain(args: &ExplainArgs) -> u8 {
 }
 
 fn explained(args: &ExplainArgs) -> Result<Value, String> {
-    let (files, options) = args.mappings.load(None)?;
-    let catalog = Catalog::load(&files, &options)
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let catalog = args.mappings.catalog()?;
     let json = |what: &str, text: &str| {
         serde_json::from_str::<Value>(text).map_err(|error| format!("{what} is not JSON: {error}"))
     };
@@ -203,7 +216,7 @@ fn finish(report: Result<Report, String>) -> u8 {
     }
 }
 
-fn failed(text: &str) -> u8 {
+pub(super) fn failed(text: &str) -> u8 {
     eprintln!("throughline: {text}");
     1
 }

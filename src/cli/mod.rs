@@ -1,6 +1,7 @@
 //! The command line: what can be said, and which code does it.
 
 mod demo;
+mod documents;
 mod keys;
 mod mappings;
 mod server;
@@ -35,6 +36,10 @@ enum Command {
     Explain(mappings::ExplainArgs),
     /// Write the folder of a new provider that passes check.
     New(mappings::NewArgs),
+    /// Print what each provider can do, as a Markdown table.
+    Coverage(documents::CoverageArgs),
+    /// Print the OpenAPI document of the API as these mappings make it.
+    Openapi(documents::OpenapiArgs),
     /// Write the JSON Schemas that editors check mapping files with.
     Schemas(mappings::SchemasArgs),
 }
@@ -50,6 +55,8 @@ pub fn run() -> u8 {
         Command::Test(args) => mappings::test(&args),
         Command::Explain(args) => mappings::explain(&args),
         Command::New(args) => mappings::new(&args),
+        Command::Coverage(args) => documents::coverage(&args),
+        Command::Openapi(args) => documents::openapi(&args),
         Command::Schemas(args) => mappings::schemas(&args),
     }
 }

@@ -62,6 +62,10 @@ impl State {
         (State::Deleting, "deleting"),
     ];
 
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::NAMES.iter().map(|(state, _)| *state)
+    }
+
     pub fn as_str(self) -> &'static str {
         Self::NAMES.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
     }

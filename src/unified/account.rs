@@ -79,9 +79,9 @@ impl Accounts {
                 Ok((rows, vars)) => metadata.read(&rows, &vars)?,
                 // The account's answer for a while, unlike a failure on the way.
                 Err(error) if is_refusal(&error) => {
-                    let base = call.resource.clone();
-                    let refused = Some(error);
-                    return Ok(Fields { fields: Arc::default(), resource: base.clone(), _base: base, refused });
+                    let resource = Arc::new(call.resource.without_optional());
+                    let (_base, refused) = (call.resource.clone(), Some(error));
+                    return Ok(Fields { fields: Arc::default(), resource, _base, refused });
                 }
                 Err(error) => return Err(error),
             };
@@ -104,7 +104,14 @@ impl Accounts {
                 call.resource = resource;
                 return Ok(call);
             }
-            Ok(Some(Fields { refused: Some(error), .. })) | Err(error) => error,
+            Ok(Some(Fields { refused: Some(error), resource, .. })) => {
+                call.resource = resource;
+                error
+            }
+            Err(error) => {
+                call.resource = Arc::new(call.resource.without_optional());
+                error
+            }
             Ok(None) => return Ok(call),
         };
         if names_custom(&call) {

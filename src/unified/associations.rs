@@ -60,7 +60,8 @@ pub async fn change(call: Call, shared: &Shared) -> Result<Reply, Error> {
     };
     let other_id = other.id.clone().unwrap_or_default();
     let way = association(&call, &other).map_err(not_executed)?;
-    if !other.labels.is_empty() && !matches!(way, Association::Requests(_)) {
+    let takes_labels = matches!(way, Association::Requests(requests) if requests.takes_labels);
+    if !other.labels.is_empty() && !takes_labels {
         let detail =
             format!("{} has no labels between {} and {}.", call.provider.title, call.resource.name, other.resource);
         let violation = Violation::at("/labels", "there are no labels here");

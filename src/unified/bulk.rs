@@ -50,7 +50,7 @@ pub async fn bulk(whole: &Call, batch: &Batch, calls: Vec<Call>, shared: &Shared
     let call = Call { query: whole.query.clone(), ..whole.part(operation) };
     let answered = match exchange(&call, batch, &items, shared).await {
         Ok(answered) => answered,
-        Err(error) if items.len() > 1 && is_about_one(&error) => {
+        Err(error) if items.len() > 1 && is_about_one(operation, &error) => {
             return Sent::Refused(ready.into_iter().map(|ready| ready.call).collect());
         }
         Err(error) => {
@@ -130,8 +130,11 @@ fn told(call: &Call, said: Option<&Value>, answered: &Answered) -> Error {
     problem(call, status.unwrap_or(answered.status), &answered.headers, body, None)
 }
 
-/// Whether the refusal may be about one record of many.
-fn is_about_one(error: &Error) -> bool {
+/// Whether the refusal may be about one record of many, or about how much was asked for at once.
+fn is_about_one(operation: Operation, error: &Error) -> bool {
+    if operation == Operation::Get && error.get_provider().is_none() && error.kind() == Kind::InvalidRequest {
+        return true;
+    }
     let kinds = [
         Kind::ValidationFailed,
         Kind::InvalidRequest,
@@ -318,7 +321,10 @@ pub async fn by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shared)
             let gets =
                 chunk.iter().map(|id| Call { id: Some(id.clone()), query: query.clone(), ..call.part(Operation::Get) });
             let whole = Call { query: query.clone(), ..call.part(Operation::Get) };
-            let Sent::Results(results) = Box::pin(bulk(&whole, batch, gets.collect(), shared)).await else { continue };
+            let results = match Box::pin(bulk(&whole, batch, gets.collect(), shared)).await {
+                Sent::Results(results) => results,
+                Sent::Refused(_) => return listed_by_ids(call, ids, query, shared).await,
+            };
             for result in results {
                 match result {
                     Ok(Reply::Record { record, .. }) => records.push(record),
@@ -330,6 +336,10 @@ pub async fn by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shared)
         }
         return Ok(records);
     }
+    listed_by_ids(call, ids, query, shared).await
+}
+
+async fn listed_by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shared) -> Result<Vec<Value>> {
     let rule = call.resource.filters.get("id").filter(|rule| rule.ops.contains(&FilterOp::In));
     if rule.is_none() {
         let detail = format!("{} cannot be found by several ids at once.", call.resource.name);

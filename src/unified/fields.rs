@@ -26,7 +26,8 @@ pub async fn fields(call: Call, shared: &Shared) -> Result<Reply, Error> {
     }
     let mut records = Vec::new();
     for (name, field) in &resource.table {
-        if matches!(field.shape, Shape::Absent(_) | Shape::Custom { .. }) {
+        let lacking = field.optional && field.columns.is_empty();
+        if lacking || matches!(field.shape, Shape::Absent(_) | Shape::Custom { .. }) {
             continue;
         }
         let custom = name.strip_prefix("custom_fields.");

@@ -12,7 +12,7 @@ use super::recheck::passes;
 use super::records::read_all;
 use super::scope::{Scope, SortColumn};
 use super::{Call, Continuation, Position, Reply, Vendor};
-use crate::catalog::{Resource, Variant};
+use crate::catalog::{Resource, Variant, matches_by};
 use crate::error::{Error, Kind};
 use crate::mapping::Vars;
 use crate::model::{FieldSet, Filter, Sort, Warning};
@@ -85,7 +85,7 @@ pub fn is_of(resource: &Resource, row: &Value) -> bool {
 
 /// The filters that the vendor answers too widely here.
 fn coarse<'c>(call: &'c Call, variant: &'c Variant) -> impl Iterator<Item = &'c Filter> {
-    call.query.filters.iter().filter(|filter| variant.coarse.contains(&filter.field))
+    call.query.filters.iter().filter(|filter| matches_by(&variant.coarse, &filter.field))
 }
 
 /// The top-level member that a filter looks at.

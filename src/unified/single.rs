@@ -16,7 +16,7 @@ use crate::catalog::Variant;
 use crate::catalog::spec::ThenSpec;
 use crate::error::{Error, Kind, Outcome};
 use crate::mapping::{Vars, merge};
-use crate::model::{Operation, Warning};
+use crate::model::{FieldSet, Operation, Warning};
 
 pub async fn get(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     let mut warnings = call.warnings.clone();
@@ -51,6 +51,7 @@ pub fn check(call: &Call) -> Result<(), Error> {
     if !matches!(call.operation, Operation::Create | Operation::Update) {
         return Ok(());
     }
+    super::plan::variants(&call.resource, call.operation).map_err(not_executed)?;
     let mut call = call.clone();
     let custom = call.body.as_mut().and_then(|body| body.shift_remove("custom_fields")).is_some();
     if custom && call.body.as_ref().is_none_or(Map::is_empty) {
@@ -269,7 +270,10 @@ async fn execute<'c>(
     scope.set_some("record", record.clone());
     if matches!(call.operation, Operation::Create | Operation::Update | Operation::Upsert) {
         let only: Vec<String> = call.resource.only.keys().cloned().collect();
-        scope.set_columns(columns(&call.resource, &call.query.fields, &only));
+        // A write that is not read back asks for no more than the id.
+        let id = FieldSet::of(vec!["id".into()]);
+        let wanted = if call.minimal { &id } else { &call.query.fields };
+        scope.set_columns(columns(&call.resource, wanted, &only));
     }
     scope.set_wanted(call, variant);
     let prepared = prepare(call, vendor, variant, &mut scope).await.map_err(early)?;
@@ -336,6 +340,10 @@ pub fn not_executed(error: Error) -> Error {
 }
 
 pub fn not_found(call: &Call) -> Error {
+    if let Some(other) = &call.other {
+        let (resource, other) = (&call.resource.name, &other.resource);
+        return Error::new(Kind::NotFound, format!("There is no such association between {resource} and {other}."));
+    }
     let id: String = call.id.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(80).collect();
     Error::new(Kind::NotFound, format!("There is no {} with the id {}.", call.resource.model.name, json!(id)))
 }

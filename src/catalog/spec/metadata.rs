@@ -39,6 +39,9 @@ pub struct MetadataFieldSpec {
     /// Whether it can be written; true without it.
     #[serde(default)]
     pub writable: Option<LeafSpec>,
+    /// Whether lists can be filtered by it; true without it.
+    #[serde(default)]
+    pub filterable: Option<LeafSpec>,
     /// Whether a new record must have it; false without it.
     #[serde(default)]
     pub required: Option<LeafSpec>,

@@ -1,0 +1,29 @@
+//! The headers of answers.
+
+use serde_json::{Map, Value, json};
+
+const HEADERS: [(&str, &str); 9] = [
+    ("X-Request-Id", "The id of this request: the caller's own, or a new one. It finds the request in the logs."),
+    (
+        "Server-Timing",
+        "Milliseconds spent, by what: `upstream` (the provider), `quota`, `mapping`, `overhead` (all that is ours).",
+    ),
+    (
+        "Throughline-Warning",
+        "What had to be dropped or degraded, as a structured list (RFC 9651) of codes: `ignored-member;pointer=\"/company/name\"`.",
+    ),
+    ("Throughline-Origin", "Whose answer it is: `provider`, passed on as it came, or `throughline`."),
+    ("Location", "The path of the new record."),
+    ("Link", "`rel=\"next\"`: the next page."),
+    ("Retry-After", "Seconds after which another attempt may succeed."),
+    ("Allow", "The methods that are supported here."),
+    ("WWW-Authenticate", "`Bearer`."),
+];
+
+pub fn all() -> Map<String, Value> {
+    let header = |(name, about): &(&str, &str)| {
+        let kind = if *name == "Retry-After" { "integer" } else { "string" };
+        ((*name).to_owned(), json!({"description": about, "schema": {"type": kind}}))
+    };
+    HEADERS.iter().map(header).collect()
+}
