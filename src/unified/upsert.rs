@@ -42,7 +42,12 @@ pub fn check(call: &Call) -> Result<(), Error> {
 pub fn way(call: &Call) -> Result<&Upsert, Error> {
     let field = call.by.as_deref().unwrap_or_default();
     let upserts = &call.resource.upserts;
-    let input = Scope::of(call).to_value();
+    // `when` sees the record, as far as it can be made without the account.
+    let mut scope = Scope::of(call);
+    let uses: Vec<String> =
+        upserts.iter().filter_map(|upsert| upsert.native.as_ref()).flat_map(|native| native.uses.clone()).collect();
+    scope.set_some("record", translate(call, &uses, &mut Vec::new()).ok());
+    let input = scope.to_value();
     for upsert in upserts.iter().filter(|upsert| upsert.takes(field)) {
         if holds(upsert.native.as_ref(), call, &input)? {
             return Ok(upsert);
