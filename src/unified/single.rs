@@ -62,6 +62,9 @@ pub fn check(call: &Call) -> Result<(), Error> {
     }
     super::plan::variants(&call.resource, call.operation).map_err(not_executed)?;
     let mut call = call.clone();
+    if call.body.as_ref().and_then(|body| body.get("custom_fields")).is_some_and(|custom| !custom.is_object()) {
+        return ready(&call, &mut Vec::new()).map(drop).map_err(not_executed);
+    }
     let custom = call.body.as_mut().and_then(|body| body.shift_remove("custom_fields")).is_some();
     if custom && call.body.as_ref().is_none_or(Map::is_empty) {
         return Ok(());

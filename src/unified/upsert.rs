@@ -7,7 +7,7 @@ use super::exchange::call_vars;
 use super::scope::Scope;
 use super::single::{finish, not_executed, translate, write};
 use super::{Call, Reply, Shared, list};
-use crate::catalog::{Upsert, Variant};
+use crate::catalog::{Field, Upsert, Variant};
 use crate::error::{Error, Kind, Violation};
 use crate::model::{FieldSet, Filter, FilterOp, Operation, Query, Warning, escape};
 
@@ -92,11 +92,15 @@ impl Key {
         })?;
         let rule = resource.filters.get(&field);
         let filter = Filter { field: field.clone(), op: FilterOp::Eq, value: value.clone() };
-        let vendor = match rule {
-            Some(rule) => encode_value(rule, &filter)?,
-            None => value.clone(),
+        // Without a filter on it, a custom field is found by its line: the account has told its column and its form.
+        let line = resource.table.get(&field).filter(|_| rule.is_none());
+        let vendor = match (rule, line) {
+            (Some(rule), _) => encode_value(rule, &filter)?,
+            (None, Some(line)) => written(line, &value)?,
+            (None, None) => value.clone(),
         };
-        let own = field.strip_prefix("custom_fields.").unwrap_or(&field).to_owned();
+        let of_line = line.and_then(Field::path).and_then(|path| path.names().last().map(|name| (*name).to_owned()));
+        let own = of_line.unwrap_or_else(|| field.strip_prefix("custom_fields.").unwrap_or(&field).to_owned());
         let column = rule.and_then(|rule| rule.on.first().cloned()).unwrap_or(own);
         Ok(Self { field, column, value, vendor })
     }
@@ -111,6 +115,15 @@ impl Key {
         scope.set("match", self.to_value());
         scope
     }
+}
+
+/// A value in the form that the line writes.
+fn written(line: &Field, value: &Value) -> Result<Value, Error> {
+    let refused = |expected: String| {
+        Error::new(Kind::ValidationFailed, "The record has a value that it cannot be matched by.")
+            .violation(Violation::at("/custom_fields", "the value cannot be converted").expected(expected))
+    };
+    line.codecs.iter().rev().try_fold(value.clone(), |value, codec| codec.write(&value).map_err(refused))
 }
 
 /// The value of a dotted path in a record; of a list that of its primary item, else of the first.
