@@ -21,12 +21,12 @@ pub async fn associations(call: Call, shared: &Shared) -> Result<Reply, Error> {
     check_id(&call)?;
     let other = other(&call)?.clone();
     match association(&call, &other)? {
-        Association::Field { field } => {
+        Association::Field { field, .. } => {
             let ids = references(&call, &call.resource, call.id.as_deref(), field, shared).await?;
             let records = ids.into_iter().map(|id| json!({"id": id, "labels": []})).collect();
             Ok(Reply::List { records, next: None, warnings: Vec::new() })
         }
-        Association::Other { resource, by } => {
+        Association::Other { resource, by, .. } => {
             let resource = resource_of(&call, resource)?;
             let id = call.id.clone().unwrap_or_default();
             let filter = Filter { field: format!("{by}.id"), op: FilterOp::Eq, value: Value::String(id) };
@@ -68,11 +68,11 @@ pub async fn change(call: Call, shared: &Shared) -> Result<Reply, Error> {
         return Err(not_executed(Error::new(Kind::ValidationFailed, detail).violation(violation)));
     }
     match way {
-        Association::Field { field } => {
+        Association::Field { field, .. } => {
             let record = call.id.clone().unwrap_or_default();
             refer(&call, call.resource.clone(), &record, field, &other_id, shared).await.map(labelled)
         }
-        Association::Other { resource, by } => {
+        Association::Other { resource, by, .. } => {
             let resource = resource_of(&call, resource).map_err(not_executed)?;
             let id = call.id.clone().unwrap_or_default();
             refer(&call, resource, &other_id, by, &id, shared).await.map(labelled)
