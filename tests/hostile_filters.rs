@@ -134,6 +134,10 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (provider, compiled) in &CATALOG.providers {
         for (resource, compiled) in &compiled.resources {
+            // Custom objects have to be named first.
+            if compiled.types.is_some() {
+                continue;
+            }
             // What only an account knows has no column here.
             let own = compiled.filters.iter().filter(|(name, _)| !name.ends_with('*'));
             for (filter, rule) in own.filter(|(_, rule)| matches!(rule.kind, Type::Text | Type::Id)) {
@@ -194,7 +198,8 @@ fn text_where_the_vendor_wants_something_else_never_leaves() {
     for case in cases().iter().filter(|case| converts(&case.rule)).filter(reads_back) {
         for text in FRAGMENTS.iter().filter(|text| text.parse::<i64>().is_err()) {
             let refused = sent(&runtime, case, text).expect_err("it is refused");
-            assert_eq!(refused, Kind::InvalidRequest, "{} {text:?}", case.title());
+            let told = matches!(refused, Kind::InvalidRequest | Kind::NotFound);
+            assert!(told, "{} {text:?}: {refused:?}", case.title());
         }
     }
 }

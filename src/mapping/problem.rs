@@ -34,7 +34,7 @@ impl Problem {
     /// What the mapping itself said by `$error("…")`.
     pub fn refusal(&self) -> Option<&str> {
         let said = self.code.as_deref() == Some("D3137");
-        said.then(|| self.message.trim_start_matches("D3137").trim_start_matches([':', ' ']))
+        said.then(|| self.message.trim_start_matches("D3137").trim_start_matches([':', ' ', '@']))
     }
 
     /// Whether a limit stopped the evaluation, rather than a value that the expression cannot work on.
@@ -50,8 +50,6 @@ impl Problem {
 
     /// A message of an evaluator: cut, because evaluators quote the values they stumble over.
     pub(super) fn foreign(code: Option<&str>, message: &str) -> Self {
-        // One of them marks where it stood when it gave up.
-        let message = message.trim_start_matches("@ ");
         // What the mapping itself says is no value of a record, and is meant to be read.
         let message = match code {
             Some("D3137") => message.chars().take(SAID).collect(),

@@ -69,13 +69,17 @@ pub async fn list(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
 
 /// The variant that would begin the list; `None` where none covers it.
 pub fn list_variant(call: &Call) -> Option<usize> {
-    let encoded = encode(&call.resource, &call.query.filters).ok()?;
+    chosen(call).ok()
+}
+
+fn chosen(call: &Call) -> Result<usize, Error> {
+    let encoded = encode(&call.resource, &call.query.filters)?;
     let mut scope = Scope::of(call);
     scope.set_filters(&encoded, &encoded.conditions);
     scope.set_sort(&asked_sort(call));
     let most = encoded.conditions.most();
     let chosen = choose_list(&call.resource, &call.query, most, &scope.to_value(), &call_vars(call));
-    chosen.ok().map(|(index, _)| index)
+    chosen.map(|(index, _)| index)
 }
 
 /// Refuses a list for what is wrong with it whatever custom fields the account has.
@@ -86,7 +90,12 @@ pub fn check(call: &Call) -> Result<(), Error> {
     let mut query = call.query.clone();
     query.filters.retain(|filter| !filter.field.starts_with("custom_fields."));
     variants(&call.resource, call.operation)?;
-    check_query(&call.resource, &query)
+    check_query(&call.resource, &query)?;
+    // Where nothing hangs on the account, the combination as a whole is looked at as well.
+    if call.resource.metadata.is_some() && query.filters.len() == call.query.filters.len() {
+        chosen(call)?;
+    }
+    Ok(())
 }
 
 /// Whether a row is of the slice that the resource is. A column that is not there says nothing.
