@@ -187,12 +187,17 @@ fn meets_custom(call: &Call) -> bool {
     serves_custom && (wanted || names_custom(call)) || optional
 }
 
-/// The custom fields under `fields` must be the account's: others would be columns that the vendor does not know. The
-/// vendor's own name of any field will do.
+/// The custom fields under `fields` must be the account's, or at least look like the name of a column, since a vendor can
+/// have columns of which it does not tell. What else a caller makes up is no text for a query.
 fn check_wanted(call: &Call, resource: &Resource, fields: &[AccountField]) -> Result<(), Error> {
     let is_known = |name: &str| {
         resource.table.contains_key(&format!("custom_fields.{name}")) || fields.iter().any(|field| field.key == name)
     };
+    let is_word = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_alphabetic())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let is_known = |name: &str| is_known(name) || name.split('.').all(is_word);
     let Some(unknown) = call.query.fields.custom().find(|name| !is_known(name)) else { return Ok(()) };
     let detail = format!("the account has no custom field {:?}", shorten(unknown));
     let error = Error::new(Kind::InvalidRequest, "A field that is asked for is not known.")

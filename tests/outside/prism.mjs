@@ -57,11 +57,8 @@ const shared = process.env.THROUGHLINE_SHARED ?? path.join(root, '../shared');
 const folder = path.join(shared, 'openapi');
 const children = [];
 let faults = 0;
-try {
-  for (const vendor of VENDORS) await check(vendor);
-} finally {
-  children.forEach((child) => child.kill());
-}
+process.on('exit', () => children.forEach((child) => child.kill()));
+for (const vendor of VENDORS) await check(vendor);
 process.exit(faults ? 1 : 0);
 
 async function check(vendor) {
