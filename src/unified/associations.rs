@@ -59,6 +59,11 @@ pub async fn change(call: Call, shared: &Shared) -> Result<Reply, Error> {
         false => Reply::Deleted,
     };
     let other_id = other.id.clone().unwrap_or_default();
+    // An id that cannot be one of the other resource's never reaches the vendor either.
+    if let Some(resource) = call.provider.resource(&other.resource) {
+        let there = Call { id: other.id.clone(), ..call.part_on(resource.clone(), Operation::Get) };
+        check_id(&there).map_err(not_executed)?;
+    }
     let way = association(&call, &other).map_err(not_executed)?;
     let takes_labels = matches!(way, Association::Requests(requests) if requests.takes_labels);
     if !other.labels.is_empty() && !takes_labels {
