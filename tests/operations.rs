@@ -163,6 +163,31 @@ async fn custom_fields_have_names_types_and_choices() {
 }
 
 #[tokio::test]
+async fn custom_fields_that_the_account_lacks_are_not_asked_for() {
+    let (server, vendor) = start(|request| match request.line() {
+        line if line.starts_with("GET /base/fields") => (200, fields()),
+        _ => (200, json!({"id": "1", "extra": {"x1": "Ada"}})),
+    })
+    .await;
+    let client = server.on("fake");
+
+    for path in ["/v1/crm/contacts/1", "/v1/crm/contacts"] {
+        for name in ["no%20name", "1st", "*", "(SELECT%20Id)"] {
+            let problem = ok(&client.get(&format!("{path}?fields=custom_fields.{name}")).await, 400);
+            assert_eq!(problem["errors"][0]["parameter"], "fields", "{problem}");
+            let known = problem["supported"].as_array().expect("what there is");
+            assert!(known.contains(&json!("custom_fields.nick_name")), "{problem}");
+        }
+    }
+    // The star is how filters on custom fields are listed, and no custom field.
+    let problem = ok(&client.get("/v1/crm/contacts?filter[custom_fields.*]=x").await, 400);
+    assert_eq!(problem["code"], "unsupported-filter");
+    assert!(vendor.requests().iter().all(|request| request.line().starts_with("GET /base/fields")));
+    // The vendor's own name will do, and that of a column of which it does not tell.
+    ok(&client.get("/v1/crm/contacts/1?fields=custom_fields.x1,custom_fields.untold").await, 200);
+}
+
+#[tokio::test]
 async fn what_a_custom_field_cannot_hold_is_told_before_anything_is_sent() {
     let (server, vendor) = start(|_| (200, fields())).await;
     for (body, pointer, code) in [

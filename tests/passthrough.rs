@@ -69,6 +69,19 @@ async fn requests_arrive_byte_for_byte_on_both_routes() {
 }
 
 #[tokio::test]
+async fn what_would_send_the_credential_back_is_not_passed_on() {
+    let (server, vendor) = with_fake().await;
+    let by_path = format!("/v1/connections/{}/passthrough/a", server.connection("fake"));
+    for path in ["/v1/passthrough/a", "/v1/passthrough", by_path.as_str()] {
+        let answer = server.on("fake").request("TRACE", path).send().await;
+        assert_eq!(answer.status, 405, "{}", answer.text());
+        assert_eq!(answer.json()["code"], "unsupported-operation");
+        assert!(answer.header("allow").is_some_and(|allow| allow.contains("PATCH") && !allow.contains("TRACE")));
+    }
+    assert!(vendor.requests().is_empty());
+}
+
+#[tokio::test]
 async fn answers_come_back_byte_for_byte() {
     let (server, vendor) = with_fake().await;
     let client = server.on("fake");

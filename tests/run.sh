@@ -2,10 +2,10 @@
 # Runs all tests: installs what they need where it is missing, starts throwaway servers on free ports, cleans up.
 #
 #   tests/run.sh            everything
-#   tests/run.sh --fast     without the real CRM server: no network, no packages
+#   tests/run.sh --fast     without the real CRM server and what checks the API from outside: no network, no packages
 #   tests/run.sh --prepare  only installs Debian packages
 #
-# What is installed from PyPI stays below target/ and is kept for the next time.
+# What is installed from PyPI and npm stays below target/ and is kept for the next time.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -28,6 +28,8 @@ needs cc gcc
 needs python3 python3
 # Debian's python3 comes without what makes virtual environments.
 $fast || python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+$fast || needs node nodejs
+$fast || needs npm npm
 [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -99,5 +101,20 @@ doing='throughline test'
 say "$doing"
 "$throughline" test | tee "$scratch/examples.log"
 summary="$summary; mappings checked; $(tail -1 "$scratch/examples.log")"
-if $fast; then summary="$summary; without Tryton (--fast)"; else summary="$summary; with a real Tryton"; fi
+if $fast; then
+    summary="$summary; without Tryton and the checks from outside (--fast)"
+else
+    outside=$target/outside
+    doing='installing what checks from outside'
+    tests/outside/tools.sh "$outside"
+
+    doing="the vendors' own documents"
+    say "$doing"
+    tests/outside/prism.mjs "$outside" | tee "$scratch/prism.log"
+
+    doing='the API against its own document'
+    say "$doing"
+    tests/outside/fuzz.py "$outside" "$throughline" | tee "$scratch/fuzz.log"
+    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log")"
+fi
 doing='end'

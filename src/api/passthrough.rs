@@ -34,6 +34,7 @@ const ORIGIN: HeaderName = HeaderName::from_static("throughline-origin");
 
 /// `/v1/passthrough/…`: the connection is named by header, or is the key's only one.
 pub async fn by_header(State(app): State<App>, request: Request) -> Result<Response, Refusal> {
+    check_method(request.method())?;
     let selector = selector(request.headers())?;
     forward(&app, request, selector, BY_HEADER).await
 }
@@ -44,6 +45,7 @@ pub async fn by_path(
     Path(place): Path<Vec<(String, String)>>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    check_method(request.method())?;
     let id = place.into_iter().find(|(name, _)| name == "id").map(|(_, id)| id).unwrap_or_default();
     let mut selector: Selector = selector(request.headers())?;
     if selector.connection.as_ref().is_some_and(|other| *other != id) {
@@ -53,6 +55,16 @@ pub async fn by_path(
     }
     selector.connection = Some(id);
     forward(&app, request, selector, BY_PATH).await
+}
+
+/// TRACE makes a server send back what it got, which would hand the customer's credential to the caller; CONNECT asks for
+/// a tunnel.
+fn check_method(method: &Method) -> Result<(), Refusal> {
+    if !matches!(*method, Method::TRACE | Method::CONNECT) {
+        return Ok(());
+    }
+    let error = Error::new(Kind::UnsupportedOperation, format!("{method} is never passed through."));
+    Err(Refusal::from(error).allow("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
 }
 
 async fn forward(app: &App, request: Request, selector: Selector, segments: usize) -> Result<Response, Refusal> {

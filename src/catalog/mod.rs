@@ -49,7 +49,7 @@ pub use source::{Kind as NodeKind, Node, Problem};
 pub use suggest::nearest;
 pub use template::{COMPONENT, Template};
 pub use types::{ObjectType, Types};
-pub use upsert::{Upsert, matches_by};
+pub use upsert::{ANY_CUSTOM, Upsert, matches_by};
 pub use variant::{Accepts, Answer, Count, Next, RequestShape, Step, Variant};
 
 /// The present catalog. Whoever needs it for one request takes one snapshot and keeps to it.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
+use super::ask::shorten;
 use super::call::{Item, Object};
 use super::page::fetch_all;
 use super::{Call, Vendor};
 use crate::catalog::{AccountField, ObjectType, Resource, Shape};
-use crate::error::{Error, Kind, Outcome};
+use crate::error::{Error, Kind, Outcome, Violation};
 use crate::model::{Operation, Warning};
 
 /// A field that somebody adds to an account is seen after this time at the latest.
@@ -100,7 +101,8 @@ impl Accounts {
         }
         let fields = self.fields(&call, vendor).await;
         let refused = match fields {
-            Ok(Some(Fields { refused: None, resource, .. })) => {
+            Ok(Some(Fields { refused: None, resource, fields, .. })) => {
+                check_wanted(&call, &resource, &fields)?;
                 call.resource = resource;
                 return Ok(call);
             }
@@ -183,6 +185,25 @@ fn meets_custom(call: &Call) -> bool {
     let wanted = reads && fields.wants("custom_fields");
     let optional = reads && table.iter().any(|(name, field)| field.optional && fields.wants(name));
     serves_custom && (wanted || names_custom(call)) || optional
+}
+
+/// The custom fields under `fields` must be the account's, or at least look like the name of a column, since a vendor can
+/// have columns of which it does not tell. What else a caller makes up is no text for a query.
+fn check_wanted(call: &Call, resource: &Resource, fields: &[AccountField]) -> Result<(), Error> {
+    let is_known = |name: &str| {
+        resource.table.contains_key(&format!("custom_fields.{name}")) || fields.iter().any(|field| field.key == name)
+    };
+    let is_word = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_alphabetic())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let is_known = |name: &str| is_known(name) || name.split('.').all(is_word);
+    let Some(unknown) = call.query.fields.custom().find(|name| !is_known(name)) else { return Ok(()) };
+    let detail = format!("the account has no custom field {:?}", shorten(unknown));
+    let error = Error::new(Kind::InvalidRequest, "A field that is asked for is not known.")
+        .violation(Violation::parameter("fields", detail))
+        .supported(resource.table.keys().filter(|name| name.starts_with("custom_fields.")).cloned());
+    Err(if call.operation.is_write() { error.outcome(Outcome::NotExecuted) } else { error })
 }
 
 /// Whether the caller named a custom field: then the call cannot be done without knowing it.

@@ -208,8 +208,9 @@ fn items(text: &str) -> Vec<String> {
 /// The type of a filter's values: a member, a short name, or a custom field.
 fn kind_of<'m>(model: &'m Model, field: &str) -> Option<&'m Type> {
     const CUSTOM: &Type = &Type::Text;
-    if field.starts_with("custom_fields.") {
-        return Some(CUSTOM);
+    // The star stands for any name where filters are listed, and is none itself.
+    if let Some(name) = field.strip_prefix("custom_fields.") {
+        return (name != "*").then_some(CUSTOM);
     }
     model.member(model.filter_target(field)).map(|member| &member.kind)
 }
@@ -298,7 +299,7 @@ fn invalid(parameter: &str, detail: String, expected: &str) -> Error {
         .violation(Violation::parameter(parameter, detail).expected(expected))
 }
 
-fn shorten(text: &str) -> String {
+pub fn shorten(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

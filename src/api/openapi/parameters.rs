@@ -4,8 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::operation::reference;
 use super::served::{Served, listed};
-use crate::catalog::FilterCoverage;
+use crate::catalog::{ANY_CUSTOM, FilterCoverage};
 use crate::model::{FilterOp, Members};
+
+/// The name of a custom field.
+pub const CUSTOM_NAME: &str = "^custom_fields\\..+";
 
 /// Parameters that are the same everywhere.
 pub fn shared() -> Map<String, Value> {
@@ -122,7 +125,7 @@ pub fn field(served: &Served<'_>) -> Value {
 pub fn field_name(members: &Members) -> Value {
     let mut paths = Vec::new();
     collect(members, "", &mut paths);
-    json!({"anyOf": [{"type": "string", "enum": paths}, {"type": "string", "pattern": "^custom_fields\\..+"}]})
+    json!({"anyOf": [{"type": "string", "enum": paths}, {"type": "string", "pattern": CUSTOM_NAME}]})
 }
 
 fn collect(members: &Members, base: &str, paths: &mut Vec<String>) {
@@ -160,8 +163,23 @@ pub fn list(served: &Served<'_>) -> Vec<Value> {
             "schema": {"type": "string"},
         }));
     }
-    parameters.extend(served.filters().into_iter().map(|(name, op)| filter(served, name, op)));
+    let filters = served.filters().into_iter().filter(|(name, _)| *name != ANY_CUSTOM);
+    parameters.extend(filters.map(|(name, op)| filter(served, name, op)));
     parameters
+}
+
+/// On the filters that a document cannot list, since they have an account's own names.
+pub fn custom_filters(served: &Served<'_>) -> String {
+    let ops: Vec<&str> = served.custom_filters().map(FilterOp::as_str).collect();
+    let by = served.with(|resource| resource.filters.contains_key(ANY_CUSTOM));
+    if by.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Custom fields are filters, too: `filter[custom_fields.name][op]`, with {}. Taken by {}.",
+        listed(&ops),
+        listed(&by)
+    )
 }
 
 /// Each name, and each name downwards.

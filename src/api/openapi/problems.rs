@@ -31,32 +31,48 @@ const CONNECTED: &[Kind] = &[
     Kind::Overloaded,
     Kind::ProviderTimeout,
 ];
-const UNIFIED: &[Kind] =
-    &[Kind::UnsupportedPrecondition, Kind::UnsupportedOperation, Kind::MappingFailed, Kind::InvalidProviderResponse];
+/// The last ones are what a provider's refusal can be told as, whatever was asked.
+const UNIFIED: &[Kind] = &[
+    Kind::UnsupportedPrecondition,
+    Kind::UnsupportedOperation,
+    Kind::MappingFailed,
+    Kind::InvalidProviderResponse,
+    Kind::NotFound,
+    Kind::Conflict,
+    Kind::PreconditionFailed,
+    Kind::PayloadTooLarge,
+    Kind::ValidationFailed,
+];
 const LISTING: &[Kind] = &[Kind::InvalidCursor, Kind::UnsupportedFilter, Kind::UnsupportedSort];
 const BODY: &[Kind] = &[Kind::PayloadTooLarge, Kind::UnsupportedMediaType];
-const WRITING: &[Kind] = &[Kind::Conflict, Kind::OutcomeUnknown, Kind::ValidationFailed];
+const WRITING: &[Kind] = &[Kind::OutcomeUnknown];
 const STORING: &[Kind] = &[Kind::Duplicate, Kind::UnknownField];
-const PRESENT: &[Kind] = &[Kind::NotFound];
-const VERSIONED: &[Kind] = &[Kind::PreconditionFailed];
 
 pub const LIST: Family = Family { name: "List", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, LISTING] };
 pub const SEARCH: Family = Family { name: "Search", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, LISTING, BODY] };
-pub const GET: Family = Family { name: "Get", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, PRESENT] };
+pub const GET: Family = Family { name: "Get", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED] };
 pub const CREATE: Family =
     Family { name: "Create", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, WRITING, STORING] };
 pub const UPDATE: Family =
-    Family { name: "Update", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, WRITING, STORING, PRESENT, VERSIONED] };
-pub const DELETE: Family =
-    Family { name: "Delete", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, WRITING, PRESENT, VERSIONED] };
-pub const BATCH: Family =
-    Family { name: "Batch", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, &[Kind::ValidationFailed]] };
-pub const ACCOUNT: Family = Family { name: "Account", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, PRESENT] };
+    Family { name: "Update", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, WRITING, STORING] };
+pub const DELETE: Family = Family { name: "Delete", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, WRITING] };
+pub const BATCH: Family = Family { name: "Batch", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY] };
+pub const ACCOUNT: Family = Family { name: "Account", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED] };
 pub const ASSOCIATIONS: Family =
-    Family { name: "Associations", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, PRESENT, &[Kind::InvalidCursor]] };
+    Family { name: "Associations", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, &[Kind::InvalidCursor]] };
 pub const RAW: Family = Family {
     name: "Passthrough",
-    kinds: &[&[Kind::InvalidRequest, Kind::Internal, Kind::OutcomeUnknown, Kind::PayloadTooLarge], KEYED, CONNECTED],
+    kinds: &[
+        &[
+            Kind::InvalidRequest,
+            Kind::UnsupportedOperation,
+            Kind::Internal,
+            Kind::OutcomeUnknown,
+            Kind::PayloadTooLarge,
+        ],
+        KEYED,
+        CONNECTED,
+    ],
 };
 pub const LOOK: Family = Family { name: "Look", kinds: &[EVERY, KEYED] };
 pub const PROVIDER: Family =
@@ -115,6 +131,7 @@ impl Family {
         for kind in self.kinds.iter().copied().flatten() {
             let status = problem::status(*kind).as_u16();
             match statuses.iter_mut().find(|(known, _)| *known == status) {
+                Some((_, kinds)) if kinds.contains(kind) => {}
                 Some((_, kinds)) => kinds.push(*kind),
                 None => statuses.push((status, vec![*kind])),
             }
@@ -138,7 +155,13 @@ pub fn responses() -> Map<String, Value> {
     let mut responses = Map::new();
     for family in ALL {
         for (status, kinds) in family.statuses() {
-            responses.insert(family.component(status), response(status, &kinds));
+            let mut response = response(status, &kinds);
+            // What the provider answers with the same status is passed on as it came.
+            let content = response.get_mut("content").and_then(Value::as_object_mut);
+            if let (Some(content), true) = (content, family.name == RAW.name) {
+                content.insert("*/*".into(), json!({}));
+            }
+            responses.insert(family.component(status), response);
         }
     }
     responses

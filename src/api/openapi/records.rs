@@ -25,6 +25,7 @@ pub fn list(served: &Served<'_>) -> Option<Described> {
     Some(
         described
             .about("Filters are joined by AND. Which filters and sorts go together differs from provider to provider; what does not is refused with what does.")
+            .about(parameters::custom_filters(served))
             .parameters(parameters::list(served))
             .parameters(parameters::connected())
             .answer(200, "A page.", &page(served), &page(served), &["Throughline-Warning", "Link"])
@@ -39,6 +40,7 @@ pub fn search(served: &Served<'_>) -> Option<Described> {
     Some(
         described
             .about("The same list, for queries that are too long for a URL. It changes nothing.")
+            .about(parameters::custom_filters(served))
             .parameters(parameters::connected())
             .body(&body, &body)
             .answer(200, "A page.", &page(served), &page(served), &["Throughline-Warning", "Link"])
@@ -98,7 +100,7 @@ pub fn upsert(served: &Served<'_>) -> Option<Described> {
     let matches = served.matches();
     let (custom, names): (Vec<&str>, Vec<&str>) = matches.into_iter().partition(|name| name.ends_with(".*"));
     let mut forms = vec![json!({"type": "string", "enum": names})];
-    forms.extend(custom.iter().map(|_| json!({"type": "string", "pattern": "^custom_fields\\..+"})));
+    forms.extend(custom.iter().map(|_| json!({"type": "string", "pattern": parameters::CUSTOM_NAME})));
     let found = json!({
         "name": "match",
         "in": "query",

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parameters::{both_ways, expandable, field, filter_value};
+use super::parameters::{CUSTOM_NAME, both_ways, expandable, field, filter_value};
 use super::served::Served;
+use crate::catalog::ANY_CUSTOM;
 use crate::model::FilterOp;
 
 pub fn schema(served: &Served<'_>) -> Value {
@@ -45,12 +46,18 @@ fn filters(served: &Served<'_>) -> Value {
         };
         fields.insert((*name).to_owned(), either);
     }
-    json!({
+    // The names of custom fields are the account's.
+    let custom = fields.shift_remove(ANY_CUSTOM).map(|schema| json!({ CUSTOM_NAME: schema }));
+    let mut schema = json!({
         "type": "object",
         "description": "Conditions by field and operator, all of which must hold. A value alone stands for `eq`.",
         "properties": fields,
         "additionalProperties": false,
-    })
+    });
+    if let (Value::Object(schema), Some(custom)) = (&mut schema, custom) {
+        schema.insert("patternProperties".into(), custom);
+    }
+    schema
 }
 
 pub fn example(served: &Served<'_>) -> Value {

@@ -2,7 +2,7 @@
 
 use super::components::fixed_schemas;
 use crate::api::place::OBJECTS;
-use crate::catalog::{Catalog, Coverage, FilterCoverage, ResourceCoverage};
+use crate::catalog::{ANY_CUSTOM, Catalog, Coverage, FilterCoverage, ResourceCoverage};
 use crate::model::{FilterOp, Model, Operation};
 
 pub struct Served<'a> {
@@ -79,6 +79,11 @@ impl<'a> Served<'a> {
         found.sort_by_key(|(name, op)| (place(name), *name, *op));
         found.dedup();
         found
+    }
+
+    /// The operators that some provider takes on custom fields.
+    pub fn custom_filters(&self) -> impl Iterator<Item = FilterOp> {
+        self.filters().into_iter().filter(|(name, _)| *name == ANY_CUSTOM).map(|(_, op)| op)
     }
 
     /// What is said of a filter by the providers that have it.

@@ -221,7 +221,8 @@ fn keys() -> Value {
 
 /// The matrix, as its own types say it.
 fn providers() -> Map<String, Value> {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
+    // As they are sent, where members that say nothing are left out.
+    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });
