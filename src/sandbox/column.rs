@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Boolean,
     Date,
     DateTime,
+    /// A value of any shape, kept as it is. A condition on a list is about its entries.
+    Any,
 }
 
 pub(super) const KINDS: &[(&str, Kind)] = &[
@@ -27,6 +29,7 @@ pub(super) const KINDS: &[(&str, Kind)] = &[
     ("boolean", Kind::Boolean),
     ("date", Kind::Date),
     ("datetime", Kind::DateTime),
+    ("any", Kind::Any),
 ];
 
 /// Where a column's value comes from.
@@ -54,8 +57,8 @@ pub(super) struct Column {
     pub(super) unique: Option<String>,
     /// The value on create where none is sent.
     pub(super) default: Option<Value>,
-    /// The only values there are.
-    pub(super) options: Vec<String>,
+    /// The only values there are, with their labels.
+    pub(super) options: Vec<(String, String)>,
     /// The object whose id this is, and the name of the relation.
     pub(super) to: Option<String>,
     pub(super) relation: Option<String>,
@@ -64,6 +67,8 @@ pub(super) struct Column {
     pub(super) writable: bool,
     /// Can be filtered by, is never shown.
     pub(super) hidden: bool,
+    /// What the vendor tells of the column besides: members for the answers of the action `columns`.
+    pub(super) info: Map<String, Value>,
 }
 
 impl Column {
@@ -80,6 +85,7 @@ impl Column {
             read_only: false,
             writable: false,
             hidden: false,
+            info: Map::new(),
         };
         if let Some(kind) = node.as_str() {
             match choose(kind, KINDS) {
@@ -93,7 +99,10 @@ impl Column {
         column.required = words.flag("required");
         column.unique = words.text("unique").map(str::to_owned);
         column.default = words.get("default").map(Node::to_value);
-        column.options = words.texts("options");
+        column.options = options(&mut words);
+        if let Some(Value::Object(info)) = words.get("info").map(Node::to_value) {
+            column.info = info;
+        }
         column.to = words.text("to").map(str::to_owned);
         column.relation = words.text("relation").map(str::to_owned);
         column.hidden = words.flag("hidden");
@@ -124,8 +133,11 @@ impl Column {
         if value.is_null() || value.as_str() == Some("") {
             return Ok(Value::Null);
         }
+        if self.kind == Kind::Any {
+            return Ok(value.clone());
+        }
         let text = as_text(value).ok_or_else(fault)?;
-        if !self.options.is_empty() && !self.options.contains(&text) {
+        if !self.options.is_empty() && !self.options.iter().any(|(known, _)| *known == text) {
             return Err(fault());
         }
         let kept = match self.kind {
@@ -143,8 +155,21 @@ impl Column {
             },
             Kind::Date => Value::String(instant(value).ok_or_else(fault)?.strftime("%Y-%m-%d").to_string()),
             Kind::DateTime => Value::String(instant(value).ok_or_else(fault)?.strftime(stamp).to_string()),
+            Kind::Any => value.clone(),
         };
         Ok(kept)
+    }
+}
+
+/// A list of values, or a map of values to labels.
+fn options(words: &mut Words) -> Vec<(String, String)> {
+    match words.node.get("options").map(|node| &node.kind) {
+        Some(NodeKind::Map(_)) => words
+            .entries("options")
+            .into_iter()
+            .map(|(value, node)| (value.to_owned(), node.as_str().unwrap_or(value).to_owned()))
+            .collect(),
+        _ => words.texts("options").into_iter().map(|value| (value.clone(), value)).collect(),
     }
 }
 

@@ -46,7 +46,8 @@ pub(super) struct Auth {
 pub(super) struct Link {
     pub(super) from: String,
     pub(super) to: String,
-    /// The vendor's words for it: maps with an `id`, given to templates as they are.
+    /// The vendor's words for it: maps with an `id`, given to templates as they are. A type that is `given` is one
+    /// that single links have or lack; in the other direction it stands at the same place of the list.
     pub(super) types: Vec<Value>,
 }
 

@@ -59,8 +59,22 @@ impl<'a> View<'a> {
                 let ids = self.state.linked(&object.name, &record.id, other);
                 Ok(ids.iter().cloned().map(Value::String).collect())
             }
-            _ => Ok(vec![self.cell(object, record, name)?]),
+            _ => Ok(match self.cell(object, record, name)? {
+                Value::Array(list) => list,
+                value => vec![value],
+            }),
         }
+    }
+
+    /// What a cell's value is called: the label of an option, the title of the record that it refers to.
+    fn name(&self, object: &Object, column: &str, value: &Value) -> Result<Option<Value>, Fault> {
+        let (Some(column), Some(text)) = (object.columns.get(column), as_text(value)) else { return Ok(None) };
+        if let Some((_, label)) = column.options.iter().find(|(known, _)| *known == text) {
+            return Ok(Some(Value::String(label.clone())));
+        }
+        let Some(to) = column.to.as_ref().and_then(|to| self.plan.objects.get(to)) else { return Ok(None) };
+        let (Some(title), Ok((_, record))) = (&to.title, self.state.record(to, &text)) else { return Ok(None) };
+        self.cell(to, record, title).map(Some)
     }
 
     pub(super) fn cell(&self, object: &Object, record: &Record, name: &str) -> Result<Value, Fault> {
@@ -117,9 +131,12 @@ impl<'a> View<'a> {
         linked: Option<Value>,
     ) -> Result<Value, Fault> {
         let mut columns = Map::with_capacity(select.len());
+        let mut names = Map::new();
         for name in select {
             if object.columns.contains_key(name) {
-                columns.insert(name.clone(), self.cell(object, record, name)?);
+                let value = self.cell(object, record, name)?;
+                names.extend(self.name(object, name, &value)?.map(|called| (name.clone(), called)));
+                columns.insert(name.clone(), value);
                 continue;
             }
             let Some((relation, _)) = name.split_once('.') else { continue };
@@ -136,7 +153,7 @@ impl<'a> View<'a> {
             };
             columns.insert(relation.to_owned(), value);
         }
-        let mut scope = json!({ "id": record.id, "object": object.name, "columns": columns, "all": record.values });
+        let mut scope = json!({ "id": record.id, "object": object.name, "columns": columns, "all": record.values, "names": names });
         if let (Some(members), Some(linked)) = (scope.as_object_mut(), linked) {
             members.insert("linked".to_owned(), linked);
         }

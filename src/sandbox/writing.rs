@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::asked::types;
 use super::draft::Draft;
 use super::engine::Asked;
 use super::fault::Fault;
 use super::object::Object;
 use super::state::{Absent, Record, State};
+use super::template::as_text;
 use super::view::View;
 
 impl Asked<'_> {
@@ -41,12 +43,14 @@ impl Asked<'_> {
         self.written_record(state, object, &id, false)
     }
 
-    /// Creates or updates the record whose column has the value in the path.
+    /// Creates or updates the record whose column has this value; without a value the record is a new one.
     pub(super) fn upsert(&self, state: &mut State) -> Result<Value, Fault> {
         let object = self.object()?;
-        let (name, value) = (self.capture("column").unwrap_or_default(), self.capture("value").unwrap_or_default());
-        let unknown = || Fault::new("unknown_column").with("column", name).with("object", object.name.as_str());
-        let (name, column) = object.column(name, self.plan.fold).ok_or_else(unknown)?;
+        let Some(value) = self.capture("value").filter(|value| !value.is_empty()) else { return self.create(state) };
+        let name = self.capture("column").unwrap_or_default();
+        let unknown =
+            || Fault::new("unknown_column").with("column", name.as_str()).with("object", object.name.as_str());
+        let (name, column) = object.column(&name, self.plan.fold).ok_or_else(unknown)?;
         if column.unique.is_none() {
             return Err(unknown());
         }
@@ -75,11 +79,12 @@ impl Asked<'_> {
 
     pub(super) fn links(&self, state: &State) -> Result<Value, Fault> {
         let object = self.object()?;
-        let other = self.named(self.capture("other").unwrap_or_default())?;
+        let other = self.named(&self.capture("other").unwrap_or_default())?;
         let (_, record) = self.found(state, object, "id")?;
-        let types = self.plan.link(&object.name, &other.name).map(|link| link.types.clone()).unwrap_or_default();
+        let link = self.plan.link(&object.name, &other.name);
         let mut records = Vec::new();
         for id in state.linked(&object.name, &record.id, &other.name) {
+            let types = link.map(|link| types(state, link, &record.id, id)).unwrap_or_default();
             match &self.route.each {
                 Some(each) => records.extend(each.render(&json!({ "id": id, "types": types }))?),
                 None => records.push(json!({ "id": id })),
@@ -90,30 +95,40 @@ impl Asked<'_> {
 
     pub(super) fn link(&self, state: &mut State, there: bool) -> Result<Value, Fault> {
         let object = self.object()?;
-        let other = self.named(self.capture("other").unwrap_or_default())?;
+        let other = self.named(&self.capture("other").unwrap_or_default())?;
         let id = self.found(state, object, "id")?.1.id.clone();
         let other_id = self.found(state, other, "other_id")?.1.id.clone();
         let link = self
             .plan
             .link(&object.name, &other.name)
             .ok_or_else(|| Fault::new("bad_link").with("id", other_id.as_str()))?;
-        if there {
-            state.link(&object.name, &id, &other.name, &other_id, false);
-        } else {
+        if !there {
             state.unlink(&object.name, &id, &other.name, &other_id);
+            return Ok(json!({ "id": id, "other_id": other_id, "types": [] }));
         }
-        Ok(json!({ "id": id, "other_id": other_id, "types": link.types }))
+        let wanted = self.route.types.as_ref().map(|types| types.render(&self.scope)).transpose()?.flatten();
+        let mut places = Vec::new();
+        for wanted in wanted.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(as_text) {
+            let same = |kind: &Value| kind.get("id").and_then(as_text).as_ref() == Some(&wanted);
+            let place = link.types.iter().position(same);
+            places.push(place.ok_or_else(|| Fault::new("bad_link").with("id", wanted.as_str()))?);
+        }
+        state.link(&object.name, &id, &other.name, &other_id, false);
+        for place in places {
+            state.add_type(&object.name, &id, &other.name, &other_id, place);
+        }
+        Ok(json!({ "id": id, "other_id": other_id, "types": types(state, link, &id, &other_id) }))
     }
 
     /// The record that a capture names.
     fn found<'s>(&self, state: &'s State, object: &Object, capture: &str) -> Result<(u64, &'s Record), Fault> {
         let id = self.capture(capture).unwrap_or_default();
-        state.record(object, id).map_err(|absent| {
+        state.record(object, &id).map_err(|absent| {
             let name = match absent {
                 Absent::Never => "not_found",
                 Absent::Deleted => "deleted",
             };
-            Fault::new(name).with("id", id).with("object", object.name.as_str())
+            Fault::new(name).with("id", id.as_str()).with("object", object.name.as_str())
         })
     }
 
