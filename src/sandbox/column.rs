@@ -46,6 +46,10 @@ pub(super) enum Source {
     Template(Template),
     /// The ids of linked records of this object; the first one is the column's value.
     Link(String),
+    /// How many linked records of this object there are.
+    Count(String),
+    /// A column of the record that a relation leads to: `Relation.Column`.
+    Related(String),
 }
 
 #[derive(Debug, Clone)]
@@ -118,11 +122,15 @@ impl Column {
         });
         let made = words.template("read").map(Source::Template);
         let link = words.text("link").map(|link| Source::Link(link.to_owned()));
-        if [table.is_some(), made.is_some(), link.is_some()].into_iter().filter(|given| *given).count() > 1 {
-            problems.add(node, "a column has one of `by`, `read` and `link`");
+        let count = words.text("count").map(|other| Source::Count(other.to_owned()));
+        let related = words.text("copy").map(|path| Source::Related(path.to_owned()));
+        let mut sources = [table, made, link, count, related].into_iter().flatten();
+        column.source = sources.next().unwrap_or(Source::Stored);
+        if sources.next().is_some() {
+            problems.add(node, "a column has one of `by`, `read`, `link`, `count` and `copy`");
         }
-        column.read_only |= !column.writable && (table.is_some() || made.is_some() || column.hidden);
-        column.source = table.or(made).or(link).unwrap_or(Source::Stored);
+        let writable = column.writable || matches!(column.source, Source::Stored | Source::Link(_)) && !column.hidden;
+        column.read_only |= !writable;
         words.finish();
         column
     }

@@ -32,8 +32,16 @@ impl Asked<'_> {
         self.scope.get(name).and_then(as_text)
     }
 
-    /// Adds the names of the route's `let` to the scope.
-    pub(super) fn bind(&mut self) -> Result<(), Fault> {
+    /// Adds the names of the route's `let` to the scope; they may read the `stored` columns of the record that the path
+    /// names.
+    pub(super) fn bind(&mut self, state: &State) -> Result<(), Fault> {
+        if !self.route.lets.is_empty()
+            && let (Ok(object), Some(id)) = (self.object(), self.capture("id"))
+            && let Ok((_, record)) = state.record(object, &id)
+        {
+            let stored = json!({ "stored": record.values });
+            lay(&mut self.scope, stored);
+        }
         for (name, template) in &self.route.lets {
             let value = template.render(&self.scope)?;
             if let (Some(value), Some(scope)) = (value, self.scope.as_object_mut()) {
@@ -56,6 +64,7 @@ impl Asked<'_> {
             Action::Links => self.links(state),
             Action::Link => self.link(state, true),
             Action::Unlink => self.link(state, false),
+            Action::Types => self.types(),
             Action::Columns => self.columns(),
             Action::Call => self.call(state),
             Action::Fixed => Ok(json!({})),
@@ -150,7 +159,7 @@ impl Plan {
         let mut asked = Asked { plan: self, route, scope: scope.take(), now };
         let outcome = match &route.rows {
             Some(rows) => asked.each(rows, state),
-            None => asked.bind().and_then(|()| asked.act(state)),
+            None => asked.bind(state).and_then(|()| asked.act(state)),
         };
         *scope = asked.scope;
         outcome

@@ -29,7 +29,7 @@ impl Asked<'_> {
         for (index, row) in list.into_iter().enumerate() {
             self.scope = whole.clone();
             lay(&mut self.scope, json!({ "row": row, "index": index }));
-            let outcome = self.bind().and_then(|()| self.act(state));
+            let outcome = self.bind(state).and_then(|()| self.act(state));
             let (template, list) = match outcome {
                 Ok(members) => {
                     lay(&mut self.scope, members);

@@ -25,6 +25,8 @@ pub(super) enum Action {
     Links,
     Link,
     Unlink,
+    /// The types of links with records of `other`.
+    Types,
     /// The columns of an object.
     Columns,
     /// Another request, answered as if it had come alone.
@@ -45,6 +47,7 @@ const ACTIONS: &[(&str, Action)] = &[
     ("links", Action::Links),
     ("link", Action::Link),
     ("unlink", Action::Unlink),
+    ("types", Action::Types),
     ("columns", Action::Columns),
     ("call", Action::Call),
     ("fixed", Action::Fixed),
@@ -80,6 +83,8 @@ pub(super) struct Route {
     pub(super) record: Option<Template>,
     /// The links of a new record: a list of `{id, type}` or `{id, object}`.
     pub(super) links: Option<Template>,
+    /// Where this is true, the action `link` takes the link away.
+    pub(super) away: Option<Template>,
     /// The types of a link that is made, by the vendor's ids: those that links do not have of themselves.
     pub(super) types: Option<Template>,
     /// One linked record in the answer of `links`. Scope: `id`, `types`.
@@ -151,6 +156,7 @@ impl Route {
             include: words.get("include").map(|node| Include::read(node, problems)),
             record: words.template("record"),
             links: words.template("links"),
+            away: words.template("away"),
             types: words.template("types"),
             each: words.template("each"),
             answer: Answer::read(answer, problems),
@@ -170,6 +176,7 @@ impl Route {
             Action::Get | Action::Update | Action::Delete => &["id"],
             Action::Upsert => &["column", "value"],
             Action::Links => &["id", "other"],
+            Action::Types => &["other"],
             Action::Link | Action::Unlink => &["id", "other", "other_id"],
             _ => &[],
         };

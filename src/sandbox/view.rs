@@ -94,6 +94,8 @@ impl<'a> View<'a> {
                 as_text(&stored(column)).and_then(|text| values.get(&text)).unwrap_or(otherwise).clone()
             }
             Source::Template(template) => template.render(&record.values)?.unwrap_or(Value::Null),
+            Source::Count(other) => Value::from(self.state.linked(&object.name, &record.id, other).len()),
+            Source::Related(path) => self.cell(object, record, path)?,
             Source::Link(other) => {
                 self.state.linked(&object.name, &record.id, other).first().cloned().map_or(Value::Null, Value::String)
             }

@@ -79,8 +79,8 @@ impl Asked<'_> {
 
     pub(super) fn links(&self, state: &State) -> Result<Value, Fault> {
         let object = self.object()?;
-        let other = self.named(&self.capture("other").unwrap_or_default())?;
         let (_, record) = self.found(state, object, "id")?;
+        let other = self.named(&self.capture("other").unwrap_or_default())?;
         let link = self.plan.link(&object.name, &other.name);
         let mut records = Vec::new();
         for id in state.linked(&object.name, &record.id, &other.name) {
@@ -93,16 +93,24 @@ impl Asked<'_> {
         Ok(json!({ "id": record.id, "total": records.len(), "records": records, "done": true }))
     }
 
+    /// How the links of two kinds of records can be typed.
+    pub(super) fn types(&self) -> Result<Value, Fault> {
+        let other = self.named(&self.capture("other").unwrap_or_default())?;
+        let link = self.plan.link(&self.object()?.name, &other.name);
+        Ok(json!({ "types": link.map_or(&[][..], |link| &link.types) }))
+    }
+
     pub(super) fn link(&self, state: &mut State, there: bool) -> Result<Value, Fault> {
         let object = self.object()?;
-        let other = self.named(&self.capture("other").unwrap_or_default())?;
         let id = self.found(state, object, "id")?.1.id.clone();
+        let other = self.named(&self.capture("other").unwrap_or_default())?;
         let other_id = self.found(state, other, "other_id")?.1.id.clone();
         let link = self
             .plan
             .link(&object.name, &other.name)
             .ok_or_else(|| Fault::new("bad_link").with("id", other_id.as_str()))?;
-        if !there {
+        let away = self.route.away.as_ref().map(|away| away.render(&self.scope)).transpose()?.flatten();
+        if !there || away == Some(Value::Bool(true)) {
             state.unlink(&object.name, &id, &other.name, &other_id);
             return Ok(json!({ "id": id, "other_id": other_id, "types": [] }));
         }
