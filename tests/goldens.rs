@@ -14,9 +14,14 @@ const RENAMED: &[(&str, &str)] =
     &[("owner_id", "owner"), ("company_id", "company"), ("pipeline_id", "pipeline"), ("stage_id", "stage")];
 
 /// Members that the drafts' models did not have. That they are right is for the recorded exchanges to say.
-const NEW: &[&str] = &["department", "description", "closed_at", "contacts"];
+#[rustfmt::skip]
+const NEW: &[&str] = &[
+    "department", "description", "closed_at", "contacts", "name", "middle_name", "salutation", "suffix", "urls", "language",
+    "tags", "last_activity_at", "type", "lost_reason", "won_reason", "priority", "next_step", "stage_changed_at",
+];
 
-const CUSTOM: &str = "custom fields are asked for by name, and are the vendor's text without metadata";
+const EMPTY: &str = "a list without entries is empty, not null";
+const ROLES: &str = "a deal is read by a query, which brings its contacts along";
 const COLUMNS: &str = "references have names, and there are fields that the drafts did not have";
 const AMOUNT: &str = "amounts are text, digit by digit as the vendor sent them";
 
@@ -25,18 +30,16 @@ const AMOUNT: &str = "amounts are text, digit by digit as the vendor sent them";
 const DELIBERATE: &[(&str, &str, &str, &str)] = &[
     ("HE error-401-invalid", "code", "needs-reauth", "unauthenticated is about the caller's own key"),
     ("SE error-401-invalid-session", "code", "needs-reauth", "unauthenticated is about the caller's own key"),
-    ("H", "data /custom_fields/annual_income", "null", CUSTOM),
-    ("H", "data /custom_fields/interests", "null", CUSTOM),
-    ("H", "data /custom_fields/is_vip", "null", CUSTOM),
-    ("H4 get", "request 1 ?properties", "-annual_income -interests -is_vip", CUSTOM),
-    ("H6 update null", "request 2 ?properties", "-annual_income -interests -is_vip", CUSTOM),
-    ("S1 list", "data /0/custom_fields/Interests__c", "golf;sailing", CUSTOM),
-    ("S1 list", "data /1/custom_fields/Interests__c", "golf;sailing", CUSTOM),
-    ("S3 get", "data /custom_fields/Interests__c", "null", CUSTOM),
-    ("S3 get", "data /custom_fields/Tier__c", "null", CUSTOM),
+    ("H4 get", "request 1 ?properties", "+hs_language +hs_linkedin_url +notes_last_updated +salutation +website", COLUMNS),
+    ("H6 update null", "request 2 ?properties", "+hs_language +hs_linkedin_url +notes_last_updated +salutation +website", COLUMNS),
+    ("H11 ", "request 1 ?properties", "+closed_lost_reason +closed_won_reason +dealtype +description +hs_next_step +hs_priority +hs_v2_date_entered_current_stage +notes_last_updated", COLUMNS),
+    ("H12 ", "request 2 ?properties", "+closed_lost_reason +closed_won_reason +dealtype +description +hs_next_step +hs_priority +hs_v2_date_entered_current_stage +notes_last_updated", COLUMNS),
+    ("H11 ", "data /0/custom_fields/interests", "[]", EMPTY),
+    ("H11 ", "data /1/custom_fields/interests", "[]", EMPTY),
+    ("H12 ", "data /custom_fields/interests", "[]", EMPTY),
+    ("S1 list", "request 1 ?q", "+OtherAddress", COLUMNS),
+    ("S3 get", "request 1 ?fields", "+Account.Name +Department +Description +Fax +HomePhone +LastActivityDate +Name +OtherAddress +OtherPhone +Owner.Name +Salutation", COLUMNS),
     ("H3 ", "request 1 body /sorts", r#"[{"propertyName": "hs_object_id", "direction": "ASCENDING"}]"#, "only a list by id goes on beyond the window"),
-    ("H11 ", "request 1 ?properties", "+description -annual_income -interests -is_vip", COLUMNS),
-    ("H12 ", "request 2 ?properties", "+description -annual_income -interests -is_vip", COLUMNS),
     ("H11 ", "request 1 ?associations", r#"{"columns": ["companies", "contacts"], "rest": null}"#, "company and contacts of a deal are associations"),
     ("H12 ", "request 2 ?associations", r#"{"columns": ["companies", "contacts"], "rest": null}"#, "company and contacts of a deal are associations"),
     ("H12 ", "request 1 body /associations", r#"[{"to": {"id": "77"}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 5}]}, {"to": {"id": "501"}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 3}]}, {"to": {"id": "502"}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 3}]}]"#, "the draft lost the contacts of the call"),
@@ -48,14 +51,15 @@ const DELIBERATE: &[(&str, &str, &str, &str)] = &[
     ("S11 ", "data /amount", r#""35000.0""#, AMOUNT),
     ("S1 ", "next", r#"{"link": "/services/data/v64.0/query/01g8d00000A1b2cAAB-2000"}"#, "where the vendor offers a link, the link is followed"),
     ("S2 ", "request 1 ?q rest", r"Contact WHERE (SystemModstamp >= 2026-09-01T00:00:00Z AND LastName LIKE '%O\'B\%\_\\%' AND SystemModstamp > 2026-09-02T10:00:02.000Z) OR (SystemModstamp >= 2026-09-01T00:00:00Z AND LastName LIKE '%O\'B\%\_\\%' AND SystemModstamp = 2026-09-02T10:00:02.000Z AND Id > '0038d00000AbCd2AAF') ORDER BY SystemModstamp ASC, Id ASC LIMIT 2", "the last row's time keeps its milliseconds"),
-    ("S3 get", "request 1 ?fields", "+Account.Name +Department +Description +Owner.Name -Interests__c -Tier__c", COLUMNS),
-    ("S11 ", "request 1 ?fields", "+Account.Name +Description +LeadSource +Owner.Name -CurrencyIsoCode -Interests__c -Tier__c", COLUMNS),
-    ("S11 ", "data /currency", "null", "CurrencyIsoCode exists only in organisations with several currencies"),
+    ("S11 ", "request 1 path", r#""/query""#, ROLES),
+    ("S11 ", "request 1 ?fields", "null", ROLES),
+    ("S11 ", "request 1 ?q", r#"{"columns":["Id","SystemModstamp","CreatedDate","OwnerId","Owner.Name","Name","Description","Type","Amount","CurrencyIsoCode","Probability","IsWon","IsClosed","NextStep","StageName","LastStageChangeDate","CloseDate","AccountId","Account.Name","(SELECT ContactId","Contact.Name"],"rest":"OpportunityContactRoles), LeadSource, LastActivityDate, Tier__c, Interests__c FROM Opportunity WHERE Id = '006ak00000OQ4RxAAL' LIMIT 1"}"#, ROLES),
+    ("S11 ", "data /custom_fields/Interests__c", "[]", EMPTY),
     ("S11 ", "data /pipeline/name", "Sales", "references have names"),
     ("S11 ", "data /stage/name", "Prospecting", "references have names"),
 ];
 
-/// Calls of operations and resources that are not there yet.
+/// Calls that the providers' examples show: the drafts' answers to them were written by hand and not recorded.
 const LATER: &[(&str, &str)] = &[
     ("H8 upsert", "upsert"),
     ("H9 batch create", "batch"),
@@ -132,7 +136,7 @@ const HUBSPOT: &[Case] = &[
                     "first_name": "Ada", "lifecycle": "qualified",
                     "emails": [{"email": "ada@analytical.test", "type": "work", "primary": true}],
                     // without metadata a custom field is what the vendor writes
-                    "custom_fields": {"interests": "golf;sailing", "annual_income": 120000.5, "is_vip": true},
+                    "custom_fields": {"interests": ["golf", "sailing"], "annual_income": 120000.5, "is_vip": true},
                 },
                 "fields": ["first_name"],
             })
@@ -216,7 +220,7 @@ const SALESFORCE: &[Case] = &[
                 "body": {
                     "first_name": "Ada", "last_name": "Lovelace", "emails": [{"email": "ada@analytical.test"}],
                     "addresses": [{"type": "mailing", "city": "New York"}], "company": {"id": "0018d00000XyZ12AAB"},
-                    "custom_fields": {"Interests__c": "golf;sailing"},
+                    "custom_fields": {"Interests__c": ["golf", "sailing"]},
                 },
                 "fields": ["last_name"],
             })
@@ -259,7 +263,7 @@ const SALESFORCE: &[Case] = &[
         resource: "deals",
         operation: "get",
         call: || json!({"id": "006ak00000OQ4RxAAL"}),
-        answers: &["deals-get"],
+        answers: &["row:deals-get"],
     },
 ];
 
@@ -270,7 +274,15 @@ struct Compared {
 }
 
 async fn compare(provider: &str, case: &Case, golden: &Value, samples: &Path) -> Compared {
-    let sample = |name: &&str| Answer::recorded(&read_json(&samples.join(provider).join(format!("{name}.json"))));
+    let recorded = |name: &str| Answer::recorded(&read_json(&samples.join(provider).join(format!("{name}.json"))));
+    // A record that was recorded by itself, as the one row of a query.
+    let sample = |name: &&str| match name.strip_prefix("row:") {
+        Some(name) => {
+            let record = recorded(name);
+            Answer { body: json!({"totalSize": 1, "done": true, "records": [record.body]}), ..record }
+        }
+        None => recorded(name),
+    };
     let answers = case.answers.iter().map(sample).collect();
     let call = example(provider, case.resource, case.operation, (case.call)());
     let played = play(&CATALOG, provider, &call, answers).await;
@@ -281,7 +293,7 @@ async fn compare(provider: &str, case: &Case, golden: &Value, samples: &Path) ->
     for (index, (expected, sent)) in requests.iter().zip(&played.sent).enumerate() {
         found.request(&format!("request {}", index + 1), expected, sent);
     }
-    let ours = today(played.document());
+    let ours = today(played.document(), golden);
     let expected = renamed(&golden["result"]);
     match expected.get("status") {
         Some(status) => found.compare("status", status, &ours["status"]),
@@ -423,10 +435,15 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// Our document in the drafts' terms: without the members that they did not have.
-fn today(mut document: Value) -> Value {
+fn today(mut document: Value, golden: &Value) -> Value {
+    let known = match &golden["result"]["data"] {
+        Value::Array(records) => records.first().cloned().unwrap_or_default(),
+        record => record.clone(),
+    };
     let strip = |record: &mut Value| {
         if let Some(record) = record.as_object_mut() {
-            NEW.iter().for_each(|name| drop(record.remove(*name)));
+            let new = NEW.iter().filter(|name| known.get(**name).is_none());
+            new.for_each(|name| drop(record.remove(*name)));
         }
     };
     match document.get_mut("data") {

@@ -2,8 +2,11 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use support::{Answer, Client, FakeVendor, Server, json_answer, provider, start_alone};
+use throughline::catalog::{Catalog, Files, Options};
 
 async fn start() -> (Server, FakeVendor) {
     let vendor = FakeVendor::start().await;
@@ -86,7 +89,7 @@ async fn what_does_not_fit_is_told_and_not_saved() {
             "/contacts/fields/favourite/read",
             "expressions",
         ),
-        (json!({"contacts": {"fields": {"favourite": {"paht": "colour"}}}}), "/contacts", "did you mean `path`"),
+        (json!({"contacts": {"fields": {"favourite": {"paht": "colour"}}}}), "/contacts", "`paht` is not a word"),
         (json!({"contacts": {"fields": []}}), "/contacts/fields", "not an object"),
         (json!({"contacts": {"filters": {"favourite": ["eq"]}}}), "/contacts", "has no `favourite`"),
     ] {
@@ -106,23 +109,24 @@ async fn what_does_not_fit_is_told_and_not_saved() {
 
 #[tokio::test]
 async fn an_override_that_does_not_fit_any_more_fails_its_own_calls_only() {
-    let (server, _vendor) = start().await;
+    let vendor = FakeVendor::start().await;
+    vendor.answers(json_answer(200, json!({"id": "1", "colour": "red"}).to_string()));
+    let plain = provider("fake", None);
+    let mut shouting = plain.clone();
+    shouting[0].1.push_str("codecs: { loud: { read: '$uppercase($)', write: '$lowercase($)' } }\n");
+    let server = start_alone(shouting, &[("fake", &vendor)]).await;
     let client = server.on("fake");
     let other = server.connect("demo", "fake", "other-customer").await;
     let path = format!("/v1/connections/{}/mapping", server.connection("fake"));
-    ok(&put(&client, &path, &json!({"contacts": {"filters": {"email": ["eq"]}}})).await, 200);
+    let line = json!({"contacts": {"fields": {"favourite": {"path": "colour", "as": "loud"}}}});
+    ok(&put(&client, &path, &line).await, 200);
+    assert_eq!(custom(&client).await, json!({"favourite": "RED"}));
 
-    // The mapping it was made for is replaced by one whose contacts have no such column.
-    let files = throughline::catalog::Files::embedded();
-    let slim =
-        "fields: { id: { read: id }, last_name: name }\noperations: { get: { request: 'GET /contacts/{id}' } }\n";
-    let files = files.laid_over(throughline::catalog::Files::of(provider("fake", Some(slim))));
-    let options = throughline::catalog::Options {
-        bases: [("fake".to_owned(), _vendor.url())].into(),
-        ..throughline::catalog::Options::default()
-    };
-    let catalog = throughline::catalog::Catalog::load(&files, &options).expect("a good mapping");
-    server.app.catalog.store(std::sync::Arc::new(catalog));
+    // The mapping it was made for is replaced by one that has no such conversion.
+    let files = Files::embedded().laid_over(Files::of(plain));
+    let bases = [("fake".to_owned(), vendor.url())].into();
+    let catalog = Catalog::load(&files, &Options { bases, ..Options::default() }).expect("a good mapping");
+    server.app.catalog.store(Arc::new(catalog));
 
     let problem = ok(&client.get("/v1/crm/contacts/1").await, 500);
     assert_eq!(problem["code"], "mapping-failed");

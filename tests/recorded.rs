@@ -1,4 +1,4 @@
-//! Every recorded vendor exchange of contacts, companies and deals goes through the shipped mappings. What comes out
+//! Every recorded vendor exchange of records goes through the shipped mappings. What comes out
 //! is held against documents in `tests/golden/recorded` (`UPDATE_GOLDENS=1` writes them anew: read them before they
 //! are committed), and against what has to be true of any payload.
 
@@ -12,8 +12,11 @@ use throughline::author::difference;
 use throughline::catalog::{Field, Shape, Source, Table};
 use throughline::model::{Members, Type};
 
-const VENDORS: [&str; 2] = ["hubspot", "salesforce"];
-const RESOURCES: [&str; 3] = ["contacts", "companies", "deals"];
+const VENDORS: [&str; 9] =
+    ["attio", "close", "copper", "dynamics365", "hubspot", "pipedrive", "salesforce", "zendesk-sell", "zoho"];
+/// Those whose rows lie open, so that what has to be true of any payload can be told without their mappings.
+const OPEN: [&str; 2] = ["hubspot", "salesforce"];
+const RESOURCES: [&str; 8] = ["contacts", "companies", "deals", "leads", "users", "pipelines", "notes", "products"];
 const OPERATIONS: [&str; 5] = ["list", "get", "create", "update", "delete"];
 
 /// Samples of what is not served yet, by parts of their names.
@@ -21,6 +24,8 @@ const LATER: &[(&str, &str)] = &[
     ("webhook", "events"),
     ("batch", "batches"),
     ("upsert", "upserts"),
+    ("delta", "deltas"),
+    ("deals-products", "associations"),
     ("deleted-list", "tombstones"),
     ("updated-list", "lists of what changed"),
 ];
@@ -41,6 +46,7 @@ const CALLS: &[Known] = &[
         "contacts-search-page2",
         || json!({"filter": {"updated_at": {"gte": "2025-09-01T00:00:00Z"}}, "sort": "updated_at", "at": "54"}),
     ),
+    ("zoho", "deals-coql", || json!({"sort": "updated_at"})),
     ("hubspot", "contacts-search-error-10000", || json!({"sort": "updated_at", "at": "10000"})),
     (
         "salesforce",
@@ -71,6 +77,8 @@ impl Sample {
         let first = self.name.split('-').next().unwrap_or_default();
         match first {
             "error" => Some("contacts"),
+            "owners" => Some("users"),
+            "people" => Some("contacts"),
             _ => RESOURCES.into_iter().find(|resource| *resource == first),
         }
     }
@@ -83,7 +91,7 @@ impl Sample {
     fn operations(&self) -> Vec<&'static str> {
         match self.name.split('-').nth(1).unwrap_or_default() {
             _ if self.name.starts_with("error-") => OPERATIONS.to_vec(),
-            "search" => vec!["list"],
+            "search" | "coql" => vec!["list"],
             word => OPERATIONS.into_iter().filter(|operation| *operation == word).collect(),
         }
     }
@@ -145,12 +153,16 @@ impl Sample {
     }
 }
 
+fn folder_of(vendor: &str) -> &str {
+    if vendor == "zoho" { "zoho-crm" } else { vendor }
+}
+
 /// All samples of the vendors, those of other resources too.
 fn samples() -> Option<Vec<Sample>> {
     let folder = shared("vendor-samples")?;
     let mut samples = Vec::new();
     for vendor in VENDORS {
-        let entries = std::fs::read_dir(folder.join(vendor)).expect("the folder of a vendor's samples");
+        let entries = std::fs::read_dir(folder.join(folder_of(vendor))).expect("the folder of a vendor's samples");
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry of the folder").path()).collect();
         paths.sort();
         for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")) {
@@ -224,7 +236,7 @@ async fn no_golden_is_without_a_recording() {
     let Some(samples) = served() else { return };
     for vendor in VENDORS {
         let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/recorded")).join(vendor);
-        for entry in std::fs::read_dir(folder).expect("the folder of goldens") {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let path = entry.expect("an entry of the folder").path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let found = samples.iter().any(|sample| sample.vendor == vendor && sample.name == name);
@@ -257,7 +269,7 @@ async fn a_row_without_an_id_is_no_record() {
 #[tokio::test]
 async fn every_request_is_one_that_the_recording_answers() {
     let Some(samples) = served() else { return };
-    for sample in samples.iter().filter(|sample| !sample.name.contains("error")) {
+    for sample in samples.iter().filter(|sample| !sample.name.contains("error") && OPEN.contains(&sample.vendor)) {
         for operation in sample.operations() {
             let played = sample.play(operation, answers(sample, &samples, operation)).await;
             let first = played.sent.first().unwrap_or_else(|| panic!("{}: nothing was sent", sample.title()));
@@ -272,7 +284,7 @@ async fn every_request_is_one_that_the_recording_answers() {
 async fn nothing_of_a_recorded_record_is_lost_or_changed() {
     let Some(samples) = served() else { return };
     let mut checked = 0;
-    for sample in &samples {
+    for sample in samples.iter().filter(|sample| OPEN.contains(&sample.vendor)) {
         for operation in sample.operations().into_iter().filter(|operation| matches!(*operation, "list" | "get")) {
             let document = sample.play(operation, vec![sample.answer()]).await.document();
             let records = match document.get("data") {

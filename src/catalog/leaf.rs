@@ -126,7 +126,16 @@ impl Leaf {
                 let entries = path.get(input).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
                 let mut list = Vec::with_capacity(entries.len());
                 for entry in entries {
-                    list.extend(leaf.evaluate(entry, vars)?);
+                    list.extend(match (input, entry) {
+                        // The entry's members lie over the names around it.
+                        (Value::Object(outer), Value::Object(members)) => {
+                            let mut names = outer.clone();
+                            names.shift_remove(path.first());
+                            names.extend(members.clone());
+                            leaf.evaluate(&Value::Object(names), vars)?
+                        }
+                        _ => leaf.evaluate(entry, vars)?,
+                    });
                 }
                 Some(Value::Array(list))
             }

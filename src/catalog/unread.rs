@@ -47,6 +47,9 @@ pub fn reads(variant: &Variant) -> Vec<Vec<String>> {
     };
     request(&variant.request);
     variant.steps.iter().for_each(|(_, step)| request(&step.request));
+    for when in variant.when.iter().chain(variant.steps.iter().filter_map(|(_, step)| step.when.as_ref())) {
+        found.extend(when.expression().reads().iter().cloned());
+    }
     variant.lets.iter().for_each(|(_, leaf)| leaf.reads(&mut found));
     found
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::auth::{Keys, Pepper};
-use crate::catalog::{Catalog, Options, Overlays, Problem, Reloader, Sources};
+use crate::catalog::{Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
 use crate::config::Config;
 use crate::connections::{Connections, Mappings, Vault, VaultError};
 use crate::net::{Client, ClientError, listen};
@@ -78,12 +78,21 @@ pub fn keys(store: &Store, vault: &Vault) -> Keys {
     Keys::with(store.keys(), Pepper::new(vault.derive(PURPOSE)), older, Arc::new(jiff::Timestamp::now))
 }
 
-/// Builds everything. Nothing listens yet.
+/// Builds everything, with the mappings that the configuration names. Nothing listens yet.
 pub fn build(config: &Config, store: Store, vault: Vault) -> Result<Running, StartError> {
+    let files = sources(config).read().map_err(|problem| StartError::Mappings(vec![problem]))?;
+    build_with(config, store, vault, &files)
+}
+
+fn sources(config: &Config) -> Sources {
+    Sources { mappings: config.mappings.clone(), overrides: config.overrides.clone() }
+}
+
+/// The same with these mappings, until a reload.
+pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) -> Result<Running, StartError> {
     let options = Options { engine: config.engine(), bases: config.bases() };
-    let sources = Sources { mappings: config.mappings.clone(), overrides: config.overrides.clone() };
-    let files = sources.read().map_err(|problem| StartError::Mappings(vec![problem]))?;
-    let catalog = Catalog::load(&files, &options).map_err(StartError::Mappings)?;
+    let sources = sources(config);
+    let catalog = Catalog::load(files, &options).map_err(StartError::Mappings)?;
     let metrics = Metrics::new()?;
     metrics.catalog_loaded(&catalog.revision, catalog.provider_names(), catalog.models.keys().map(String::as_str));
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));

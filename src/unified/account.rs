@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
-use super::call::Object;
+use super::call::{Item, Object};
 use super::page::fetch_all;
 use super::{Call, Vendor};
 use crate::catalog::{AccountField, ObjectType, Resource, Shape};
@@ -172,7 +172,12 @@ fn meets_custom(call: &Call) -> bool {
     let serves_custom = table.get("custom_fields").is_some_and(|field| matches!(field.shape, Shape::Custom { .. }));
     let reads = match call.operation {
         Operation::List | Operation::Get => true,
-        Operation::Create | Operation::Update | Operation::Upsert | Operation::Batch => !call.minimal,
+        Operation::Create | Operation::Update | Operation::Upsert => !call.minimal,
+        Operation::Batch => {
+            let answered =
+                |item: &Item| item.operation == Operation::Get || item.operation != Operation::Delete && !call.minimal;
+            call.items.iter().any(answered)
+        }
         _ => return false,
     };
     let wanted = reads && fields.wants("custom_fields");

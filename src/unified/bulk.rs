@@ -226,7 +226,7 @@ async fn records(
             row.id.clone().filter(|_| written && lacks)
         })
         .collect();
-    let mut found = read_back(whole, &lacking, shared).await;
+    let (mut found, told) = read_back(whole, &lacking, shared).await;
     let mut results = Vec::with_capacity(done.len());
     for (call, mut warnings, row) in done {
         let row = match row {
@@ -248,7 +248,10 @@ async fn records(
         let read = match (row.record.filter(|record| complete(&call, record)), &row.id) {
             _ if call.minimal => Ok(json!({ "id": row.id })),
             (Some(record), _) => read_one(&call, record, &batch.lacks, vars, &mut warnings).await,
-            (None, Some(id)) => found.remove(id).unwrap_or_else(|| Err(not_found(&call))),
+            (None, Some(id)) => {
+                warnings.extend(told.iter().cloned());
+                found.remove(id).unwrap_or_else(|| Err(not_found(&call)))
+            }
             (None, None) => Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer names no id.")),
         };
         let record = match read {
@@ -286,18 +289,18 @@ async fn read_one(
 }
 
 /// Records by their ids: one list where the vendor can, else a few at a time.
-async fn read_back(whole: &Call, ids: &[String], shared: &Shared) -> HashMap<String, Result<Value>> {
+async fn read_back(whole: &Call, ids: &[String], shared: &Shared) -> (HashMap<String, Result<Value>>, Vec<Warning>) {
     let mut found = HashMap::new();
     if ids.is_empty() {
-        return found;
+        return (found, Vec::new());
     }
-    if let Ok(records) = by_ids(whole, ids, &whole.query, shared).await {
+    if let Ok((records, warnings)) = by_ids(whole, ids, &whole.query, shared).await {
         for record in records {
             if let Some(id) = record.get("id").and_then(Value::as_str) {
                 found.insert(id.to_owned(), Ok(record.clone()));
             }
         }
-        return found;
+        return (found, warnings);
     }
     let reads =
         ids.iter().map(|id| Call { id: Some(id.clone()), query: whole.query.clone(), ..whole.part(Operation::Get) });
@@ -309,12 +312,13 @@ async fn read_back(whole: &Call, ids: &[String], shared: &Shared) -> HashMap<Str
         }
     });
     found.extend(stream::iter(singles).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await);
-    found
+    (found, Vec::new())
 }
 
 /// Records of the call's resource by their ids, by one request for many or one list; those that are not there are
-/// left out. `unsupported-filter` where the vendor can do neither.
-pub async fn by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shared) -> Result<Vec<Value>> {
+/// left out. With what was said of them. `unsupported-filter` where the vendor can do neither.
+pub async fn by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shared) -> Result<(Vec<Value>, Vec<Warning>)> {
+    let mut said: Vec<Warning> = Vec::new();
     if let Some(batch) = call.resource.batch(Operation::Get) {
         let mut records = Vec::new();
         for chunk in ids.chunks(batch.max) {
@@ -327,25 +331,33 @@ pub async fn by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shared)
             };
             for result in results {
                 match result {
-                    Ok(Reply::Record { record, .. }) => records.push(record),
+                    Ok(Reply::Record { record, warnings, .. }) => {
+                        records.push(record);
+                        said.extend(warnings.into_iter().filter(|warning| !said.contains(warning)).collect::<Vec<_>>());
+                    }
                     Ok(_) => {}
                     Err(error) if error.kind() == Kind::NotFound => {}
                     Err(error) => return Err(error),
                 }
             }
         }
-        return Ok(records);
+        return Ok((records, said));
     }
     listed_by_ids(call, ids, query, shared).await
 }
 
-async fn listed_by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shared) -> Result<Vec<Value>> {
+async fn listed_by_ids(
+    call: &Call,
+    ids: &[String],
+    query: &Query,
+    shared: &Shared,
+) -> Result<(Vec<Value>, Vec<Warning>)> {
     let rule = call.resource.filters.get("id").filter(|rule| rule.ops.contains(&FilterOp::In));
     if rule.is_none() {
         let detail = format!("{} cannot be found by several ids at once.", call.resource.name);
         return Err(Error::new(Kind::UnsupportedFilter, detail));
     }
-    let mut records = Vec::new();
+    let (mut records, mut said) = (Vec::new(), Vec::<Warning>::new());
     for chunk in ids.chunks(call.resource.limit.max.max(1) as usize) {
         let value = Value::Array(chunk.iter().map(|id| Value::String(id.clone())).collect());
         let filters = vec![Filter { field: "id".into(), op: FilterOp::In, value }];
@@ -361,11 +373,14 @@ async fn listed_by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shar
             ..call.part(Operation::List)
         };
         match list::list(list, &shared.vendor).await? {
-            Reply::List { records: page, .. } => records.extend(page),
+            Reply::List { records: page, warnings, .. } => {
+                records.extend(page);
+                said.extend(warnings.into_iter().filter(|warning| !said.contains(warning)).collect::<Vec<_>>());
+            }
             _ => return Err(Error::internal("a list that is none")),
         }
     }
-    Ok(records)
+    Ok((records, said))
 }
 
 /// All fields, for records that stand in other records.

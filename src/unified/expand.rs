@@ -71,7 +71,14 @@ async fn fill(call: &Call, records: &mut [Value], warnings: &mut Vec<Warning>, s
             continue;
         }
         let found = match found(call, target, &ids, shared).await {
-            Ok(found) => found,
+            Ok((found, said)) => {
+                // What is lacking is lacking of the records inside.
+                warnings.extend(said.into_iter().map(|warning| Warning {
+                    pointer: warning.pointer.map(|at| format!("/{}/record{at}", names.join(","))),
+                    ..warning
+                }));
+                found
+            }
             Err(error) => {
                 for name in &names {
                     let detail = format!("the records could not be read: {}", error.detail());
@@ -116,25 +123,25 @@ async fn found(
     target: Arc<Resource>,
     ids: &[String],
     shared: &Shared,
-) -> Result<HashMap<String, Value>, Error> {
+) -> Result<(HashMap<String, Value>, Vec<Warning>), Error> {
     let query = everything();
     let part =
         shared.accounts.acquaint(Call { query, ..call.part_on(target, Operation::List) }, &shared.vendor).await?;
-    let records = match by_ids(&part, ids, &part.query, shared).await {
+    let (records, said) = match by_ids(&part, ids, &part.query, shared).await {
         // Users and the like are few: one page holds them.
         Err(error) if error.kind() == Kind::UnsupportedFilter => {
             let most = part.resource.variants(Operation::List).first().and_then(|list| list.limit.as_ref());
             let limit = Some(most.map_or(part.resource.limit.max, |limit| limit.max));
             let all = Call { query: Query { limit, ..part.query.clone() }, ..part };
             match list::list(all, &shared.vendor).await? {
-                Reply::List { records, .. } => records,
-                _ => Vec::new(),
+                Reply::List { records, warnings, .. } => (records, warnings),
+                _ => (Vec::new(), Vec::new()),
             }
         }
         other => other?,
     };
     let by_id = |record: Value| Some((record.get("id")?.as_str()?.to_owned(), record));
-    Ok(records.into_iter().filter_map(by_id).collect())
+    Ok((records.into_iter().filter_map(by_id).collect(), said))
 }
 
 /// The resource that a member refers to.

@@ -6,7 +6,7 @@ use super::conditions::{Conditions, after, encode};
 use super::exchange::call_vars;
 use super::page::{Page, fetch};
 use super::paging::Paging;
-use super::plan::choose_list;
+use super::plan::{check_query, choose_list, variants};
 use super::read::{Wanted, columns};
 use super::recheck::passes;
 use super::records::read_all;
@@ -15,7 +15,7 @@ use super::{Call, Continuation, Position, Reply, Vendor};
 use crate::catalog::{Resource, Variant, matches_by};
 use crate::error::{Error, Kind};
 use crate::mapping::Vars;
-use crate::model::{FieldSet, Filter, Sort, Warning};
+use crate::model::{FieldSet, Filter, Operation, Sort, Warning};
 
 pub async fn list(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     let mut warnings = call.warnings.clone();
@@ -76,6 +76,17 @@ pub fn list_variant(call: &Call) -> Option<usize> {
     let most = encoded.conditions.most();
     let chosen = choose_list(&call.resource, &call.query, most, &scope.to_value(), &call_vars(call));
     chosen.ok().map(|(index, _)| index)
+}
+
+/// Refuses a list for what is wrong with it whatever custom fields the account has.
+pub fn check(call: &Call) -> Result<(), Error> {
+    if call.operation != Operation::List || call.from.is_some() {
+        return Ok(());
+    }
+    let mut query = call.query.clone();
+    query.filters.retain(|filter| !filter.field.starts_with("custom_fields."));
+    variants(&call.resource, call.operation)?;
+    check_query(&call.resource, &query)
 }
 
 /// Whether a row is of the slice that the resource is. A column that is not there says nothing.

@@ -243,7 +243,9 @@ impl Reader<'_> {
         for (name, field) in &resource.table {
             let Some(name) = name.strip_prefix("custom_fields.") else { continue };
             let at = format!("/custom_fields/{}", escape(name));
-            custom.insert(name.to_owned(), self.field(field, vendor, &at, warnings)?);
+            let value = self.field(field, vendor, &at, warnings)?;
+            let value = if value.is_null() { absent(&field.member) } else { value };
+            custom.insert(name.to_owned(), value);
         }
         if let Some(Shape::Custom { inside }) = resource.table.get("custom_fields").map(|field| &field.shape) {
             for name in fields.custom().filter(|name| !custom.contains_key(*name)).collect::<Vec<_>>() {

@@ -10,13 +10,13 @@ use super::read::{Wanted, columns};
 use super::records::read_all;
 use super::scope::Scope;
 use super::steps::{Prepared, half_done, prepare};
-use super::write::Write;
+use super::write::{Write, refusal, without_own_id};
 use super::{Call, Reply, Vendor};
 use crate::catalog::Variant;
 use crate::catalog::spec::ThenSpec;
 use crate::error::{Error, Kind, Outcome};
 use crate::mapping::{Vars, merge};
-use crate::model::{FieldSet, Operation, Warning};
+use crate::model::{FieldSet, Operation, Warning, validate};
 
 pub async fn get(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     let mut warnings = call.warnings.clone();
@@ -46,18 +46,30 @@ pub async fn write(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     finish(&call, vendor, variant, Scope::of(&call), record, warnings).await
 }
 
-/// Refuses a create or an update for what is wrong with it whatever custom fields the account has.
+/// Refuses a call for what is wrong with its id or its record whatever custom fields the account has.
 pub fn check(call: &Call) -> Result<(), Error> {
+    let early = |error: Error| if call.operation.is_write() { not_executed(error) } else { error };
+    check_id(call).map_err(early)?;
     if !matches!(call.operation, Operation::Create | Operation::Update) {
         return Ok(());
     }
+    if let Some(body) = &call.body {
+        let body = without_own_id(call.id.as_deref(), body, &mut Vec::new());
+        let verdict = validate(&call.resource.model, &body);
+        if !verdict.is_good() {
+            return Err(not_executed(refusal(verdict.invalid, verdict.unknown)));
+        }
+    }
     super::plan::variants(&call.resource, call.operation).map_err(not_executed)?;
     let mut call = call.clone();
+    if call.body.as_ref().and_then(|body| body.get("custom_fields")).is_some_and(|custom| !custom.is_object()) {
+        return ready(&call, &mut Vec::new()).map(drop).map_err(not_executed);
+    }
     let custom = call.body.as_mut().and_then(|body| body.shift_remove("custom_fields")).is_some();
     if custom && call.body.as_ref().is_none_or(Map::is_empty) {
         return Ok(());
     }
-    check_id(&call).and_then(|()| ready(&call, &mut Vec::new()).map(drop)).map_err(not_executed)
+    ready(&call, &mut Vec::new()).map(drop).map_err(not_executed)
 }
 
 /// The variant that does a create or an update, and the vendor's record for it. Nothing is sent.

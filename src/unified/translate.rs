@@ -65,6 +65,7 @@ async fn operate(call: Call, shared: &Shared) -> Result<Reply, Error> {
     let vendor = &shared.vendor;
     // What can be refused without the account is refused before it is asked anything.
     expand::check(&call)?;
+    list::check(&call)?;
     upsert::check(&call)?;
     single::check(&call)?;
     let call = shared.accounts.identify(call, vendor).await?;

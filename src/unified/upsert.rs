@@ -7,7 +7,7 @@ use super::exchange::call_vars;
 use super::scope::Scope;
 use super::single::{finish, not_executed, translate, write};
 use super::{Call, Reply, Shared, list};
-use crate::catalog::{Upsert, Variant};
+use crate::catalog::{Field, Upsert, Variant};
 use crate::error::{Error, Kind, Violation};
 use crate::model::{FieldSet, Filter, FilterOp, Operation, Query, Warning, escape};
 
@@ -42,7 +42,12 @@ pub fn check(call: &Call) -> Result<(), Error> {
 pub fn way(call: &Call) -> Result<&Upsert, Error> {
     let field = call.by.as_deref().unwrap_or_default();
     let upserts = &call.resource.upserts;
-    let input = Scope::of(call).to_value();
+    // `when` sees the record, as far as it can be made without the account.
+    let mut scope = Scope::of(call);
+    let uses: Vec<String> =
+        upserts.iter().filter_map(|upsert| upsert.native.as_ref()).flat_map(|native| native.uses.clone()).collect();
+    scope.set_some("record", translate(call, &uses, &mut Vec::new()).ok());
+    let input = scope.to_value();
     for upsert in upserts.iter().filter(|upsert| upsert.takes(field)) {
         if holds(upsert.native.as_ref(), call, &input)? {
             return Ok(upsert);
@@ -87,11 +92,15 @@ impl Key {
         })?;
         let rule = resource.filters.get(&field);
         let filter = Filter { field: field.clone(), op: FilterOp::Eq, value: value.clone() };
-        let vendor = match rule {
-            Some(rule) => encode_value(rule, &filter)?,
-            None => value.clone(),
+        // Without a filter on it, a custom field is found by its line: the account has told its column and its form.
+        let line = resource.table.get(&field).filter(|_| rule.is_none());
+        let vendor = match (rule, line) {
+            (Some(rule), _) => encode_value(rule, &filter)?,
+            (None, Some(line)) => written(line, &value)?,
+            (None, None) => value.clone(),
         };
-        let own = field.strip_prefix("custom_fields.").unwrap_or(&field).to_owned();
+        let of_line = line.and_then(Field::path).and_then(|path| path.names().last().map(|name| (*name).to_owned()));
+        let own = of_line.unwrap_or_else(|| field.strip_prefix("custom_fields.").unwrap_or(&field).to_owned());
         let column = rule.and_then(|rule| rule.on.first().cloned()).unwrap_or(own);
         Ok(Self { field, column, value, vendor })
     }
@@ -106,6 +115,15 @@ impl Key {
         scope.set("match", self.to_value());
         scope
     }
+}
+
+/// A value in the form that the line writes.
+fn written(line: &Field, value: &Value) -> Result<Value, Error> {
+    let refused = |expected: String| {
+        Error::new(Kind::ValidationFailed, "The record has a value that it cannot be matched by.")
+            .violation(Violation::at("/custom_fields", "the value cannot be converted").expected(expected))
+    };
+    line.codecs.iter().rev().try_fold(value.clone(), |value, codec| codec.write(&value).map_err(refused))
 }
 
 /// The value of a dotted path in a record; of a list that of its primary item, else of the first.

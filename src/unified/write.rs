@@ -67,7 +67,7 @@ impl Write<'_> {
 }
 
 /// People send back what they got: the record's own id says nothing new.
-fn without_own_id(id: Option<&str>, body: &Map<String, Value>, warnings: &mut Vec<Warning>) -> Map<String, Value> {
+pub fn without_own_id(id: Option<&str>, body: &Map<String, Value>, warnings: &mut Vec<Warning>) -> Map<String, Value> {
     let mut body = body.clone();
     if id.is_some() && body.get("id").and_then(Value::as_str) == id {
         body.shift_remove("id");
@@ -76,7 +76,7 @@ fn without_own_id(id: Option<&str>, body: &Map<String, Value>, warnings: &mut Ve
     body
 }
 
-fn refusal(invalid: Vec<Violation>, unknown: Vec<Violation>) -> Error {
+pub fn refusal(invalid: Vec<Violation>, unknown: Vec<Violation>) -> Error {
     let (kind, detail) = if invalid.is_empty() {
         (Kind::UnknownField, "The record holds members that cannot be written here.")
     } else {
@@ -205,7 +205,11 @@ impl Writer<'_> {
 
     fn required(&mut self, body: &Map<String, Value>) {
         for (name, field) in &self.resource.table {
-            let missing = body.get(name).is_none_or(Value::is_null) && field.default.is_none();
+            let sent = match name.strip_prefix("custom_fields.") {
+                Some(custom) => body.get("custom_fields").and_then(|fields| fields.get(custom)),
+                None => body.get(name),
+            };
+            let missing = sent.is_none_or(Value::is_null) && field.default.is_none();
             if field.required_on_create && missing {
                 self.invalid.push(
                     Violation::at(format!("/{name}"), format!("`{name}` is required to create a record here"))

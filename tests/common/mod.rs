@@ -193,6 +193,37 @@ async fn play_once(catalog: &Catalog, provider: &str, example: &Example, answers
     }
 }
 
+/// What accounts say of their own fields, in the shapes of their vendors. Those of other vendors keep it to themselves.
+fn account(provider: &str) -> Answer {
+    match provider {
+        "hubspot" => {
+            let field = |name: &str, kind: &str, widget: &str| json!({"name": name, "label": name, "type": kind, "fieldType": widget, "hubspotDefined": false});
+            let own = [
+                field("interests", "enumeration", "checkbox"),
+                field("annual_income", "number", "number"),
+                field("is_vip", "bool", "booleancheckbox"),
+            ];
+            Answer::json(200, json!({ "results": own }))
+        }
+        "salesforce" => {
+            let field = |name: &str, kind: &str, custom: bool| {
+                json!({
+                    "name": name, "label": name, "type": kind, "custom": custom, "createable": true, "updateable": true,
+                    "nillable": true, "filterable": true, "picklistValues": [],
+                })
+            };
+            let own = [
+                field("Tier__c", "picklist", true),
+                field("Interests__c", "multipicklist", true),
+                field("CurrencyIsoCode", "picklist", false),
+            ];
+            Answer::json(200, json!({ "fields": own }))
+        }
+        _ => Answer::json(403, Value::Null),
+    }
+}
+
+/// Requests for what the account is like are answered beside the script, and are not among those that were sent.
 pub async fn play_call(call: Call, answers: Vec<Answer>) -> Played {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let answers = Arc::new(answers);
@@ -200,6 +231,9 @@ pub async fn play_call(call: Call, answers: Vec<Answer>) -> Played {
     let vendor = tower::service_fn(move |request: upstream::Request| {
         let (seen, answers) = (seen.clone(), answers.clone());
         async move {
+            if request.labels.operation == "fields" {
+                return Ok(account(&request.labels.provider).response(&request));
+            }
             let bytes = match request.body.try_clone() {
                 Some(body) => collect_capped(body, usize::MAX, Duration::from_secs(1)).await.unwrap_or_default(),
                 None => Default::default(),

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use throughline::app::App;
 use throughline::auth::{Caller, Mode, NewKey, Scope, Scopes, TenantId};
-use throughline::catalog::{Catalog, Files, Options};
+use throughline::catalog::Files;
 use throughline::config::{Config, ProviderConfig};
 use throughline::connections::{NewConnection, Vault};
 use throughline::sandbox::Sandbox;
@@ -81,13 +81,11 @@ where
     }
     let vault = Vault::from_key_base64(&Vault::generate_key().expect("randomness")).expect("a key");
     let store = Store::memory().expect("a store in memory");
-    let running = serve::build(&config, store.clone(), vault).unwrap_or_else(|error| panic!("{error}"));
-    let mut bases = config.bases();
-    bases.extend(vendors.iter().map(|(name, vendor)| ((*name).to_owned(), vendor.url())));
+    for (name, vendor) in vendors {
+        config.providers.insert((*name).to_owned(), ProviderConfig { base_url: Some(vendor.url()) });
+    }
     let files = embedded.laid_over(Files::of(files));
-    let options = Options { engine: config.engine(), bases };
-    let catalog = Catalog::load(&files, &options).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    running.app.catalog.store(Arc::new(catalog));
+    let running = serve::build_with(&config, store.clone(), vault, &files).unwrap_or_else(|error| panic!("{error}"));
 
     let app = running.app.clone();
     let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -86,6 +86,9 @@ fn shown(resource: &Resource, node: &Node, example: &Example) -> Vec<String> {
     let call = &example.call;
     let mut shown = operations::shown(node, example);
     for (field, ops) in &call.filter {
+        // A custom field that only the account knows stands for all of them.
+        let own = resource.filters.contains_key(field) || !field.starts_with("custom_fields.");
+        let field = if own { field } else { operations::ANY_CUSTOM };
         match ops {
             Value::Object(ops) => shown.extend(ops.keys().map(|op| filter_key(field, op))),
             _ => shown.push(filter_key(field, "eq")),

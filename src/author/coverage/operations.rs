@@ -6,7 +6,7 @@ use crate::catalog::{Node, Resource};
 use crate::model::Operation;
 
 /// What an upsert matches by when any custom field will do.
-const ANY_CUSTOM: &str = "custom_fields.*";
+pub const ANY_CUSTOM: &str = "custom_fields.*";
 
 pub fn cells(resource: &Resource, node: &Node) -> Vec<Cell> {
     let mut cells = Vec::new();
