@@ -50,6 +50,11 @@ pub(super) enum Source {
     Count(String),
     /// A column of the record that a relation leads to: `Relation.Column`.
     Related(String),
+    /// The records of an object whose column holds this record's id.
+    Rows {
+        object: String,
+        column: String,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -63,8 +68,8 @@ pub(super) struct Column {
     pub(super) default: Option<Value>,
     /// The only values there are, with their labels.
     pub(super) options: Vec<(String, String)>,
-    /// The object whose id this is, and the name of the relation.
-    pub(super) to: Option<String>,
+    /// The objects of one of which this is an id, and the name of the relation.
+    pub(super) to: Vec<String>,
     pub(super) relation: Option<String>,
     pub(super) read_only: bool,
     /// A computed column that may be written as well: what is written stands until the column it follows changes.
@@ -84,7 +89,7 @@ impl Column {
             unique: None,
             default: None,
             options: Vec::new(),
-            to: None,
+            to: Vec::new(),
             relation: None,
             read_only: false,
             writable: false,
@@ -107,18 +112,22 @@ impl Column {
         if let Some(Value::Object(info)) = words.get("info").map(Node::to_value) {
             column.info = info;
         }
-        column.to = words.text("to").map(str::to_owned);
+        column.to = words.texts("to");
         column.relation = words.text("relation").map(str::to_owned);
         column.hidden = words.flag("hidden");
         column.read_only = words.flag("read_only");
         column.writable = words.flag("writable");
-        let table = words.text("by").map(|by| Source::Table {
-            column: by.to_owned(),
-            values: match words.need("values").map(Node::to_value) {
-                Some(Value::Object(values)) => values,
-                _ => Map::new(),
+        let rows = words.text("rows").map(str::to_owned);
+        let table = words.text("by").map(str::to_owned).map(|column| match rows {
+            Some(object) => Source::Rows { object, column },
+            None => Source::Table {
+                column,
+                values: match words.need("values").map(Node::to_value) {
+                    Some(Value::Object(values)) => values,
+                    _ => Map::new(),
+                },
+                otherwise: words.get("else").map_or(Value::Null, Node::to_value),
             },
-            otherwise: words.get("else").map_or(Value::Null, Node::to_value),
         });
         let made = words.template("read").map(Source::Template);
         let link = words.text("link").map(|link| Source::Link(link.to_owned()));

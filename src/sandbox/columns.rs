@@ -24,7 +24,8 @@ impl Asked<'_> {
             told.insert("unique".to_owned(), json!(column.unique.is_some()));
             told.insert("made".to_owned(), json!(!matches!(column.source, Source::Stored)));
             told.insert("options".to_owned(), json!(options));
-            told.extend(column.to.as_ref().map(|to| ("to".to_owned(), json!(to))));
+            told.extend((!column.to.is_empty()).then(|| ("to".to_owned(), json!(column.to))));
+            told.extend(column.relation.as_ref().map(|relation| ("relation".to_owned(), json!(relation))));
             told.extend(column.info.clone());
             columns.push(Value::Object(told));
         }

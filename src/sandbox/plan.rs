@@ -110,15 +110,15 @@ impl Plan {
             for (column_name, column) in &object.columns {
                 let place = at(&format!("/objects/{name}/columns/{column_name}"));
                 let other = match &column.source {
-                    Source::Link(other) | Source::Count(other) => Some(other),
-                    _ => column.to.as_ref(),
+                    Source::Link(other) | Source::Count(other) | Source::Rows { object: other, .. } => Some(other),
+                    _ => None,
                 };
-                if let Some(other) = other.filter(|other| !self.objects.contains_key(*other)) {
+                for other in other.into_iter().chain(&column.to).filter(|other| !self.objects.contains_key(*other)) {
                     problems.add(place, format!("there is no object `{other}`"));
                 }
                 if let Source::Related(path) = &column.source {
                     let relation = path.split_once('.').map(|(relation, _)| relation);
-                    let there = |other: &Column| other.relation.as_deref() == relation && other.to.is_some();
+                    let there = |other: &Column| other.relation.as_deref() == relation && !other.to.is_empty();
                     if relation.is_none() || !object.columns.values().any(there) {
                         problems.add(place, format!("`{path}` is not a column that a relation leads to"));
                     }
