@@ -83,6 +83,8 @@ pub(super) struct Route {
     pub(super) record: Option<Template>,
     /// The links of a new record: a list of `{id, type}` or `{id, object}`.
     pub(super) links: Option<Template>,
+    /// What `upsert` may do: `create` or `update` alone, or both without it.
+    pub(super) only: Option<Template>,
     /// Where this is true, the action `link` takes the link away.
     pub(super) away: Option<Template>,
     /// The types of a link that is made, by the vendor's ids: those that links do not have of themselves.
@@ -156,6 +158,7 @@ impl Route {
             include: words.get("include").map(|node| Include::read(node, problems)),
             record: words.template("record"),
             links: words.template("links"),
+            only: words.template("only"),
             away: words.template("away"),
             types: words.template("types"),
             each: words.template("each"),

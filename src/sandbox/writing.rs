@@ -56,6 +56,17 @@ impl Asked<'_> {
         }
         let value = column.accept(name, &Value::from(value), &object.stamp, object.text_only)?;
         let there = self.same(state, object, name, &value, None);
+        let only = self.route.only.as_ref().map(|only| only.render_text(&self.scope)).transpose()?.flatten();
+        match (only.as_deref(), &there, &column.unique) {
+            (Some("create"), Some((_, other_id)), Some(unique)) => {
+                let fault = Fault::new(unique).with("column", name.as_str()).with("object", object.name.as_str());
+                return Err(fault.with("other_id", other_id.as_str()).with("value", value));
+            }
+            (Some("update"), None, _) => {
+                return Err(Fault::new("not_found").with("id", value).with("object", object.name.as_str()));
+            }
+            _ => {}
+        }
         let mut draft = self.draft(state, object, there.as_ref().map(|(number, _)| *number))?;
         match there {
             Some((number, id)) => {
