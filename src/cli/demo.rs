@@ -66,9 +66,7 @@ async fn shown(args: &DemoArgs) -> Result<(), String> {
 }
 
 /// Starts a stand-in for every provider that has one, and points the provider at it.
-async fn with_sandboxes(
-    mappings: Option<PathBuf>,
-) -> Result<(Config, HashMap<String, Map<String, Value>>), String> {
+async fn with_sandboxes(mappings: Option<PathBuf>) -> Result<(Config, HashMap<String, Map<String, Value>>), String> {
     let sources = Sources { mappings: mappings.clone(), overrides: None };
     let files = sources.read().map_err(|problem| problem.to_string())?;
     let mut config = Config { mappings, ..Config::default() };

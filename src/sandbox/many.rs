@@ -47,7 +47,8 @@ impl Asked<'_> {
                     (&rows.failed, &mut failed)
                 }
             };
-            if let Some(result) = template.as_ref().map(|template| template.render(&self.scope)).transpose()?.flatten() {
+            if let Some(result) = template.as_ref().map(|template| template.render(&self.scope)).transpose()?.flatten()
+            {
                 list.push(result.clone());
                 results.push(result);
             }
@@ -75,7 +76,11 @@ impl Asked<'_> {
         });
         let response = outcome.unwrap_or_else(|fault| {
             lay(&mut within, json!({ "fault": fault.members }));
-            if fault.name == "broken" { plain(&fault, plain_status(&fault.name)) } else { self.plan.refuse(&fault, &within) }
+            if fault.name == "broken" {
+                plain(&fault, plain_status(&fault.name))
+            } else {
+                self.plan.refuse(&fault, &within)
+            }
         });
         Ok(told(&response))
     }

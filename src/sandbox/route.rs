@@ -281,7 +281,9 @@ impl Call {
 fn fits(pieces: &[Piece], text: &str, captures: &mut Vec<(String, String)>) -> bool {
     match pieces {
         [] => text.is_empty(),
-        [Piece::Is(known), rest @ ..] => text.strip_prefix(known.as_str()).is_some_and(|text| fits(rest, text, captures)),
+        [Piece::Is(known), rest @ ..] => {
+            text.strip_prefix(known.as_str()).is_some_and(|text| fits(rest, text, captures))
+        }
         [Piece::Capture(name), rest @ ..] => {
             let ends = text.char_indices().map(|(at, _)| at).skip(1).chain((!text.is_empty()).then_some(text.len()));
             let before = captures.len();

@@ -122,7 +122,8 @@ impl<'a> View<'a> {
         let (Some(object), Some(table)) = (self.plan.objects.get(object), self.state.table(object)) else {
             return Ok(Value::Array(Vec::new()));
         };
-        let mine = table.rows.values().filter(|record| record.values.get(column).and_then(as_text).as_deref() == Some(id));
+        let mine =
+            table.rows.values().filter(|record| record.values.get(column).and_then(as_text).as_deref() == Some(id));
         let select = self.selection(object, None);
         mine.map(|record| self.show(object, record, &select, None)).collect::<Result<Vec<_>, _>>().map(Value::Array)
     }
@@ -174,7 +175,8 @@ impl<'a> View<'a> {
             };
             columns.insert(relation.to_owned(), value);
         }
-        let mut scope = json!({ "id": record.id, "object": object.name, "columns": columns, "all": record.values, "names": names });
+        let mut scope =
+            json!({ "id": record.id, "object": object.name, "columns": columns, "all": record.values, "names": names });
         if let (Some(members), Some(linked)) = (scope.as_object_mut(), linked) {
             members.insert("linked".to_owned(), linked);
         }
