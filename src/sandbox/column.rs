@@ -64,6 +64,8 @@ pub(super) struct Column {
     pub(super) required: bool,
     /// The fault of a second record with the same value.
     pub(super) unique: Option<String>,
+    /// A record can be upserted by its value, although others may have the same.
+    pub(super) matched: bool,
     /// The value on create where none is sent.
     pub(super) default: Option<Value>,
     /// The only values there are, with their labels.
@@ -87,6 +89,7 @@ impl Column {
             source: Source::Stored,
             required: false,
             unique: None,
+            matched: false,
             default: None,
             options: Vec::new(),
             to: Vec::new(),
@@ -107,6 +110,7 @@ impl Column {
         column.kind = words.choice("type", KINDS).unwrap_or_default();
         column.required = words.flag("required");
         column.unique = words.text("unique").map(str::to_owned);
+        column.matched = words.flag("matched");
         column.default = words.get("default").map(Node::to_value);
         column.options = options(&mut words);
         if let Some(Value::Object(info)) = words.get("info").map(Node::to_value) {

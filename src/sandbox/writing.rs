@@ -51,7 +51,7 @@ impl Asked<'_> {
         let unknown =
             || Fault::new("unknown_column").with("column", name.as_str()).with("object", object.name.as_str());
         let (name, column) = object.column(&name, self.plan.fold).ok_or_else(unknown)?;
-        if column.unique.is_none() {
+        if column.unique.is_none() && !column.matched {
             return Err(unknown());
         }
         let value = column.accept(name, &Value::from(value), &object.stamp, object.text_only)?;
