@@ -14,7 +14,7 @@ struct Vendor {
     by_email: bool,
     /// Members that a new lead needs besides.
     lead: fn() -> Value,
-    /// How a contact is linked with a deal, where the vendor wants to be told, and whether it may have several deals.
+    /// The role of a contact in a deal, where the vendor has roles.
     label: Option<&'static str>,
 }
 
@@ -51,7 +51,7 @@ const VENDORS: &[Vendor] = &[
         name: "pipedrive",
         custom: "customer_number",
         by_email: true,
-        lead: || json!({"name": "Inquiry"}),
+        lead: || json!({"title": "Inquiry"}),
         label: None,
     },
 ];
@@ -233,7 +233,7 @@ fn a_batch_tells_the_outcome_of_every_row() {
                 let statuses: Vec<u64> = results.iter().filter_map(|row| row["status"].as_u64()).collect();
                 (statuses, results)
             };
-            let row = |n: u32| json!({"operation": "create", "data": {"last_name": format!("Row {n}")}});
+            let row = |n: u32| json!({"operation": "create", "data": {"last_name": format!("Row{n}")}});
             let (statuses, made) = batch(json!([row(1), row(2), row(3)])).await;
             assert_eq!(statuses, [201, 201, 201], "{}: {made:?}", vendor.name);
             let id = |n: usize| made[n]["data"]["id"].clone();
@@ -241,7 +241,7 @@ fn a_batch_tells_the_outcome_of_every_row() {
             let (statuses, rows) =
                 batch(json!([change, {"operation": "get", "id": id(1)}, {"operation": "get", "id": id(2)}])).await;
             assert_eq!(statuses, [200, 200, 200], "{}: {rows:?}", vendor.name);
-            assert_eq!(rows[1]["data"]["last_name"], "Row 2", "{}: {rows:?}", vendor.name);
+            assert_eq!(rows[1]["data"]["last_name"], "Row2", "{}: {rows:?}", vendor.name);
             let gone = |n: usize| json!({"operation": "delete", "id": id(n)});
             let (statuses, rows) = batch(json!([gone(0), gone(1), gone(2)])).await;
             assert_eq!(statuses, [204, 204, 204], "{}: {rows:?}", vendor.name);
