@@ -14,9 +14,13 @@ use crate::model::Operation;
 #[derive(Debug)]
 pub enum Association {
     /// A reference of this record, or a list of them.
-    Field { field: String },
+    Field {
+        field: String,
+        /// It can be changed on a record that is there.
+        written: bool,
+    },
     /// A reference of the other record, which its lists can be filtered by.
-    Other { resource: String, by: String },
+    Other { resource: String, by: String, written: bool },
     /// Requests of their own.
     Requests(Box<Requests>),
 }
@@ -39,7 +43,9 @@ impl Association {
     /// Whether it can be done: a reference is read and written like any other.
     pub fn supports(&self, operation: Operation) -> bool {
         match self {
-            Association::Field { .. } | Association::Other { .. } => true,
+            Association::Field { written, .. } | Association::Other { written, .. } => {
+                *written || operation == Operation::Associations
+            }
             Association::Requests(requests) => match operation {
                 Operation::Associations => requests.list.is_some(),
                 Operation::Associate => !requests.add.is_empty(),
@@ -94,10 +100,11 @@ fn compile_association(
                 build.problem(&format!("{at}/field"), format!("`{field}` is not a reference of this record{hint}"));
                 return None;
             }
-            Some(Association::Field { field: field.clone() })
+            let written = table.get(field).is_some_and(|line| line.is_writable() && !line.once && line.link.is_none());
+            Some(Association::Field { field: field.clone(), written })
         }
         (None, Some(resource), false) => match &spec.by {
-            Some(by) => Some(Association::Other { resource: resource.clone(), by: by.clone() }),
+            Some(by) => Some(Association::Other { resource: resource.clone(), by: by.clone(), written: true }),
             None => {
                 build.problem(at, "the other record's reference is named by `by`, for example `by: company`");
                 None

@@ -290,7 +290,7 @@ fn load_provider(
         }
         match load_resource(name, file, files, &provider.params, &around, Vec::new()) {
             Ok(resource) => {
-                resources.insert(file.to_owned(), Arc::new(resource));
+                resources.insert(file.to_owned(), resource);
             }
             Err(faults) => problems.extend(faults),
         }
@@ -298,8 +298,37 @@ fn load_provider(
     if !problems.is_empty() {
         return Err(problems);
     }
-    provider.resources = resources;
+    let problems = link(name, &mut resources);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    provider.resources = resources.into_iter().map(|(name, resource)| (name, Arc::new(resource))).collect();
     Ok(provider)
+}
+
+/// Associations that lead to references of other resources: these have to be there, and be filtered by them.
+fn link(provider: &str, resources: &mut IndexMap<String, Resource>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let others: Vec<(String, String, String, String)> = resources
+        .iter()
+        .flat_map(|(name, resource)| {
+            let leads = resource.leads().map(|(key, other, by)| (name.clone(), key, other, by));
+            leads.collect::<Vec<_>>()
+        })
+        .collect();
+    for (name, key, other, by) in others {
+        let target = resources.get(&other);
+        let filtered = target.is_some_and(|target| target.filters.contains_key(&format!("{by}.id")));
+        if !filtered {
+            let message = format!("associations: `{key}` leads to {other}, whose lists have no filter `{by}.id`");
+            problems.push(Problem { file: format!("{provider}/{name}.yaml").into(), line: 0, message });
+        }
+        let written = target.is_some_and(|target| target.writes_reference(&by));
+        if let Some(resource) = resources.get_mut(&name) {
+            resource.set_written(&key, written);
+        }
+    }
+    problems
 }
 
 fn load_resource(

@@ -127,7 +127,14 @@ impl Resource {
             None => Vec::new(),
         };
         let batches = compile_batches(&mut build, &spec.operations.batch, &context.of(Operation::Batch));
-        let associations = compile_associations(&mut build, &spec.associations, &table, &context);
+        let mut associations = compile_associations(&mut build, &spec.associations, &table, &context);
+        if spec.operations.update.is_none() {
+            for association in associations.values_mut() {
+                if let Association::Field { written, .. } = association {
+                    *written = false;
+                }
+            }
+        }
         let metadata = spec.metadata.as_ref();
         let metadata = metadata.and_then(|metadata| Metadata::compile(&mut build, metadata, around.codecs, &context));
         let reads_by_expression = table.values().any(Field::reads_by_expression);
@@ -182,6 +189,29 @@ impl Resource {
             }
             Operation::Types => self.types.is_some(),
             _ => !self.variants(operation).is_empty(),
+        }
+    }
+
+    /// Associations by a reference of the other record: the key, the other resource and its reference.
+    pub(super) fn leads(&self) -> impl Iterator<Item = (String, String, String)> {
+        self.associations.iter().filter_map(|(key, association)| match association {
+            Association::Other { resource, by, .. } => Some((key.clone(), resource.clone(), by.clone())),
+            _ => None,
+        })
+    }
+
+    /// Whether a reference can be changed on a record that is there.
+    pub(super) fn writes_reference(&self, field: &str) -> bool {
+        let line = self.table.get(field);
+        self.supports(Operation::Update)
+            && line.is_some_and(|line| line.is_writable() && !line.once && line.link.is_none())
+    }
+
+    /// Notes whether an association by the other's reference can be written.
+    pub(super) fn set_written(&mut self, key: &str, able: bool) {
+        let associations = Arc::get_mut(&mut self.associations);
+        if let Some(Association::Other { written, .. }) = associations.and_then(|all| all.get_mut(key)) {
+            *written = able;
         }
     }
 

@@ -14,6 +14,9 @@ pub struct Problem {
     pub code: Option<String>,
 }
 
+/// So many characters of what a mapping says by `$error`.
+const SAID: usize = 400;
+
 /// So many characters of foreign text a message may hold.
 pub const QUOTED: usize = 80;
 
@@ -47,7 +50,14 @@ impl Problem {
 
     /// A message of an evaluator: cut, because evaluators quote the values they stumble over.
     pub(super) fn foreign(code: Option<&str>, message: &str) -> Self {
-        Self { message: shorten(message), code: code.map(str::to_owned) }
+        // One of them marks where it stood when it gave up.
+        let message = message.trim_start_matches("@ ");
+        // What the mapping itself says is no value of a record, and is meant to be read.
+        let message = match code {
+            Some("D3137") => message.chars().take(SAID).collect(),
+            _ => shorten(message),
+        };
+        Self { message, code: code.map(str::to_owned) }
     }
 }
 

@@ -21,12 +21,12 @@ pub async fn associations(call: Call, shared: &Shared) -> Result<Reply, Error> {
     check_id(&call)?;
     let other = other(&call)?.clone();
     match association(&call, &other)? {
-        Association::Field { field } => {
+        Association::Field { field, .. } => {
             let ids = references(&call, &call.resource, call.id.as_deref(), field, shared).await?;
             let records = ids.into_iter().map(|id| json!({"id": id, "labels": []})).collect();
             Ok(Reply::List { records, next: None, warnings: Vec::new() })
         }
-        Association::Other { resource, by } => {
+        Association::Other { resource, by, .. } => {
             let resource = resource_of(&call, resource)?;
             let id = call.id.clone().unwrap_or_default();
             let filter = Filter { field: format!("{by}.id"), op: FilterOp::Eq, value: Value::String(id) };
@@ -59,6 +59,11 @@ pub async fn change(call: Call, shared: &Shared) -> Result<Reply, Error> {
         false => Reply::Deleted,
     };
     let other_id = other.id.clone().unwrap_or_default();
+    // An id that cannot be one of the other resource's never reaches the vendor either.
+    if let Some(resource) = call.provider.resource(&other.resource) {
+        let there = Call { id: other.id.clone(), ..call.part_on(resource.clone(), Operation::Get) };
+        check_id(&there).map_err(not_executed)?;
+    }
     let way = association(&call, &other).map_err(not_executed)?;
     let takes_labels = matches!(way, Association::Requests(requests) if requests.takes_labels);
     if !other.labels.is_empty() && !takes_labels {
@@ -68,11 +73,11 @@ pub async fn change(call: Call, shared: &Shared) -> Result<Reply, Error> {
         return Err(not_executed(Error::new(Kind::ValidationFailed, detail).violation(violation)));
     }
     match way {
-        Association::Field { field } => {
+        Association::Field { field, .. } => {
             let record = call.id.clone().unwrap_or_default();
             refer(&call, call.resource.clone(), &record, field, &other_id, shared).await.map(labelled)
         }
-        Association::Other { resource, by } => {
+        Association::Other { resource, by, .. } => {
             let resource = resource_of(&call, resource).map_err(not_executed)?;
             let id = call.id.clone().unwrap_or_default();
             refer(&call, resource, &other_id, by, &id, shared).await.map(labelled)

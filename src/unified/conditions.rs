@@ -1,6 +1,8 @@
 //! Filters as conditions on the vendor's columns, in the one shape that query styles and expressions see:
 //! `{any: [{all: [{on, op, value, type}]}]}`.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{FilterRule, Resource};
@@ -79,9 +81,13 @@ pub fn encode(resource: &Resource, filters: &[Filter]) -> Result<Encoded, Error>
     let mut nothing = false;
     for filter in filters {
         let Some(rule) = resource.filters.get(&filter.field) else { continue };
-        let value = encode_value(rule, filter)?;
+        let Some(filter) = possible(resource, filter) else {
+            nothing = true;
+            continue;
+        };
+        let value = encode_value(rule, &filter)?;
         nothing |= filter.op == FilterOp::In && value.as_array().is_some_and(Vec::is_empty);
-        conditions = conditions.and(groups(rule, filter, &value))?;
+        conditions = conditions.and(groups(rule, &filter, &value))?;
         let name = filter.field.split('.').chain([filter.op.as_str()]);
         Path::of(name).set(&mut by_name, value);
     }
@@ -89,6 +95,22 @@ pub fn encode(resource: &Resource, filters: &[Filter]) -> Result<Encoded, Error>
         conditions = conditions.and(Conditions(vec![vec![equals(column, value)]]))?;
     }
     Ok(Encoded { conditions, by_name, nothing })
+}
+
+/// The filter without ids that no record of the resource can have; `None` where nothing is left to look for.
+fn possible<'f>(resource: &Resource, filter: &'f Filter) -> Option<Cow<'f, Filter>> {
+    let Some(pattern) = resource.id_pattern.as_ref().filter(|_| filter.field == "id") else {
+        return Some(Cow::Borrowed(filter));
+    };
+    let fits = |value: &Value| value.as_str().is_some_and(|id| pattern.is_match(id));
+    match (filter.op, &filter.value) {
+        (FilterOp::Eq, value) => fits(value).then_some(Cow::Borrowed(filter)),
+        (FilterOp::In, Value::Array(values)) => {
+            let value = Value::Array(values.iter().filter(|value| fits(value)).cloned().collect());
+            Some(Cow::Owned(Filter { value, ..filter.clone() }))
+        }
+        _ => Some(Cow::Borrowed(filter)),
+    }
 }
 
 pub fn encode_value(rule: &FilterRule, filter: &Filter) -> Result<Value, Error> {

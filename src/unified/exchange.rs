@@ -148,7 +148,16 @@ fn query_texts(leaf: &Leaf, scope: &Value, vars: &Vars) -> Result<Vec<String>, E
     Ok(match (leaf.evaluate(scope, vars)?, leaf) {
         (None | Some(Value::Null), _) => Vec::new(),
         (Some(Value::Array(items)), Leaf::Each(_)) => items.iter().map(text).collect(),
-        (Some(Value::Array(items)), _) => vec![items.iter().map(text).collect::<Vec<_>>().join(",")],
+        (Some(Value::Array(items)), leaf) => {
+            let texts: Vec<String> = items.iter().map(text).collect();
+            // In a list that a comma ends the entries of, an entry with a comma would be two.
+            let of_caller = matches!(leaf, Leaf::Path(path) if path.first() == "filter");
+            if of_caller && texts.iter().any(|text| text.contains(',')) {
+                let detail = "A value with a comma cannot stand in a list of values at this provider.";
+                return Err(Error::new(Kind::InvalidRequest, detail));
+            }
+            vec![texts.join(",")]
+        }
         (Some(value), _) => vec![text(&value)],
     })
 }

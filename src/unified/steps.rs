@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::exchange::{Meaning, Rendered, call_vars, judge, render, send};
+use super::exchange::{Answered, Meaning, Rendered, call_vars, judge, render, send};
 use super::scope::Scope;
 use super::{Call, Vendor};
 use crate::catalog::{Answer, Step, Variant};
@@ -77,27 +77,33 @@ async fn ask(
     rendered: Rendered,
     input: &Value,
 ) -> Result<(Value, bool), Error> {
+    // What comes back is kept as it is: what a mapping takes of it may differ from step to step and call to call.
     let look = async {
         let answered = send(call, vendor, &step.request, rendered).await?;
         let vars = answered.vars(call, input);
         let answer = Answer { ok: step.ok.clone(), ..Answer::default() };
-        if matches!(judge(call, &answer, &answered, &vars)?, Meaning::Empty) {
-            return Ok(json!({"stop": true}));
-        }
-        let kept = match &step.keep {
-            Some(keep) => keep.evaluate(&answered.body, &vars)?.unwrap_or(Value::Null),
-            None => answered.body,
-        };
-        let stop = match &step.stop {
-            Some(stop) => stop.holds(&kept, &vars)?,
-            None => false,
-        };
-        Ok(json!({"kept": kept, "stop": stop}))
+        let empty = matches!(judge(call, &answer, &answered, &vars)?, Meaning::Empty);
+        let Answered { status, headers, body } = answered;
+        Ok(json!({"status": status, "headers": headers, "body": body, "empty": empty}))
     };
     let mut found = match step.cache {
         Some(good_for) => vendor.looked_up(format!("{} {key}", call.connection.id), good_for, look).await?,
         None => look.await?,
     };
-    let kept = found.get_mut("kept").map(Value::take).unwrap_or_default();
-    Ok((kept, found.get("stop") == Some(&Value::Bool(true))))
+    if found.get("empty") == Some(&Value::Bool(true)) {
+        return Ok((Value::Null, true));
+    }
+    let mut part = |name: &str| found.get_mut(name).map(Value::take).unwrap_or_default();
+    let status = part("status").as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default();
+    let answered = Answered { status, headers: part("headers"), body: part("body") };
+    let vars = answered.vars(call, input);
+    let kept = match &step.keep {
+        Some(keep) => keep.evaluate(&answered.body, &vars)?.unwrap_or(Value::Null),
+        None => answered.body,
+    };
+    let stop = match &step.stop {
+        Some(stop) => stop.holds(&kept, &vars)?,
+        None => false,
+    };
+    Ok((kept, stop))
 }
