@@ -5,6 +5,7 @@ use super::example::{self, Placed};
 use super::rehearse::rehearse;
 use crate::catalog::{Catalog, Files, Options, Problem};
 use crate::mapping::Engine;
+use crate::sandbox::Sandbox;
 
 /// What a tool has to say, and whether all is well.
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ impl Report {
     }
 }
 
-/// Loads everything and reads all examples. `strict` demands that both engines can compile every expression, and tells
+/// Loads everything and reads all examples and stand-ins. `strict` demands that both engines can compile every expression, and tells
 /// what of the providers `of` (without names: of all) no example shows. That fails nothing: it is work to do, not a fault.
 pub fn check(files: &Files, options: &Options, strict: bool, of: &[String]) -> Report {
     let mut problems = Vec::new();
@@ -50,6 +51,9 @@ pub fn check(files: &Files, options: &Options, strict: bool, of: &[String]) -> R
                 }
             }
             Err(found) => problems.extend(found),
+        }
+        if let Some(text) = files.get(&format!("{provider}/sandbox.yaml")) {
+            problems.extend(Sandbox::load(provider, text).err().unwrap_or_default());
         }
     }
     let Some(catalog) = catalog.filter(|_| problems.is_empty()) else { return Report::problems(problems) };

@@ -1,6 +1,7 @@
 //! `demo`: the proxy with stand-ins for the vendors, records in them, and lines to paste.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -9,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::server::{bind, stop_signal};
 use crate::auth::{Caller, Mode, NewKey, Scope, Scopes, TenantId};
-use crate::catalog::Files;
+use crate::catalog::Sources;
 use crate::config::{Config, ProviderConfig};
 use crate::connections::{NewConnection, Vault};
 use crate::sandbox::{self, Sandbox};
@@ -25,7 +26,10 @@ pub struct DemoArgs {
     /// The admin listener's port; 0 takes any.
     #[arg(long, default_value_t = 9090)]
     admin_port: u16,
-    /// What is logged.
+    /// A folder of mapping files over the embedded ones, with stand-ins or without.
+    #[arg(long, value_name = "DIR")]
+    mappings: Option<PathBuf>,
+    /// What is logged; `debug` tells each request that a stand-in gets.
     #[arg(long, default_value = "warn")]
     log: String,
 }
@@ -48,7 +52,7 @@ pub fn demo(args: &DemoArgs) -> u8 {
 }
 
 async fn shown(args: &DemoArgs) -> Result<(), String> {
-    let (config, settings) = with_sandboxes().await?;
+    let (config, settings) = with_sandboxes(args.mappings.clone()).await?;
     let key = Vault::generate_key().map_err(|error| error.to_string())?;
     let vault = Vault::from_key_base64(&key).map_err(|error| error.to_string())?;
     let store = Store::memory().map_err(|error| error.to_string())?;
@@ -62,9 +66,10 @@ async fn shown(args: &DemoArgs) -> Result<(), String> {
 }
 
 /// Starts a stand-in for every provider that has one, and points the provider at it.
-async fn with_sandboxes() -> Result<(Config, HashMap<String, Map<String, Value>>), String> {
-    let files = Files::embedded();
-    let mut config = Config::default();
+async fn with_sandboxes(mappings: Option<PathBuf>) -> Result<(Config, HashMap<String, Map<String, Value>>), String> {
+    let sources = Sources { mappings: mappings.clone(), overrides: None };
+    let files = sources.read().map_err(|problem| problem.to_string())?;
+    let mut config = Config { mappings, ..Config::default() };
     let mut settings = HashMap::new();
     for provider in files.providers() {
         let Some(text) = files.get(&format!("{provider}/sandbox.yaml")) else { continue };

@@ -8,16 +8,18 @@ use super::engine::Asked;
 use super::fault::Fault;
 use super::language::{Language, Order};
 use super::object::Object;
-
-use super::state::Record;
+use super::plan::Link;
+use super::state::{Record, State};
 use super::template::{Template, as_text};
 use super::view::View;
 
 impl Asked<'_> {
     /// The object that the route or its path names.
     pub(super) fn object(&self) -> Result<&Object, Fault> {
-        let name = self.route.object.as_deref().or_else(|| self.capture("object")).unwrap_or_default();
-        self.named(name)
+        match &self.route.object {
+            Some(name) => self.named(name),
+            None => self.named(&self.capture("object").unwrap_or_default()),
+        }
     }
 
     pub(super) fn named(&self, name: &str) -> Result<&Object, Fault> {
@@ -139,7 +141,7 @@ impl Asked<'_> {
             let Some(link) = self.plan.link(&object.name, &other.name) else { continue };
             let mut results = Vec::new();
             for id in view.state.linked(&object.name, &record.id, &other.name) {
-                for kind in &link.types {
+                for kind in types(view.state, link, &record.id, id) {
                     results.extend(include.each.render(&json!({ "id": id, "type": kind }))?);
                 }
             }
@@ -150,6 +152,14 @@ impl Asked<'_> {
         }
         Ok((!linked.is_empty()).then_some(Value::Object(linked)))
     }
+}
+
+/// The types of one link: those that all such links have, and those that it was given.
+pub(super) fn types<'l>(state: &State, link: &'l Link, id: &str, other_id: &str) -> Vec<&'l Value> {
+    let has = |place: usize, kind: &Value| {
+        kind.get("given") != Some(&Value::Bool(true)) || state.has_type(&link.from, id, &link.to, other_id, place)
+    };
+    link.types.iter().enumerate().filter(|(place, kind)| has(*place, kind)).map(|(_, kind)| kind).collect()
 }
 
 fn read_test(words: &Conditions, test: &Value) -> Result<Condition, Fault> {

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Boolean,
     Date,
     DateTime,
+    /// A value of any shape, kept as it is. A condition on a list is about its entries.
+    Any,
 }
 
 pub(super) const KINDS: &[(&str, Kind)] = &[
@@ -27,6 +29,7 @@ pub(super) const KINDS: &[(&str, Kind)] = &[
     ("boolean", Kind::Boolean),
     ("date", Kind::Date),
     ("datetime", Kind::DateTime),
+    ("any", Kind::Any),
 ];
 
 /// Where a column's value comes from.
@@ -43,6 +46,15 @@ pub(super) enum Source {
     Template(Template),
     /// The ids of linked records of this object; the first one is the column's value.
     Link(String),
+    /// How many linked records of this object there are.
+    Count(String),
+    /// A column of the record that a relation leads to: `Relation.Column`.
+    Related(String),
+    /// The records of an object whose column holds this record's id.
+    Rows {
+        object: String,
+        column: String,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -52,18 +64,22 @@ pub(super) struct Column {
     pub(super) required: bool,
     /// The fault of a second record with the same value.
     pub(super) unique: Option<String>,
+    /// A record can be upserted by its value, although others may have the same.
+    pub(super) matched: bool,
     /// The value on create where none is sent.
     pub(super) default: Option<Value>,
-    /// The only values there are.
-    pub(super) options: Vec<String>,
-    /// The object whose id this is, and the name of the relation.
-    pub(super) to: Option<String>,
+    /// The only values there are, with their labels.
+    pub(super) options: Vec<(String, String)>,
+    /// The objects of one of which this is an id, and the name of the relation.
+    pub(super) to: Vec<String>,
     pub(super) relation: Option<String>,
     pub(super) read_only: bool,
     /// A computed column that may be written as well: what is written stands until the column it follows changes.
     pub(super) writable: bool,
     /// Can be filtered by, is never shown.
     pub(super) hidden: bool,
+    /// What the vendor tells of the column besides: members for the answers of the action `columns`.
+    pub(super) info: Map<String, Value>,
 }
 
 impl Column {
@@ -73,13 +89,15 @@ impl Column {
             source: Source::Stored,
             required: false,
             unique: None,
+            matched: false,
             default: None,
             options: Vec::new(),
-            to: None,
+            to: Vec::new(),
             relation: None,
             read_only: false,
             writable: false,
             hidden: false,
+            info: Map::new(),
         };
         if let Some(kind) = node.as_str() {
             match choose(kind, KINDS) {
@@ -92,28 +110,40 @@ impl Column {
         column.kind = words.choice("type", KINDS).unwrap_or_default();
         column.required = words.flag("required");
         column.unique = words.text("unique").map(str::to_owned);
+        column.matched = words.flag("matched");
         column.default = words.get("default").map(Node::to_value);
-        column.options = words.texts("options");
-        column.to = words.text("to").map(str::to_owned);
+        column.options = options(&mut words);
+        if let Some(Value::Object(info)) = words.get("info").map(Node::to_value) {
+            column.info = info;
+        }
+        column.to = words.texts("to");
         column.relation = words.text("relation").map(str::to_owned);
         column.hidden = words.flag("hidden");
         column.read_only = words.flag("read_only");
         column.writable = words.flag("writable");
-        let table = words.text("by").map(|by| Source::Table {
-            column: by.to_owned(),
-            values: match words.need("values").map(Node::to_value) {
-                Some(Value::Object(values)) => values,
-                _ => Map::new(),
+        let rows = words.text("rows").map(str::to_owned);
+        let table = words.text("by").map(str::to_owned).map(|column| match rows {
+            Some(object) => Source::Rows { object, column },
+            None => Source::Table {
+                column,
+                values: match words.need("values").map(Node::to_value) {
+                    Some(Value::Object(values)) => values,
+                    _ => Map::new(),
+                },
+                otherwise: words.get("else").map_or(Value::Null, Node::to_value),
             },
-            otherwise: words.get("else").map_or(Value::Null, Node::to_value),
         });
         let made = words.template("read").map(Source::Template);
         let link = words.text("link").map(|link| Source::Link(link.to_owned()));
-        if [table.is_some(), made.is_some(), link.is_some()].into_iter().filter(|given| *given).count() > 1 {
-            problems.add(node, "a column has one of `by`, `read` and `link`");
+        let count = words.text("count").map(|other| Source::Count(other.to_owned()));
+        let related = words.text("copy").map(|path| Source::Related(path.to_owned()));
+        let mut sources = [table, made, link, count, related].into_iter().flatten();
+        column.source = sources.next().unwrap_or(Source::Stored);
+        if sources.next().is_some() {
+            problems.add(node, "a column has one of `by`, `read`, `link`, `count` and `copy`");
         }
-        column.read_only |= !column.writable && (table.is_some() || made.is_some() || column.hidden);
-        column.source = table.or(made).or(link).unwrap_or(Source::Stored);
+        let writable = column.writable || matches!(column.source, Source::Stored | Source::Link(_)) && !column.hidden;
+        column.read_only |= !writable;
         words.finish();
         column
     }
@@ -124,8 +154,11 @@ impl Column {
         if value.is_null() || value.as_str() == Some("") {
             return Ok(Value::Null);
         }
+        if self.kind == Kind::Any {
+            return Ok(value.clone());
+        }
         let text = as_text(value).ok_or_else(fault)?;
-        if !self.options.is_empty() && !self.options.contains(&text) {
+        if !self.options.is_empty() && !self.options.iter().any(|(known, _)| *known == text) {
             return Err(fault());
         }
         let kept = match self.kind {
@@ -143,8 +176,21 @@ impl Column {
             },
             Kind::Date => Value::String(instant(value).ok_or_else(fault)?.strftime("%Y-%m-%d").to_string()),
             Kind::DateTime => Value::String(instant(value).ok_or_else(fault)?.strftime(stamp).to_string()),
+            Kind::Any => value.clone(),
         };
         Ok(kept)
+    }
+}
+
+/// A list of values, or a map of values to labels.
+fn options(words: &mut Words) -> Vec<(String, String)> {
+    match words.node.get("options").map(|node| &node.kind) {
+        Some(NodeKind::Map(_)) => words
+            .entries("options")
+            .into_iter()
+            .map(|(value, node)| (value.to_owned(), node.as_str().unwrap_or(value).to_owned()))
+            .collect(),
+        _ => words.texts("options").into_iter().map(|value| (value.clone(), value)).collect(),
     }
 }
 

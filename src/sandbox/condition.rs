@@ -160,7 +160,7 @@ pub(super) fn compare(kind: Kind, left: &Value, right: &Value, fold: bool) -> Op
             (Ok(a), Ok(b)) => Some(a.cmp(&b)),
             _ => Some(a.cmp(&b)),
         },
-        Kind::Text | Kind::Boolean => Some(folded(&a, fold).cmp(&folded(&b, fold))),
+        Kind::Text | Kind::Boolean | Kind::Any => Some(folded(&a, fold).cmp(&folded(&b, fold))),
     }
 }
 

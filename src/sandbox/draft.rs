@@ -37,15 +37,15 @@ impl Asked<'_> {
                 return Err(fault("read_only_column"));
             }
             let value = column.accept(name, value, &object.stamp, object.text_only)?;
-            let to = match &column.source {
-                Source::Link(other) => Some(other),
-                _ => column.to.as_ref(),
+            let to: Vec<&String> = match &column.source {
+                Source::Link(other) => vec![other],
+                _ => column.to.iter().collect(),
             };
-            if let (Some(to), Some(id)) = (to, as_text(&value)) {
-                let there = self.plan.object(to).is_some_and(|to| state.record(to, &id).is_ok());
-                there
-                    .then_some(())
-                    .ok_or_else(|| fault("bad_reference").with("id", id.as_str()).with("value", id.as_str()))?;
+            if let (false, Some(id)) = (to.is_empty(), as_text(&value)) {
+                let there = |to: &&String| self.plan.object(to).is_some_and(|to| state.record(to, &id).is_ok());
+                if !to.iter().any(there) {
+                    return Err(fault("bad_reference").with("id", id.as_str()).with("value", id.as_str()));
+                }
             }
             if let Some(unique) = &column.unique
                 && !value.is_null()

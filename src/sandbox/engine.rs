@@ -11,13 +11,11 @@ use super::limit::{describe, take};
 use super::plan::Plan;
 use super::route::{Action, Route};
 use super::state::State;
+use super::template::as_text;
 use super::{Mount, Sandbox};
 
 /// The largest body, in bytes.
 pub(super) const BODY: usize = 1024 * 1024;
-
-/// The named segments of a path.
-type Captures = Vec<(String, String)>;
 
 /// A request and its route.
 pub(super) struct Asked<'a> {
@@ -26,15 +24,34 @@ pub(super) struct Asked<'a> {
     /// What templates see: the request, the captures, the limits.
     pub(super) scope: Value,
     pub(super) now: Timestamp,
-    captures: Captures,
 }
 
 impl Asked<'_> {
-    pub(super) fn capture(&self, name: &str) -> Option<&str> {
-        self.captures.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    /// What the path or the route's `let` has by this name.
+    pub(super) fn capture(&self, name: &str) -> Option<String> {
+        self.scope.get(name).and_then(as_text)
     }
 
-    fn act(&self, state: &mut State) -> Result<Value, Fault> {
+    /// Adds the names of the route's `let` to the scope; they may read the `stored` columns of the record that the path
+    /// names.
+    pub(super) fn bind(&mut self, state: &State) -> Result<(), Fault> {
+        if !self.route.lets.is_empty()
+            && let (Ok(object), Some(id)) = (self.object(), self.capture("id"))
+            && let Ok((_, record)) = state.record(object, &id)
+        {
+            let stored = json!({ "stored": record.values });
+            lay(&mut self.scope, stored);
+        }
+        for (name, template) in &self.route.lets {
+            let value = template.render(&self.scope)?;
+            if let (Some(value), Some(scope)) = (value, self.scope.as_object_mut()) {
+                scope.insert(name.clone(), value);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn act(&self, state: &mut State) -> Result<Value, Fault> {
         match self.route.action {
             Action::List => self.list(state),
             Action::Query => self.query(state),
@@ -47,6 +64,9 @@ impl Asked<'_> {
             Action::Links => self.links(state),
             Action::Link => self.link(state, true),
             Action::Unlink => self.link(state, false),
+            Action::Types => self.types(),
+            Action::Columns => self.columns(),
+            Action::Call => self.call(state),
             Action::Fixed => Ok(json!({})),
         }
     }
@@ -68,7 +88,7 @@ impl Sandbox {
         });
         let mut response = answered.unwrap_or_else(|fault| {
             lay(&mut scope, json!({ "fault": fault.members }));
-            self.refuse(&fault, &scope)
+            self.plan.refuse(&fault, &scope)
         });
         match general {
             Ok(general) => response.headers_mut().extend(general),
@@ -85,7 +105,7 @@ impl Sandbox {
         now: Timestamp,
     ) -> Result<(&'a Route, Value), Fault> {
         let path = request.uri().path();
-        let found = self.route(request.method().as_str(), path);
+        let found = self.plan.route(request.method().as_str(), path);
         if !found.as_ref().is_ok_and(|(route, _)| route.open) {
             self.authorize(request)?;
         }
@@ -93,24 +113,8 @@ impl Sandbox {
             return Err(Fault::new(&limit.fault).with("limit", limit.name.as_str()));
         }
         let (route, captures) = found?;
-        let body = body(request)?;
-        if let Some(scope) = scope.as_object_mut() {
-            scope.extend(body.map(|body| ("body".to_owned(), body)));
-            scope.extend(captures.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))));
-        }
-        let asked = Asked { plan: &self.plan, route, scope: scope.take(), now, captures };
-        let outcome = asked.act(state);
-        *scope = asked.scope;
-        Ok((route, outcome?))
-    }
-
-    /// The route with most fixed segments.
-    fn route(&self, method: &str, path: &str) -> Result<(&Route, Captures), Fault> {
-        let all = self.plan.routes.iter().filter_map(|route| Some((route, route.captures(path)?)));
-        let mut fitting: Vec<_> = all.collect();
-        fitting.sort_by_key(|(route, _)| std::cmp::Reverse(route.weight()));
-        let name = if fitting.is_empty() { "unknown_route" } else { "wrong_method" };
-        fitting.into_iter().find(|(route, _)| route.method == method).ok_or_else(|| Fault::new(name))
+        let members = self.plan.perform(state, route, captures, request, scope, now)?;
+        Ok((route, members))
     }
 
     fn authorize(&self, request: &Request<Bytes>) -> Result<(), Fault> {
@@ -122,24 +126,62 @@ impl Sandbox {
             _ => Err(Fault::new("unauthorized")),
         }
     }
+}
+
+/// The named pieces of a path.
+pub(super) type Captures = Vec<(String, String)>;
+
+impl Plan {
+    /// The route with most fixed segments.
+    pub(super) fn route(&self, method: &str, path: &str) -> Result<(&Route, Captures), Fault> {
+        let all = self.routes.iter().filter_map(|route| Some((route, route.captures(path)?)));
+        let mut fitting: Vec<_> = all.collect();
+        fitting.sort_by_key(|(route, _)| std::cmp::Reverse(route.weight()));
+        let name = if fitting.is_empty() { "unknown_route" } else { "wrong_method" };
+        fitting.into_iter().find(|(route, _)| route.method == method).ok_or_else(|| Fault::new(name))
+    }
+
+    /// Does what the route says. The scope keeps what was added to it on the way.
+    pub(super) fn perform(
+        &self,
+        state: &mut State,
+        route: &Route,
+        captures: Captures,
+        request: &Request<Bytes>,
+        scope: &mut Value,
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        let body = body(request)?;
+        if let Some(scope) = scope.as_object_mut() {
+            scope.extend(body.map(|body| ("body".to_owned(), body)));
+            scope.extend(captures.into_iter().map(|(name, value)| (name, Value::from(value))));
+        }
+        let mut asked = Asked { plan: self, route, scope: scope.take(), now };
+        let outcome = match &route.rows {
+            Some(rows) => asked.each(rows, state),
+            None => asked.bind(state).and_then(|()| asked.act(state)),
+        };
+        *scope = asked.scope;
+        outcome
+    }
 
     /// The vendor's answer for a fault, or for the fault that stands in for it, or a plain one.
-    fn refuse(&self, fault: &Fault, scope: &Value) -> Response<Bytes> {
+    pub(super) fn refuse(&self, fault: &Fault, scope: &Value) -> Response<Bytes> {
         let substitute = FAULTS.iter().find(|(name, _)| *name == fault.name).and_then(|(_, other)| *other);
-        let answer = self.plan.errors.get(&fault.name).or_else(|| self.plan.errors.get(substitute?));
+        let answer = self.errors.get(&fault.name).or_else(|| self.errors.get(substitute?));
         let Some(answer) = answer else { return plain(fault, plain_status(&fault.name)) };
-        answer.render(scope, &self.plan.content_type).unwrap_or_else(|fault| plain(&fault, plain_status(&fault.name)))
+        answer.render(scope, &self.content_type).unwrap_or_else(|fault| plain(&fault, plain_status(&fault.name)))
     }
 }
 
 /// Lays more members into a scope.
-fn lay(scope: &mut Value, members: Value) {
+pub(super) fn lay(scope: &mut Value, members: Value) {
     if let (Some(scope), Value::Object(members)) = (scope.as_object_mut(), members) {
         scope.extend(members);
     }
 }
 
-fn scope(request: &Request<Bytes>, number: u64, now: Timestamp) -> Value {
+pub(super) fn scope(request: &Request<Bytes>, number: u64, now: Timestamp) -> Value {
     let mut query = Map::new();
     let pairs = request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     for (name, value) in pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {

@@ -16,6 +16,8 @@ pub(super) struct Ids {
     after: String,
     /// Many vendors' ids have a shorter spelling that means the same: so many characters of it.
     short: Option<usize>,
+    /// The first ids are words of the vendor's own.
+    names: Vec<String>,
 }
 
 impl Ids {
@@ -38,12 +40,17 @@ impl Ids {
             before: before.to_owned(),
             after: after.to_owned(),
             short: words.number("short").map(|short| short as usize),
+            names: words.texts("names"),
         };
         words.finish();
         ids
     }
 
     pub(super) fn write(&self, mut number: u64) -> String {
+        let place = number.checked_sub(self.from).map(|place| place / self.step);
+        if let Some(name) = place.and_then(|place| self.names.get(usize::try_from(place).ok()?)) {
+            return name.clone();
+        }
         let alphabet = self.alphabet();
         let mut digits = Vec::new();
         while number > 0 || digits.is_empty() {
@@ -57,6 +64,9 @@ impl Ids {
 
     /// The number that an id was written from; `None` for a text that is no id of this kind.
     pub(super) fn number(&self, id: &str) -> Option<u64> {
+        if let Some(place) = self.names.iter().position(|name| name == id) {
+            return self.from.checked_add((place as u64).checked_mul(self.step)?);
+        }
         let short = self.short.filter(|short| *short == id.len());
         let rest = id.strip_prefix(self.before.as_str())?;
         let digits = if short.is_some() { rest } else { rest.strip_suffix(self.after.as_str())? };

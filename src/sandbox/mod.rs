@@ -3,12 +3,13 @@
 //! in memory and always gives the same answers to the same calls.
 //!
 //! `Plan` is the file, read and checked. `engine` takes one request through it; `listing` and `writing` are the
-//! actions, `view` shows records, `language` reads statements of query languages.
+//! actions, `many` does them for several records, `view` shows records, `language` reads statements of query languages.
 
 mod answer;
 mod asked;
 mod asking;
 mod column;
+mod columns;
 mod condition;
 mod draft;
 mod engine;
@@ -17,6 +18,7 @@ mod ids;
 mod language;
 mod limit;
 mod listing;
+mod many;
 mod object;
 mod page;
 mod plan;

@@ -19,6 +19,8 @@ pub(super) struct Object {
     pub(super) key: String,
     pub(super) created: Option<String>,
     pub(super) updated: Option<String>,
+    /// The column that says what a record is called, where others refer to it.
+    pub(super) title: Option<String>,
     /// How stamps and other moments are written: strftime words, in UTC.
     pub(super) stamp: String,
     /// Every value is kept and shown as text.
@@ -31,7 +33,8 @@ pub(super) struct Object {
     /// Shown whatever is asked for, and shown where nothing is asked for (all columns if empty).
     pub(super) always: Vec<String>,
     pub(super) shown: Vec<String>,
-    /// One record in an answer. Scope: `id`, `object`, `columns` (the selected ones), `all`, `linked`.
+    /// One record in an answer. Scope: `id`, `object`, `columns` (the selected ones), `all`, `linked`, and `names`: the
+    /// labels of options, and what the records are called that columns refer to.
     pub(super) record: Template,
     pub(super) seed: Seed,
 }
@@ -65,6 +68,7 @@ impl Object {
             key: words.need_text("key").to_owned(),
             created: words.text("created").map(str::to_owned),
             updated: words.text("updated").map(str::to_owned),
+            title: words.text("title").map(str::to_owned),
             stamp: words.text("stamp").unwrap_or("%Y-%m-%dT%H:%M:%SZ").to_owned(),
             text_only: words.flag("text_only"),
             sparse: words.flag("sparse"),
@@ -94,7 +98,7 @@ impl Object {
                 None => problems.add(node, format!("`{name}` is not one of the columns")),
             }
         }
-        for name in self.always.iter().chain(&self.shown) {
+        for name in self.always.iter().chain(&self.shown).chain(&self.title) {
             if !self.columns.contains_key(name) {
                 problems.add(node, format!("`{name}` is not one of the columns"));
             }

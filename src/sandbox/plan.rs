@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
-use super::column::Source;
+use super::column::{Column, Source};
 use super::fault::FAULTS;
 use super::language::Language;
 use super::limit::Limit;
@@ -14,7 +14,7 @@ use super::object::Object;
 use super::route::Route;
 use super::template::Template;
 use super::words::{Problems, Words};
-use crate::catalog::{Node, Problem};
+use crate::catalog::{Node, NodeKind, Problem};
 
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -41,12 +41,13 @@ pub(super) struct Auth {
     pub(super) prefix: String,
 }
 
-/// Records of one object may be linked with records of another. One line for each direction.
+/// Records of one object may be linked with records of another, seen from one end.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) from: String,
     pub(super) to: String,
-    /// The vendor's words for it: maps with an `id`, given to templates as they are.
+    /// The vendor's words for it: maps with an `id`, given to templates as they are. A type that is `given` is one
+    /// that single links have or lack; in the other direction it stands at the same place of the list.
     pub(super) types: Vec<Value>,
 }
 
@@ -94,7 +95,7 @@ impl Plan {
                 .into_iter()
                 .map(|(name, node)| (name.to_owned(), Object::read(name, node, problems)))
                 .collect(),
-            links: words.list("links").iter().map(|node| Link::read(node, problems)).collect(),
+            links: words.list("links").iter().flat_map(|node| Link::read(node, problems)).collect(),
             routes: words.list("routes").iter().filter_map(|node| Route::read(node, problems)).collect(),
             errors: errors.into_iter().map(|(name, node)| (name.to_owned(), Answer::read(node, problems))).collect(),
         };
@@ -109,11 +110,18 @@ impl Plan {
             for (column_name, column) in &object.columns {
                 let place = at(&format!("/objects/{name}/columns/{column_name}"));
                 let other = match &column.source {
-                    Source::Link(other) => Some(other),
-                    _ => column.to.as_ref(),
+                    Source::Link(other) | Source::Count(other) | Source::Rows { object: other, .. } => Some(other),
+                    _ => None,
                 };
-                if let Some(other) = other.filter(|other| !self.objects.contains_key(*other)) {
+                for other in other.into_iter().chain(&column.to).filter(|other| !self.objects.contains_key(*other)) {
                     problems.add(place, format!("there is no object `{other}`"));
+                }
+                if let Source::Related(path) = &column.source {
+                    let relation = path.split_once('.').map(|(relation, _)| relation);
+                    let there = |other: &Column| other.relation.as_deref() == relation && !other.to.is_empty();
+                    if relation.is_none() || !object.columns.values().any(there) {
+                        problems.add(place, format!("`{path}` is not a column that a relation leads to"));
+                    }
                 }
                 if let Source::Table { column: by, .. } = &column.source
                     && !object.columns.contains_key(by)
@@ -122,9 +130,12 @@ impl Plan {
                 }
             }
         }
-        for (index, link) in self.links.iter().enumerate() {
-            for name in [&link.from, &link.to].into_iter().filter(|name| !self.objects.contains_key(*name)) {
-                problems.add(at(&format!("/links/{index}")), format!("there is no object `{name}`"));
+        let lines = node.get("links").map(|node| &node.kind);
+        let lines = if let Some(NodeKind::List(lines)) = lines { lines.as_slice() } else { &[] };
+        for (line, name) in lines.iter().flat_map(|line| [(line, line.get("from")), (line, line.get("to"))]) {
+            let name = name.and_then(Node::as_str).unwrap_or_default();
+            if !self.objects.contains_key(name) {
+                problems.add(line, format!("there is no object `{name}`"));
             }
         }
         for (index, route) in self.routes.iter().enumerate() {
@@ -164,14 +175,17 @@ impl Plan {
 }
 
 impl Link {
-    fn read(node: &Node, problems: &Problems) -> Self {
+    /// One line of the file: a direction, and the other one if it says how the types are called from there.
+    fn read(node: &Node, problems: &Problems) -> Vec<Self> {
         let mut words = Words::of(node, problems);
         let link = Self {
             from: words.need_text("from").to_owned(),
             to: words.need_text("to").to_owned(),
             types: words.list("types").iter().map(Node::to_value).collect(),
         };
+        let back = words.list("back").iter().map(Node::to_value).collect::<Vec<_>>();
         words.finish();
-        link
+        let back = Self { from: link.to.clone(), to: link.from.clone(), types: back };
+        if back.types.is_empty() { vec![link] } else { vec![link, back] }
     }
 }

@@ -34,7 +34,12 @@ async fn answer(sandbox: Arc<Sandbox>, request: Request<Body>) -> Response<Body>
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let mount = Mount(format!("http://{host}"));
     parts.extensions.insert(mount);
-    sandbox.answer(Request::from_parts(parts, body)).await.map(Body::from)
+    let (method, target) = (parts.method.clone(), parts.uri.clone());
+    let response = sandbox.answer(Request::from_parts(parts, body)).await;
+    // Records and credentials are made up, so a refusal may be told whole.
+    let refusal = if response.status().as_u16() < 400 { "".into() } else { String::from_utf8_lossy(response.body()) };
+    tracing::debug!(provider = sandbox.provider(), status = response.status().as_u16(), %refusal, "{method} {target}");
+    response.map(Body::from)
 }
 
 fn refusal(status: StatusCode, detail: &str) -> Response<Body> {

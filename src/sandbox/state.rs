@@ -11,18 +11,20 @@ use super::object::Object;
 /// So many lists are held; the oldest goes first.
 const HELD: usize = 1000;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct State {
     tables: BTreeMap<String, Table>,
     /// (object, id, other object) to the ids of the other's records; kept in both directions.
     links: BTreeMap<(String, String, String), Vec<String>>,
+    /// The types that single links were given, as places in the file's list: (object, id, other object, other id).
+    types: BTreeMap<(String, String, String, String), BTreeSet<usize>>,
     held: IndexMap<u64, Held>,
     pub(super) next_held: u64,
     pub(super) requests: u64,
     pub(super) windows: Windows,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Table {
     /// By the number in their ids, which is the order of their creation.
     pub(super) rows: BTreeMap<u64, Record>,
@@ -126,8 +128,22 @@ impl State {
         }
     }
 
+    /// Gives a link a type more, seen from both ends.
+    pub(super) fn add_type(&mut self, object: &str, id: &str, other: &str, other_id: &str, place: usize) {
+        for (from, id, to, other_id) in [(object, id, other, other_id), (other, other_id, object, id)] {
+            let key = (from.to_owned(), id.to_owned(), to.to_owned(), other_id.to_owned());
+            self.types.entry(key).or_default().insert(place);
+        }
+    }
+
+    pub(super) fn has_type(&self, object: &str, id: &str, other: &str, other_id: &str, place: usize) -> bool {
+        let key = (object.to_owned(), id.to_owned(), other.to_owned(), other_id.to_owned());
+        self.types.get(&key).is_some_and(|places| places.contains(&place))
+    }
+
     pub(super) fn unlink(&mut self, object: &str, id: &str, other: &str, other_id: &str) {
         for (from, id, to, other_id) in [(object, id, other, other_id), (other, other_id, object, id)] {
+            self.types.remove(&(from.to_owned(), id.to_owned(), to.to_owned(), other_id.to_owned()));
             let key = (from.to_owned(), id.to_owned(), to.to_owned());
             if let Some(ids) = self.links.get_mut(&key) {
                 ids.retain(|known| known != other_id);

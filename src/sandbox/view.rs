@@ -23,15 +23,18 @@ impl<'a> View<'a> {
         }
         let (relation, rest) = name.split_once('.')?;
         let (relation, to) = self.relation(object, relation)?;
-        Some(format!("{relation}.{}", self.resolve(to, rest)?))
+        Some(format!("{relation}.{}", to.iter().find_map(|to| self.resolve(to, rest))?))
     }
 
-    fn relation(&self, object: &Object, name: &str) -> Option<(&'a str, &'a Object)> {
+    fn relation(&self, object: &Object, name: &str) -> Option<(&'a str, Vec<&'a Object>)> {
         let object = self.plan.objects.get(&object.name)?;
         let same = |known: &str| known == name || self.plan.fold && known.eq_ignore_ascii_case(name);
         let column = object.columns.values().find(|column| column.relation.as_deref().is_some_and(same))?;
-        let to = self.plan.objects.get(column.to.as_ref()?)?;
-        Some((column.relation.as_deref()?, to))
+        Some((column.relation.as_deref()?, self.objects(&column.to)))
+    }
+
+    fn objects(&self, names: &[String]) -> Vec<&'a Object> {
+        names.iter().filter_map(|name| self.plan.objects.get(name)).collect()
     }
 
     /// The record that a relation leads to.
@@ -39,8 +42,7 @@ impl<'a> View<'a> {
         let (_, to) = self.relation(object, relation)?;
         let (name, _) = object.columns.iter().find(|(_, column)| column.relation.as_deref() == Some(relation))?;
         let id = self.cell(object, record, name).ok().and_then(|id| as_text(&id))?;
-        let (_, record) = self.state.record(to, &id).ok()?;
-        Some((to, record))
+        to.into_iter().find_map(|to| Some((to, self.state.record(to, &id).ok()?.1)))
     }
 
     /// The kind of a resolved column.
@@ -49,7 +51,10 @@ impl<'a> View<'a> {
             return column.kind;
         }
         let deeper = name.split_once('.').and_then(|(relation, rest)| Some((self.relation(object, relation)?.1, rest)));
-        deeper.map_or(Kind::Text, |(to, rest)| self.kind(to, rest))
+        let there = |(to, rest): (Vec<&'a Object>, &str)| {
+            to.into_iter().find(|to| self.resolve(to, rest).is_some()).map(|to| self.kind(to, rest))
+        };
+        deeper.and_then(there).unwrap_or(Kind::Text)
     }
 
     /// All values of a resolved column: one, or the ids of linked records.
@@ -59,8 +64,25 @@ impl<'a> View<'a> {
                 let ids = self.state.linked(&object.name, &record.id, other);
                 Ok(ids.iter().cloned().map(Value::String).collect())
             }
-            _ => Ok(vec![self.cell(object, record, name)?]),
+            _ => Ok(match self.cell(object, record, name)? {
+                Value::Array(list) => list,
+                value => vec![value],
+            }),
         }
+    }
+
+    /// What a cell's value is called: the label of an option, the title of the record that it refers to.
+    fn name(&self, object: &Object, column: &str, value: &Value) -> Result<Option<Value>, Fault> {
+        let (Some(column), Some(text)) = (object.columns.get(column), as_text(value)) else { return Ok(None) };
+        if let Some((_, label)) = column.options.iter().find(|(known, _)| *known == text) {
+            return Ok(Some(Value::String(label.clone())));
+        }
+        for to in self.objects(&column.to) {
+            if let (Some(title), Ok((_, record))) = (&to.title, self.state.record(to, &text)) {
+                return self.cell(to, record, title).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn cell(&self, object: &Object, record: &Record, name: &str) -> Result<Value, Fault> {
@@ -80,6 +102,9 @@ impl<'a> View<'a> {
                 as_text(&stored(column)).and_then(|text| values.get(&text)).unwrap_or(otherwise).clone()
             }
             Source::Template(template) => template.render(&record.values)?.unwrap_or(Value::Null),
+            Source::Count(other) => Value::from(self.state.linked(&object.name, &record.id, other).len()),
+            Source::Related(path) => self.cell(object, record, path)?,
+            Source::Rows { object, column } => self.rows_of(object, column, &record.id)?,
             Source::Link(other) => {
                 self.state.linked(&object.name, &record.id, other).first().cloned().map_or(Value::Null, Value::String)
             }
@@ -90,6 +115,17 @@ impl<'a> View<'a> {
             Value::Bool(_) | Value::Number(_) if object.text_only => Value::String(value.to_string()),
             value => value,
         })
+    }
+
+    /// The records of an object whose column holds this id.
+    fn rows_of(&self, object: &str, column: &str, id: &str) -> Result<Value, Fault> {
+        let (Some(object), Some(table)) = (self.plan.objects.get(object), self.state.table(object)) else {
+            return Ok(Value::Array(Vec::new()));
+        };
+        let mine =
+            table.rows.values().filter(|record| record.values.get(column).and_then(as_text).as_deref() == Some(id));
+        let select = self.selection(object, None);
+        mine.map(|record| self.show(object, record, &select, None)).collect::<Result<Vec<_>, _>>().map(Value::Array)
     }
 
     /// The columns that are shown if these are asked for.
@@ -117,9 +153,12 @@ impl<'a> View<'a> {
         linked: Option<Value>,
     ) -> Result<Value, Fault> {
         let mut columns = Map::with_capacity(select.len());
+        let mut names = Map::new();
         for name in select {
             if object.columns.contains_key(name) {
-                columns.insert(name.clone(), self.cell(object, record, name)?);
+                let value = self.cell(object, record, name)?;
+                names.extend(self.name(object, name, &value)?.map(|called| (name.clone(), called)));
+                columns.insert(name.clone(), value);
                 continue;
             }
             let Some((relation, _)) = name.split_once('.') else { continue };
@@ -136,7 +175,8 @@ impl<'a> View<'a> {
             };
             columns.insert(relation.to_owned(), value);
         }
-        let mut scope = json!({ "id": record.id, "object": object.name, "columns": columns, "all": record.values });
+        let mut scope =
+            json!({ "id": record.id, "object": object.name, "columns": columns, "all": record.values, "names": names });
         if let (Some(members), Some(linked)) = (scope.as_object_mut(), linked) {
             members.insert("linked".to_owned(), linked);
         }

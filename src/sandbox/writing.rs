@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::asked::types;
 use super::draft::Draft;
 use super::engine::Asked;
 use super::fault::Fault;
 use super::object::Object;
 use super::state::{Absent, Record, State};
+use super::template::as_text;
 use super::view::View;
 
 impl Asked<'_> {
@@ -41,17 +43,30 @@ impl Asked<'_> {
         self.written_record(state, object, &id, false)
     }
 
-    /// Creates or updates the record whose column has the value in the path.
+    /// Creates or updates the record whose column has this value; without a value the record is a new one.
     pub(super) fn upsert(&self, state: &mut State) -> Result<Value, Fault> {
         let object = self.object()?;
-        let (name, value) = (self.capture("column").unwrap_or_default(), self.capture("value").unwrap_or_default());
-        let unknown = || Fault::new("unknown_column").with("column", name).with("object", object.name.as_str());
-        let (name, column) = object.column(name, self.plan.fold).ok_or_else(unknown)?;
-        if column.unique.is_none() {
+        let Some(value) = self.capture("value").filter(|value| !value.is_empty()) else { return self.create(state) };
+        let name = self.capture("column").unwrap_or_default();
+        let unknown =
+            || Fault::new("unknown_column").with("column", name.as_str()).with("object", object.name.as_str());
+        let (name, column) = object.column(&name, self.plan.fold).ok_or_else(unknown)?;
+        if column.unique.is_none() && !column.matched {
             return Err(unknown());
         }
         let value = column.accept(name, &Value::from(value), &object.stamp, object.text_only)?;
         let there = self.same(state, object, name, &value, None);
+        let only = self.route.only.as_ref().map(|only| only.render_text(&self.scope)).transpose()?.flatten();
+        match (only.as_deref(), &there, &column.unique) {
+            (Some("create"), Some((_, other_id)), Some(unique)) => {
+                let fault = Fault::new(unique).with("column", name.as_str()).with("object", object.name.as_str());
+                return Err(fault.with("other_id", other_id.as_str()).with("value", value));
+            }
+            (Some("update"), None, _) => {
+                return Err(Fault::new("not_found").with("id", value).with("object", object.name.as_str()));
+            }
+            _ => {}
+        }
         let mut draft = self.draft(state, object, there.as_ref().map(|(number, _)| *number))?;
         match there {
             Some((number, id)) => {
@@ -75,11 +90,12 @@ impl Asked<'_> {
 
     pub(super) fn links(&self, state: &State) -> Result<Value, Fault> {
         let object = self.object()?;
-        let other = self.named(self.capture("other").unwrap_or_default())?;
         let (_, record) = self.found(state, object, "id")?;
-        let types = self.plan.link(&object.name, &other.name).map(|link| link.types.clone()).unwrap_or_default();
+        let other = self.named(&self.capture("other").unwrap_or_default())?;
+        let link = self.plan.link(&object.name, &other.name);
         let mut records = Vec::new();
         for id in state.linked(&object.name, &record.id, &other.name) {
+            let types = link.map(|link| types(state, link, &record.id, id)).unwrap_or_default();
             match &self.route.each {
                 Some(each) => records.extend(each.render(&json!({ "id": id, "types": types }))?),
                 None => records.push(json!({ "id": id })),
@@ -88,32 +104,50 @@ impl Asked<'_> {
         Ok(json!({ "id": record.id, "total": records.len(), "records": records, "done": true }))
     }
 
+    /// How the links of two kinds of records can be typed.
+    pub(super) fn types(&self) -> Result<Value, Fault> {
+        let other = self.named(&self.capture("other").unwrap_or_default())?;
+        let link = self.plan.link(&self.object()?.name, &other.name);
+        Ok(json!({ "types": link.map_or(&[][..], |link| &link.types) }))
+    }
+
     pub(super) fn link(&self, state: &mut State, there: bool) -> Result<Value, Fault> {
         let object = self.object()?;
-        let other = self.named(self.capture("other").unwrap_or_default())?;
         let id = self.found(state, object, "id")?.1.id.clone();
+        let other = self.named(&self.capture("other").unwrap_or_default())?;
         let other_id = self.found(state, other, "other_id")?.1.id.clone();
         let link = self
             .plan
             .link(&object.name, &other.name)
             .ok_or_else(|| Fault::new("bad_link").with("id", other_id.as_str()))?;
-        if there {
-            state.link(&object.name, &id, &other.name, &other_id, false);
-        } else {
+        let away = self.route.away.as_ref().map(|away| away.render(&self.scope)).transpose()?.flatten();
+        if !there || away == Some(Value::Bool(true)) {
             state.unlink(&object.name, &id, &other.name, &other_id);
+            return Ok(json!({ "id": id, "other_id": other_id, "types": [] }));
         }
-        Ok(json!({ "id": id, "other_id": other_id, "types": link.types }))
+        let wanted = self.route.types.as_ref().map(|types| types.render(&self.scope)).transpose()?.flatten();
+        let mut places = Vec::new();
+        for wanted in wanted.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(as_text) {
+            let same = |kind: &Value| kind.get("id").and_then(as_text).as_ref() == Some(&wanted);
+            let place = link.types.iter().position(same);
+            places.push(place.ok_or_else(|| Fault::new("bad_link").with("id", wanted.as_str()))?);
+        }
+        state.link(&object.name, &id, &other.name, &other_id, false);
+        for place in places {
+            state.add_type(&object.name, &id, &other.name, &other_id, place);
+        }
+        Ok(json!({ "id": id, "other_id": other_id, "types": types(state, link, &id, &other_id) }))
     }
 
     /// The record that a capture names.
     fn found<'s>(&self, state: &'s State, object: &Object, capture: &str) -> Result<(u64, &'s Record), Fault> {
         let id = self.capture(capture).unwrap_or_default();
-        state.record(object, id).map_err(|absent| {
+        state.record(object, &id).map_err(|absent| {
             let name = match absent {
                 Absent::Never => "not_found",
                 Absent::Deleted => "deleted",
             };
-            Fault::new(name).with("id", id).with("object", object.name.as_str())
+            Fault::new(name).with("id", id.as_str()).with("object", object.name.as_str())
         })
     }
 

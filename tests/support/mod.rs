@@ -10,7 +10,7 @@ mod vendor;
 
 pub use client::{Answer, Client, Request, encode};
 pub use process::{Process, free_port, scratch, throughline};
-pub use server::{Server, TOKEN, start, start_alone, start_with};
+pub use server::{Server, TOKEN, on_shared, start, start_alone, start_with};
 pub use vendor::{Exchange, FakeVendor, Recorded, json_answer, plain_answer, provider};
 
 use serde_json::Value;

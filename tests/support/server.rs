@@ -2,12 +2,14 @@
 //! everything and a connection to each sandbox.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use throughline::app::App;
@@ -35,6 +37,16 @@ pub struct Server {
     connections: HashMap<String, String>,
     seen: HashMap<String, Arc<AtomicU64>>,
     stop: Option<oneshot::Sender<()>>,
+}
+
+/// One server for all scenarios of a test file that do not disturb each other: starting one reads all mappings.
+pub fn on_shared<F: Future<Output = ()>>(scenario: impl FnOnce(&'static Server) -> F) {
+    static SHARED: LazyLock<(Runtime, Server)> = LazyLock::new(|| {
+        let runtime = Runtime::new().expect("a runtime");
+        let server = runtime.block_on(start());
+        (runtime, server)
+    });
+    SHARED.0.block_on(scenario(&SHARED.1));
 }
 
 /// The server with the sandboxes.
@@ -71,7 +83,8 @@ where
         let Some(text) = embedded.get(&format!("{provider}/sandbox.yaml")) else { continue };
         let sandbox = Sandbox::load(provider, text).unwrap_or_else(|problems| panic!("{provider}: {problems:?}"));
         // The vendors' limits are real, and tests are faster than people.
-        let sandbox = ["search", "burst"].iter().fold(sandbox, |sandbox, limit| sandbox.with_limit(limit, 1_000_000));
+        let sandbox =
+            ["search", "burst", "requests"].iter().fold(sandbox, |sandbox, limit| sandbox.with_limit(limit, 1_000_000));
         let behind = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let at = behind.local_addr().expect("an address");
         tokio::spawn(throughline::sandbox::serve(behind, Arc::new(sandbox.with_token(TOKEN)), std::future::pending()));

@@ -146,6 +146,11 @@ impl<'a> Reader<'a> {
     fn name(&mut self, at: usize) -> Option<String> {
         match self.token(at)? {
             Token::Name(name) => Some((*name).to_owned()),
+            // Where texts need no quotes, a name looks like one.
+            Token::Bare(Kind::Text, text) => {
+                let whole = self.language.name.find(text).is_some_and(|found| found.len() == text.len());
+                whole.then(|| (*text).to_owned())
+            }
             _ => None,
         }
     }
