@@ -148,11 +148,12 @@ fn query_texts(leaf: &Leaf, scope: &Value, vars: &Vars) -> Result<Vec<String>, E
     Ok(match (leaf.evaluate(scope, vars)?, leaf) {
         (None | Some(Value::Null), _) => Vec::new(),
         (Some(Value::Array(items)), Leaf::Each(_)) => items.iter().map(text).collect(),
-        (Some(Value::Array(items)), leaf) => {
+        (Some(Value::Array(items)), _) => {
             let texts: Vec<String> = items.iter().map(text).collect();
-            // In a list that a comma ends the entries of, an entry with a comma would be two.
-            let columns = matches!(leaf, Leaf::Path(path) if path.first() == "select");
-            if !columns && texts.iter().any(|text| text.contains(',')) {
+            // In a list whose entries a comma ends, a value of the caller's with a comma would be two.
+            let filters = scope.get("filter");
+            let of_caller = |text: &String| filters.is_some_and(|filters| holds_text(filters, text));
+            if texts.iter().any(|text| text.contains(',') && of_caller(text)) {
                 let detail = "A value with a comma cannot stand in a list of values at this provider.";
                 return Err(Error::new(Kind::InvalidRequest, detail));
             }
@@ -160,6 +161,15 @@ fn query_texts(leaf: &Leaf, scope: &Value, vars: &Vars) -> Result<Vec<String>, E
         }
         (Some(value), _) => vec![text(&value)],
     })
+}
+
+fn holds_text(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(own) => own == text,
+        Value::Array(items) => items.iter().any(|item| holds_text(item, text)),
+        Value::Object(members) => members.values().any(|member| holds_text(member, text)),
+        _ => false,
+    }
 }
 
 fn header_value(name: &HeaderName, text: &str) -> Result<HeaderValue, Error> {

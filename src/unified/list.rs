@@ -91,8 +91,8 @@ pub fn check(call: &Call) -> Result<(), Error> {
     query.filters.retain(|filter| !filter.field.starts_with("custom_fields."));
     variants(&call.resource, call.operation)?;
     check_query(&call.resource, &query)?;
-    // Where nothing hangs on the account, the combination as a whole is looked at as well.
-    if call.resource.metadata.is_some() && query.filters.len() == call.query.filters.len() {
+    // Where nothing hangs on the account (a `when` may ask for the type of an object), the combination as a whole is looked at as well.
+    if call.object.is_none() && call.resource.metadata.is_some() && query.filters.len() == call.query.filters.len() {
         chosen(call)?;
     }
     Ok(())
