@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde_json::Value;
 
 use super::page::page;
@@ -60,8 +60,7 @@ fn other(place: &Place, labels: Vec<String>) -> Option<Other> {
 
 /// `{"labels": […]}`, or no body at all.
 async fn labels(parts: &Parts, body: Body) -> Result<Vec<String>, Error> {
-    let empty = http_body::Body::size_hint(&body).exact() == Some(0);
-    if empty && !parts.headers.contains_key(header::CONTENT_TYPE) {
+    if http_body::Body::size_hint(&body).exact() == Some(0) {
         return Ok(Vec::new());
     }
     let given = body::object(parts, body).await?;
