@@ -298,6 +298,7 @@ async fn a_record_lives_from_create_to_delete() {
         back.as_object_mut().expect("a record").retain(|name, value| {
             !["created_at", "updated_at", "custom_fields", "owner", "company"].contains(&name.as_str())
                 && !value.is_null()
+                && *value != json!([])
         });
         let answer = client.patch(&path, back).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -561,7 +562,9 @@ async fn check_matrix(server: &Server, provider: &str, contacts: &Value) {
         assert_eq!(answer.status, 200, "{provider} sort={sort}: {}", answer.text());
     }
     let id = ids(&list(&client, "limit=1").await).remove(0);
-    for (field, filter) in contacts["filters"].as_object().expect("an object") {
+    let filters = contacts["filters"].as_object().expect("an object");
+    // A pattern stands for the account's own fields, which other scenarios name.
+    for (field, filter) in filters.iter().filter(|(field, _)| !field.contains('*')) {
         for op in filter["operators"].as_array().expect("a list").iter().filter_map(Value::as_str) {
             let value = match (field.as_str(), op) {
                 (_, "exists") => "true",
