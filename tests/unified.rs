@@ -296,8 +296,9 @@ async fn a_record_lives_from_create_to_delete() {
         // What was read can be sent back, but for what is read-only.
         let mut back = client.get(&path).await.json();
         back.as_object_mut().expect("a record").retain(|name, value| {
-            !["created_at", "updated_at", "custom_fields", "owner", "company"].contains(&name.as_str())
+            !["created_at", "updated_at", "name", "custom_fields", "owner", "company"].contains(&name.as_str())
                 && !value.is_null()
+                && *value != json!([])
         });
         let answer = client.patch(&path, back).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -561,12 +562,14 @@ async fn check_matrix(server: &Server, provider: &str, contacts: &Value) {
         assert_eq!(answer.status, 200, "{provider} sort={sort}: {}", answer.text());
     }
     let id = ids(&list(&client, "limit=1").await).remove(0);
-    for (field, filter) in contacts["filters"].as_object().expect("an object") {
+    let filters = contacts["filters"].as_object().expect("an object");
+    // A pattern stands for the account's own fields, which other scenarios name.
+    for (field, filter) in filters.iter().filter(|(field, _)| !field.contains('*')) {
         for op in filter["operators"].as_array().expect("a list").iter().filter_map(Value::as_str) {
             let value = match (field.as_str(), op) {
                 (_, "exists") => "true",
                 ("id" | "owner.id" | "company.id", _) => id.as_str(),
-                ("created_at" | "updated_at", _) => "2026-01-01T00:00:00Z",
+                ("created_at" | "updated_at" | "last_activity_at", _) => "2026-01-01T00:00:00Z",
                 ("birthday", _) => "1980-01-31",
                 ("lifecycle", _) => "customer",
                 _ => "x",

@@ -19,7 +19,7 @@ objects:
   things:
     key: id
     id: { from: 1 }
-    columns: { id: id, name: { required: true }, size: number, colour: text }
+    columns: { id: id, name: { required: true, matched: true }, size: number, colour: text }
     record: columns
     seed:
       count: 10
@@ -40,6 +40,23 @@ routes:
     page: { kind: offset, size: query.size, default: 4, at: query.skip, window: 8 }
     answer: { body: { data: '[records.name]', next: next } }
   - { request: POST /things, action: create, object: things, answer: { status: 201, body: record } }
+  - request: POST /many
+    action: create
+    object: things
+    rows: { of: body, max: 3, atomic: query.whole = "yes", made: id, failed: refused.body.error }
+    record: row
+    answer: { body: { made: made, failed: failed } }
+  - request: PUT /things({column}='{value}')
+    action: upsert
+    object: things
+    only: query.only
+    answer: { status: 'created ? 201 : 200', body: record }
+  - { request: GET /columns, action: columns, object: things, answer: { body: '[columns.{"name": name, "needed": required}]' } }
+  - request: POST /calls
+    action: call
+    call: { method: row.method, path: row.path, body: row.body }
+    rows: { of: body, made: status }
+    answer: { body: results }
   - { request: GET /ping, action: fixed, open: true, answer: { body: { pong: true } } }
 errors:
   bad_query: { status: 422, body: { at: fault.at, near: fault.near } }
@@ -97,6 +114,36 @@ async fn faults_without_an_answer_get_a_plain_one() {
     assert_eq!(open.status().as_u16(), 200, "needs no credential");
     let none = Sandbox::load("acme", ACME).expect("a sandbox");
     assert_eq!(call(&none, "GET", "/things", "").await.0, 401, "without a token none is accepted");
+}
+
+#[tokio::test]
+async fn rows_stand_alone_or_fall_together() {
+    let sandbox = acme();
+    let body = r#"[{"name": "A"}, {"colour": "red"}, {"name": "B"}]"#;
+    let (_, mixed) = call(&sandbox, "POST", "/many", body).await;
+    assert_eq!(mixed, json!({ "made": ["11", "12"], "failed": ["missing_required"] }));
+    assert_eq!(call(&sandbox, "POST", "/many?whole=yes", body).await.0, 400);
+    assert_eq!(call(&sandbox, "GET", "/things", "").await.1["total"], 12, "nothing of the whole was kept");
+    assert_eq!(call(&sandbox, "POST", "/many", "[1, 2, 3, 4]").await.1["error"], "too_many_conditions");
+}
+
+#[tokio::test]
+async fn a_segment_holds_several_captures() {
+    let sandbox = acme();
+    let (status, made) = call(&sandbox, "PUT", "/things(name='It''s%20new')", r#"{"name": "x", "size": 3}"#).await;
+    assert_eq!((status, &made["name"]), (201, &json!("It''s new")));
+    let again = "/things(name='Thing%202')";
+    assert_eq!(call(&sandbox, "PUT", again, r#"{"size": 4}"#).await.0, 200);
+    assert_eq!(call(&sandbox, "PUT", "/things(name='none')?only=update", "{}").await.1["error"], "not_found");
+}
+
+#[tokio::test]
+async fn requests_hold_requests_but_not_each_other() {
+    let sandbox = acme();
+    let body = r#"[{"method": "GET", "path": "/things"}, {"method": "GET", "path": "/nowhere"}, {"method": "POST", "path": "/calls", "body": []}]"#;
+    assert_eq!(call(&sandbox, "POST", "/calls", body).await.1, json!([200, 404, 405]));
+    let (_, columns) = call(&sandbox, "GET", "/columns", "").await;
+    assert_eq!(columns[1], json!({ "name": "name", "needed": true }));
 }
 
 #[test]
