@@ -141,6 +141,11 @@ impl Server {
         self.connections.get(provider).unwrap_or_else(|| panic!("no connection to {provider}"))
     }
 
+    /// How many sandboxes there are, each with a connection.
+    pub fn stand_ins(&self) -> usize {
+        self.seen.len()
+    }
+
     /// Requests that a sandbox has seen.
     pub fn seen(&self, provider: &str) -> u64 {
         self.seen.get(provider).map_or(0, |count| count.load(Ordering::SeqCst))
