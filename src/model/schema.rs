@@ -83,6 +83,23 @@ impl Type {
         }
     }
 
+    /// The type in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Type::Id => "id",
+            Type::Text => "string",
+            Type::Integer => "integer",
+            Type::Number => "number",
+            Type::Decimal => "decimal",
+            Type::Boolean => "boolean",
+            Type::Date => "date",
+            Type::DateTime => "date-time",
+            Type::Enum(_) => "enum",
+            Type::Object(_) => "object",
+            Type::Any => "any",
+        }
+    }
+
     /// The word that literals of query styles are chosen by.
     pub fn literal(&self) -> &'static str {
         match self {

@@ -71,6 +71,12 @@ impl Fields {
 }
 
 impl Accounts {
+    /// Whether the vendor would have to be asked what the account is like before the call can be done.
+    pub fn would_ask(&self, call: &Call) -> bool {
+        let fields = call.resource.metadata.is_some() && meets_custom(call);
+        matches!(call.object, Some(Object::Named(_))) || fields && !self.fields.contains_key(&key(call, &call.resource))
+    }
+
     /// The fields of the call's account; `None` where the mapping does not say how to ask for them.
     pub async fn fields(&self, call: &Call, vendor: &Vendor) -> Result<Option<Fields>, Error> {
         let Some(metadata) = call.resource.metadata.clone() else { return Ok(None) };

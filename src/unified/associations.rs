@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::exchange::call_vars;
 use super::page::fetch;
 use super::paging::Paging;
 use super::plan::first_that_holds;
@@ -85,7 +86,7 @@ pub async fn change(call: Call, shared: &Shared) -> Result<Reply, Error> {
         Association::Requests(requests) => {
             let variants = if add { &requests.add } else { &requests.remove };
             let seen = Scope::of(&call).to_value();
-            let variant = first_that_holds(&call, variants, &seen).map_err(not_executed)?;
+            let variant = first_that_holds(variants, &seen, &call_vars(&call)).map_err(not_executed)?;
             let variant = variant.ok_or_else(|| not_executed(unsupported(&call, &other.resource)))?;
             let mut scope = Scope::of(&call);
             scope.set("other", requests.other.clone());

@@ -333,7 +333,7 @@ pub async fn by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shared)
                 match result {
                     Ok(Reply::Record { record, warnings, .. }) => {
                         records.push(record);
-                        said.extend(warnings.into_iter().filter(|warning| !said.contains(warning)).collect::<Vec<_>>());
+                        say_once(&mut said, warnings);
                     }
                     Ok(_) => {}
                     Err(error) if error.kind() == Kind::NotFound => {}
@@ -344,6 +344,15 @@ pub async fn by_ids(call: &Call, ids: &[String], query: &Query, shared: &Shared)
         return Ok((records, said));
     }
     listed_by_ids(call, ids, query, shared).await
+}
+
+/// What was said of one record need not be said of all.
+fn say_once(said: &mut Vec<Warning>, more: Vec<Warning>) {
+    for warning in more {
+        if !said.contains(&warning) {
+            said.push(warning);
+        }
+    }
 }
 
 async fn listed_by_ids(
@@ -375,7 +384,7 @@ async fn listed_by_ids(
         match list::list(list, &shared.vendor).await? {
             Reply::List { records: page, warnings, .. } => {
                 records.extend(page);
-                said.extend(warnings.into_iter().filter(|warning| !said.contains(warning)).collect::<Vec<_>>());
+                say_once(&mut said, warnings);
             }
             _ => return Err(Error::internal("a list that is none")),
         }

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use super::write::is_writable;
 use super::{Call, Reply, Shared};
 use crate::catalog::{AccountField, Field, Shape, describe};
 use crate::error::Error;
@@ -36,7 +35,7 @@ pub async fn fields(call: Call, shared: &Shared) -> Result<Reply, Error> {
             None => !known.custom && field.columns.as_slice() == [known.key.as_str()],
         });
         let entry = match (known, custom) {
-            (Some(known), Some(custom)) => describe(known, custom, true, is_writable(field)),
+            (Some(known), Some(custom)) => describe(known, custom, true, field.is_writable()),
             (known, custom) => of_model(custom.unwrap_or(name), field, custom.is_some(), known),
         };
         records.push(Value::Object(entry));
@@ -46,7 +45,7 @@ pub async fn fields(call: Call, shared: &Shared) -> Result<Reply, Error> {
 
 /// A field that the model or an override names; the account may know its label and its options.
 fn of_model(name: &str, field: &Field, custom: bool, account: Option<&AccountField>) -> Map<String, Value> {
-    let told = account.map(|account| describe(account, name, custom, is_writable(field)));
+    let told = account.map(|account| describe(account, name, custom, field.is_writable()));
     let label = told.as_ref().and_then(|told| told.get("label").cloned());
     let options = match (&field.values, &field.member.kind) {
         (Some(values), _) => named(values.names()),
@@ -60,7 +59,7 @@ fn of_model(name: &str, field: &Field, custom: bool, account: Option<&AccountFie
     entry.insert("type".into(), kind(&field.member.kind).into());
     entry.insert("list".into(), field.member.list.into());
     entry.insert("custom".into(), custom.into());
-    entry.insert("writable".into(), is_writable(field).into());
+    entry.insert("writable".into(), field.is_writable().into());
     entry.insert("required".into(), required.into());
     entry.insert("options".into(), options);
     entry
@@ -77,19 +76,11 @@ fn spoken(name: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
+/// To callers a choice is one whoever made it: the model or the account.
 fn kind(kind: &Type) -> &'static str {
     match kind {
-        Type::Id => "id",
-        Type::Text => "string",
-        Type::Integer => "integer",
-        Type::Number => "number",
-        Type::Decimal => "decimal",
-        Type::Boolean => "boolean",
-        Type::Date => "date",
-        Type::DateTime => "date-time",
         Type::Enum(_) => "choice",
-        Type::Object(_) => "object",
-        Type::Any => "any",
+        other => other.word(),
     }
 }
 

@@ -2,9 +2,6 @@
 
 use serde_json::Value;
 
-use super::Call;
-use super::exchange::call_vars;
-
 use crate::catalog::{Accepts, Resource, Variant};
 use crate::error::{Error, Kind, Violation};
 use crate::mapping::Vars;
@@ -88,26 +85,22 @@ pub fn choose<'r>(
     scope: &Value,
     vars: &Vars,
 ) -> Result<&'r Variant, Error> {
-    for variant in variants(resource, operation)? {
-        if holds(variant, scope, vars)? {
-            return Ok(variant);
-        }
-    }
-    Err(Error::new(Kind::UnsupportedOperation, format!("{} cannot {} this.", resource.name, operation.as_str())))
+    first_that_holds(variants(resource, operation)?, scope, vars)?.ok_or_else(|| {
+        Error::new(Kind::UnsupportedOperation, format!("{} cannot {} this.", resource.name, operation.as_str()))
+    })
 }
 
 /// The first of these variants whose `when` holds.
-pub fn first_that_holds<'v>(call: &Call, variants: &'v [Variant], scope: &Value) -> Result<Option<&'v Variant>, Error> {
-    let vars = call_vars(call);
+pub fn first_that_holds<'v>(variants: &'v [Variant], scope: &Value, vars: &Vars) -> Result<Option<&'v Variant>, Error> {
     for variant in variants {
-        if holds(variant, scope, &vars)? {
+        if holds(variant, scope, vars)? {
             return Ok(Some(variant));
         }
     }
     Ok(None)
 }
 
-fn holds(variant: &Variant, scope: &Value, vars: &Vars) -> Result<bool, Error> {
+pub fn holds(variant: &Variant, scope: &Value, vars: &Vars) -> Result<bool, Error> {
     variant.when.as_ref().map_or(Ok(true), |when| when.holds(scope, vars))
 }
 

@@ -57,8 +57,7 @@ async fn run(
             continue;
         }
         let rendered = render(call, &step.request, &input, &vars, None)?;
-        let asking = ask(call, vendor, step, rendered.key(&step.request), rendered, &input);
-        let (kept, stop) = asking.await?;
+        let (kept, stop) = ask(call, vendor, step, rendered, &input).await?;
         *written |= !step.request.safe;
         scope.set_step(name, kept);
         if stop {
@@ -73,10 +72,11 @@ async fn ask(
     call: &Call,
     vendor: &Vendor,
     step: &Step,
-    key: String,
     rendered: Rendered,
     input: &Value,
 ) -> Result<(Value, bool), Error> {
+    let kept_for =
+        step.cache.map(|good_for| (format!("{} {}", call.connection.id, rendered.key(&step.request)), good_for));
     // What comes back is kept as it is: what a mapping takes of it may differ from step to step and call to call.
     let look = async {
         let answered = send(call, vendor, &step.request, rendered).await?;
@@ -86,8 +86,8 @@ async fn ask(
         let Answered { status, headers, body } = answered;
         Ok(json!({"status": status, "headers": headers, "body": body, "empty": empty}))
     };
-    let mut found = match step.cache {
-        Some(good_for) => vendor.looked_up(format!("{} {key}", call.connection.id), good_for, look).await?,
+    let mut found = match kept_for {
+        Some((key, good_for)) => vendor.looked_up(key, good_for, look).await?,
         None => look.await?,
     };
     if found.get("empty") == Some(&Value::Bool(true)) {

@@ -63,11 +63,14 @@ pub fn translate(call: Call, shared: Shared) -> BoxFuture<'static, Result<Reply,
 
 async fn operate(call: Call, shared: &Shared) -> Result<Reply, Error> {
     let vendor = &shared.vendor;
-    // What can be refused without the account is refused before it is asked anything.
     expand::check(&call)?;
-    list::check(&call)?;
-    upsert::check(&call)?;
-    single::check(&call)?;
+    // What can be refused without the account is refused before it is asked anything. Where it has told all before, the
+    // operation itself refuses in good time.
+    if shared.accounts.would_ask(&call) {
+        list::check(&call)?;
+        upsert::check(&call)?;
+        single::check(&call)?;
+    }
     let call = shared.accounts.identify(call, vendor).await?;
     let call = shared.accounts.acquaint(call, vendor).await?;
     let expanding = (!call.query.expand.is_empty()).then(|| call.clone());

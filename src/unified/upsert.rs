@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::conditions::encode_value;
 use super::exchange::call_vars;
+use super::plan::holds;
 use super::scope::Scope;
 use super::single::{finish, not_executed, translate, write};
 use super::{Call, Reply, Shared, list};
-use crate::catalog::{Field, Upsert, Variant};
+use crate::catalog::{Field, Upsert};
 use crate::error::{Error, Kind, Violation};
 use crate::model::{FieldSet, Filter, FilterOp, Operation, Query, Warning, escape};
 
@@ -47,9 +48,9 @@ pub fn way(call: &Call) -> Result<&Upsert, Error> {
     let uses: Vec<String> =
         upserts.iter().filter_map(|upsert| upsert.native.as_ref()).flat_map(|native| native.uses.clone()).collect();
     scope.set_some("record", translate(call, &uses, &mut Vec::new()).ok());
-    let input = scope.to_value();
+    let (input, vars) = (scope.to_value(), call_vars(call));
     for upsert in upserts.iter().filter(|upsert| upsert.takes(field)) {
-        if holds(upsert.native.as_ref(), call, &input)? {
+        if upsert.native.as_ref().map_or(Ok(true), |native| holds(native, &input, &vars))? {
             return Ok(upsert);
         }
     }
@@ -61,13 +62,6 @@ pub fn way(call: &Call) -> Result<&Upsert, Error> {
     let detail = format!("{} cannot be matched by {field:?} here.", call.resource.name);
     let violation = Violation::parameter("match", "it cannot be matched by").expected(known.join(", "));
     Err(Error::new(Kind::InvalidRequest, detail).violation(violation).supported(known))
-}
-
-fn holds(variant: Option<&Variant>, call: &Call, input: &Value) -> Result<bool, Error> {
-    match variant.and_then(|variant| variant.when.as_ref()) {
-        Some(when) => when.holds(input, &call_vars(call)),
-        None => Ok(true),
-    }
 }
 
 /// The natural key of a call: the field, its column and its value in both terms.

@@ -87,17 +87,8 @@ pub fn refusal(invalid: Vec<Violation>, unknown: Vec<Violation>) -> Error {
 
 /// The members that a write can hold.
 pub fn writable(resource: &Resource) -> Vec<String> {
-    resource.table.iter().filter(|(_, field)| is_writable(field)).map(|(name, _)| name.clone()).collect()
-}
-
-pub fn is_writable(field: &Field) -> bool {
-    match &field.shape {
-        Shape::Value { write, .. } => !matches!(write, Target::ReadOnly),
-        Shape::Const(_) => true,
-        Shape::Absent(_) | Shape::Custom { .. } => false,
-        Shape::Object { table, .. } | Shape::Each { table, .. } => table.values().any(is_writable),
-        Shape::Places(places) => places.iter().any(|place| place.table.values().any(is_writable)),
-    }
+    let by_name = |field: &Field| field.is_writable() && !matches!(field.shape, Shape::Custom { .. });
+    resource.table.iter().filter(|(_, field)| by_name(field)).map(|(name, _)| name.clone()).collect()
 }
 
 struct Writer<'a> {
@@ -124,7 +115,7 @@ impl Writer<'_> {
                 continue;
             }
             let line = self.resource.table.get(name);
-            if self.uses.contains(name) && !line.is_some_and(is_writable) {
+            if self.uses.contains(name) && !line.is_some_and(Field::is_writable) {
                 continue;
             }
             let at = format!("/{}", escape(name));
@@ -382,7 +373,7 @@ impl Writer<'_> {
             Value::Object(members) => members,
             // Null clears every part that can be written.
             _ => {
-                for (name, field) in table.iter().filter(|(_, field)| is_writable(field)) {
+                for (name, field) in table.iter().filter(|(_, field)| field.is_writable()) {
                     self.field(field, &Value::Null, &format!("{at}/{name}"), base);
                 }
                 &no_members
@@ -395,11 +386,11 @@ impl Writer<'_> {
             }
         }
         // A reference is sent back as it was read: its name follows from the id. Nothing else may be dropped.
-        let by_id = members.contains_key("id") && table.get("id").is_some_and(is_writable);
+        let by_id = members.contains_key("id") && table.get("id").is_some_and(Field::is_writable);
         for (name, value) in members {
             let at = format!("{at}/{}", escape(name));
             match table.get(name) {
-                Some(field) if is_writable(field) => self.field(field, value, &at, base),
+                Some(field) if field.is_writable() => self.field(field, value, &at, base),
                 _ if by_id && (name == "name" || name == "record") => {
                     self.warnings.push(Warning::at("ignored-member", at, format!("`{name}` follows from the rest")));
                 }
@@ -463,7 +454,7 @@ impl Writer<'_> {
         for (name, value) in item {
             let at = format!("{at}/{}", escape(name));
             match place.table.get(name) {
-                Some(field) if !is_writable(field) && name == "name" && item.contains_key("id") => {
+                Some(field) if !field.is_writable() && name == "name" && item.contains_key("id") => {
                     self.warnings.push(Warning::at("ignored-member", at, "`name` follows from the rest"));
                 }
                 Some(field) => self.field(field, value, &at, None),
@@ -477,7 +468,7 @@ impl Writer<'_> {
         }
         // The item replaces the place: parts that it does not name are cleared.
         if self.operation != Operation::Create {
-            let unsaid = place.table.iter().filter(|(name, field)| !item.contains_key(*name) && is_writable(field));
+            let unsaid = place.table.iter().filter(|(name, field)| !item.contains_key(*name) && field.is_writable());
             for (name, field) in unsaid {
                 self.field(field, &Value::Null, &format!("{at}/{name}"), None);
             }
@@ -485,7 +476,7 @@ impl Writer<'_> {
     }
 
     fn clear_place(&mut self, place: &Place, at: &str) {
-        for field in place.table.values().filter(|field| is_writable(field)) {
+        for field in place.table.values().filter(|field| field.is_writable()) {
             self.field(field, &Value::Null, at, None);
         }
     }

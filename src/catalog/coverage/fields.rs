@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::word;
 use crate::catalog::field::{Field, Place, Shape, Table};
 use crate::catalog::resource::Resource;
 use crate::model::{Member, Members, Operation, Type};
@@ -122,7 +121,7 @@ impl Walk {
 }
 
 fn of(member: &Member) -> FieldCoverage {
-    FieldCoverage { r#type: word(&member.kind), list: member.list, ..FieldCoverage::default() }
+    FieldCoverage { r#type: member.kind.word(), list: member.list, ..FieldCoverage::default() }
 }
 
 fn values(field: &Field, member: &Member) -> Vec<Value> {

@@ -150,24 +150,7 @@ impl FilterCoverage {
             (None, None, Type::Enum(values)) => values.clone(),
             _ => Vec::new(),
         };
-        Self { r#type: word(&rule.kind), operators: rule.ops.clone(), values }
-    }
-}
-
-/// A type in one word.
-fn word(kind: &Type) -> &'static str {
-    match kind {
-        Type::Id => "id",
-        Type::Text => "string",
-        Type::Integer => "integer",
-        Type::Number => "number",
-        Type::Decimal => "decimal",
-        Type::Boolean => "boolean",
-        Type::Date => "date",
-        Type::DateTime => "date-time",
-        Type::Enum(_) => "enum",
-        Type::Object(_) => "object",
-        Type::Any => "any",
+        Self { r#type: rule.kind.word(), operators: rule.ops.clone(), values }
     }
 }
 
