@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::access::access;
 use super::connection::{Connection, ConnectionId, Credentials, State};
-use super::repository::{Filter, Listed, Overview, Row, Times, WriteError};
+use super::events::{Event, EventKind};
+use super::now;
+use super::repository::{Along, Filter, Listed, Overview, Row, Times, WriteError};
+use super::revocations::Revocation;
 use super::service::Connections;
 use crate::auth::Caller;
 use crate::catalog::Provider;
@@ -90,10 +92,18 @@ impl Connections {
             // Said now rather than at the first request: what the provider's description cannot use.
             access(&provider, &connection, 1, &new.credentials)?;
             let sealed = self.sealed(&connection.tenant, &connection.id, 1, &new.credentials)?;
-            let row = Row { connection, paused: false, times: Times::default(), revision: 1, generation: 1, sealed };
+            let row = Row {
+                connection,
+                paused: false,
+                times: Times::default(),
+                revision: 1,
+                generation: 1,
+                sealed,
+                failing: None,
+            };
             let customer = Arc::clone(&row.connection.customer_id);
             let overview = row.overview();
-            let inserted = self.0.repository.insert(row).await;
+            let inserted = self.0.repository.insert(row, Along::event(Event::now(EventKind::Created, None))).await;
             self.forget_customer(&caller.tenant, &customer);
             match inserted {
                 Ok(()) => return Ok(Created { overview, replaced: false }),
@@ -144,20 +154,32 @@ impl Connections {
                 changed.connection.settings = provider.check_settings(&settings).map_err(invalid)?;
                 provider.origin(&changed.connection.settings)?;
             }
-            if let Some(overview) = self.write(changed, &row).await? {
+            let kind = match change.paused {
+                Some(true) => EventKind::Paused,
+                Some(false) => EventKind::Resumed,
+                None => EventKind::Changed,
+            };
+            if let Some(overview) = self.write(changed, &row, Event::now(kind, None)).await? {
                 return Ok(overview);
             }
         }
         Err(busy())
     }
 
+    /// The connection is gone at once; its credentials are given back to the provider by a row that stays.
     pub async fn delete(&self, caller: &Caller, id: &str) -> Result<()> {
-        let row = self.own_row(caller, id).await?;
-        let Connection { id, tenant, customer_id, .. } = row.connection;
-        let deleted = self.0.repository.delete(tenant.clone(), id.clone()).await;
-        self.forget(&id);
-        self.forget_customer(&tenant, &customer_id);
-        if deleted? { Ok(()) } else { Err(Connection::not_found()) }
+        for _ in 0..ATTEMPTS {
+            let row = self.own_row(caller, id).await?;
+            let along = Along { events: Vec::new(), revocation: Revocation::of(&row)? };
+            let Connection { id, tenant, customer_id, .. } = row.connection;
+            let deleted = self.0.repository.delete(tenant.clone(), id.clone(), row.revision, along).await;
+            self.forget(&id);
+            self.forget_customer(&tenant, &customer_id);
+            if deleted? {
+                return Ok(());
+            }
+        }
+        Err(busy())
     }
 
     /// New settings and credentials for a connection there is; `None` if it changed under our hands.
@@ -179,15 +201,16 @@ impl Connections {
         connection.state = State::Active;
         connection.state_reason = None;
         connection.last_error = None;
-        self.write(changed, &row).await
+        changed.failing = None;
+        self.write(changed, &row, Event::now(EventKind::Reconnected, None)).await
     }
 
     /// Writes `changed` in the place of `row`; `None` if somebody else was faster.
-    async fn write(&self, mut changed: Row, row: &Row) -> Result<Option<Overview>> {
+    async fn write(&self, mut changed: Row, row: &Row, event: Event) -> Result<Option<Overview>> {
         changed.revision = row.revision + 1;
         changed.connection.updated_at = now();
         let (overview, customer) = (changed.overview(), Arc::clone(&changed.connection.customer_id));
-        let written = self.0.repository.update(changed, row.revision).await;
+        let written = self.0.repository.update(changed, row.revision, Along::event(event)).await;
         // Also after a failure: it may have come after the write.
         self.forget(&row.connection.id);
         self.forget_customer(&row.connection.tenant, &row.connection.customer_id);
@@ -247,10 +270,4 @@ fn taken(id: &ConnectionId) -> Error {
 
 fn busy() -> Error {
     Error::new(Kind::Conflict, "The connection is being changed by others at the same time.").retryable(true)
-}
-
-/// In microseconds, which is what stores keep: a row that was written equals the one that is read.
-fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }

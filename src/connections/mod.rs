@@ -1,23 +1,39 @@
 //! Connections: one customer's authorised account at one provider, its sealed credentials and its states.
 
 mod access;
+mod apps;
 mod body;
+mod connect;
 mod connection;
 mod credentials;
+mod events;
 mod manage;
 mod mappings;
 mod repository;
 mod resolve;
+mod revocations;
 mod service;
+mod tokens;
 mod vault;
 pub mod view;
 
 /// Lives in `auth`, which stands below; named here as well because every connection has one.
 pub use crate::auth::TenantId;
+pub use apps::{AppRepository, StoredApp};
+pub use connect::{ConnectRepository, Consent, Session};
 pub use connection::{Access, Connection, ConnectionId, Credentials, State};
+pub use events::{Event, EventKind, EventRepository, KEPT, Logged};
 pub use manage::{Change, Created, NewConnection, OnConflict};
 pub use mappings::{MappingRepository, Mappings};
-pub use repository::{ConnectionRepository, Filter, Listed, Overview, Row, Times, WriteError};
+pub use repository::{Along, ConnectionRepository, Failing, Filter, Listed, Overview, Row, Times, WriteError};
 pub use resolve::Selector;
+pub use revocations::{Revocation, RevocationRepository};
 pub use service::Connections;
+pub use tokens::{Due, Failed, Fresh, Key, Lease, Leased, TokenRepository};
 pub use vault::{Vault, VaultError};
+
+/// In microseconds, which is what stores keep: a row that was written equals the one that is read.
+fn now() -> jiff::Timestamp {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}

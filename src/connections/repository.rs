@@ -6,6 +6,8 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::connection::{Connection, ConnectionId, State};
+use super::events::Event;
+use super::revocations::Revocation;
 use crate::auth::TenantId;
 use crate::error::{Error, Result};
 
@@ -14,7 +16,30 @@ use crate::error::{Error, Result};
 pub struct Times {
     pub last_used_at: Option<Timestamp>,
     pub refreshed_at: Option<Timestamp>,
+    /// When the credentials are looked at next: to renew them, to try again, or to keep an unused grant alive.
     pub next_refresh_at: Option<Timestamp>,
+    /// When the access token stops working, as far as the provider tells.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How long renewing has been failing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failing {
+    pub count: u32,
+    pub since: Timestamp,
+}
+
+/// What is written in the same transaction as a row.
+#[derive(Debug, Clone, Default)]
+pub struct Along {
+    pub events: Vec<Event>,
+    pub revocation: Option<Revocation>,
+}
+
+impl Along {
+    pub fn event(event: Event) -> Self {
+        Self { events: vec![event], revocation: None }
+    }
 }
 
 /// A connection as its owner sees it.
@@ -35,7 +60,9 @@ pub struct Row {
     pub revision: u64,
     /// Counts every change of the credentials; the sealed text is bound to it.
     pub generation: u64,
+    /// Empty after the credentials were revoked.
     pub sealed: Vec<u8>,
+    pub failing: Option<Failing>,
 }
 
 impl Row {
@@ -92,7 +119,7 @@ pub enum WriteError {
 
 /// Where connections are kept. Everything is looked up under its tenant: a foreign id finds nothing.
 pub trait ConnectionRepository: Send + Sync + 'static {
-    fn insert(&self, row: Row) -> BoxFuture<'_, Result<(), WriteError>>;
+    fn insert(&self, row: Row, along: Along) -> BoxFuture<'_, Result<(), WriteError>>;
 
     fn find(&self, tenant: TenantId, id: ConnectionId) -> BoxFuture<'_, Result<Option<Row>>>;
 
@@ -101,9 +128,19 @@ pub trait ConnectionRepository: Send + Sync + 'static {
     /// At most `filter.limit` connections.
     fn list(&self, tenant: TenantId, filter: Filter) -> BoxFuture<'_, Result<Vec<Overview>>>;
 
-    /// Writes the whole row (its `revision` is the new one) if the stored revision is still `expected`.
-    fn update(&self, row: Row, expected: u64) -> BoxFuture<'_, Result<(), WriteError>>;
+    /// Writes the whole row (its `revision` is the new one) if the stored revision is still `expected`. Another generation
+    /// than the stored one ends a running lease: what its holder gains belongs to credentials that are gone.
+    fn update(&self, row: Row, expected: u64, along: Along) -> BoxFuture<'_, Result<(), WriteError>>;
 
-    /// False if there was nothing to delete.
-    fn delete(&self, tenant: TenantId, id: ConnectionId) -> BoxFuture<'_, Result<bool>>;
+    /// Rows of all tenants, or of one, in the order of their ids: for what an operator does to all of them.
+    fn rows(
+        &self,
+        tenant: Option<TenantId>,
+        provider: Option<Arc<str>>,
+        after: Option<ConnectionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Row>>>;
+
+    /// Deletes the row if the stored revision is still `expected`, with its overrides and events. False if it is not.
+    fn delete(&self, tenant: TenantId, id: ConnectionId, expected: u64, along: Along) -> BoxFuture<'_, Result<bool>>;
 }

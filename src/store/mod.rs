@@ -11,7 +11,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::auth::KeyRepository;
-use crate::connections::{ConnectionRepository, MappingRepository};
+use crate::connections::{
+    AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
+    TokenRepository,
+};
 use crate::error::Result;
 
 pub use open::{OpenError, Role};
@@ -38,6 +41,26 @@ impl Store {
     }
 
     pub fn connections(&self) -> Arc<dyn ConnectionRepository> {
+        Arc::new(self.sqlite.clone())
+    }
+
+    pub fn tokens(&self) -> Arc<dyn TokenRepository> {
+        Arc::new(self.sqlite.clone())
+    }
+
+    pub fn events(&self) -> Arc<dyn EventRepository> {
+        Arc::new(self.sqlite.clone())
+    }
+
+    pub fn revocations(&self) -> Arc<dyn RevocationRepository> {
+        Arc::new(self.sqlite.clone())
+    }
+
+    pub fn apps(&self) -> Arc<dyn AppRepository> {
+        Arc::new(self.sqlite.clone())
+    }
+
+    pub fn connect(&self) -> Arc<dyn ConnectRepository> {
         Arc::new(self.sqlite.clone())
     }
 

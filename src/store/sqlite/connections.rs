@@ -3,34 +3,43 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use rusqlite::{Connection as Database, ErrorCode, OptionalExtension, ToSql, named_params, params};
+use rusqlite::{
+    Connection as Database, ErrorCode, OptionalExtension, ToSql, TransactionBehavior, named_params, params,
+};
 
 use super::columns::{count, get_count, get_json, get_time, get_time_if_any, json, parsed, time};
-use super::{Sqlite, failure};
+use super::{Sqlite, events, failure, revocations};
 use crate::connections::{
-    Connection, ConnectionId, ConnectionRepository, Filter, Overview, Row, State, TenantId, Times, WriteError,
+    Along, Connection, ConnectionId, ConnectionRepository, Failing, Filter, Overview, Row, State, TenantId, Times,
+    WriteError,
 };
 use crate::error::Result;
 
 /// All columns but the sealed credentials, which a list has no need to read.
 const SHOWN: &str = "id, tenant, provider, customer_id, state, state_reason, paused, settings, scopes, last_error, last_used_at, \
-     refreshed_at, next_refresh_at, created_at, updated_at, revision, generation";
+     refreshed_at, next_refresh_at, expires_at, created_at, updated_at, revision, generation";
 
 const INSERT: &str = "INSERT INTO connections (id, tenant, provider, customer_id, state, state_reason, paused, settings, scopes, last_error, \
-     last_used_at, refreshed_at, next_refresh_at, created_at, updated_at, revision, generation, sealed) \
-     VALUES (:id, :tenant, :provider, :customer_id, :state, :state_reason, :paused, :settings, :scopes, :last_error, \
-     :last_used_at, :refreshed_at, :next_refresh_at, :created_at, :updated_at, :revision, :generation, :sealed)";
+     last_used_at, refreshed_at, next_refresh_at, expires_at, failures, failing_since, created_at, updated_at, revision, \
+     generation, sealed) VALUES (:id, :tenant, :provider, :customer_id, :state, :state_reason, :paused, :settings, :scopes, :last_error, \
+     :last_used_at, :refreshed_at, :next_refresh_at, :expires_at, :failures, :failing_since, :created_at, :updated_at, \
+     :revision, :generation, :sealed)";
 
 /// `created_at` is written too, with the value it has: one list of parameters serves both statements.
 const UPDATE: &str = "UPDATE connections SET provider = :provider, customer_id = :customer_id, state = :state, \
      state_reason = :state_reason, paused = :paused, settings = :settings, scopes = :scopes, last_error = :last_error, \
      last_used_at = :last_used_at, refreshed_at = :refreshed_at, next_refresh_at = :next_refresh_at, \
+     expires_at = :expires_at, failures = :failures, failing_since = :failing_since, \
+     lease_until = CASE generation WHEN :generation THEN lease_until END, \
+     lease_epoch = lease_epoch + (generation <> :generation), \
+     intent_at = CASE generation WHEN :generation THEN intent_at END, \
+     orphan = CASE generation WHEN :generation THEN orphan END, \
      created_at = :created_at, updated_at = :updated_at, revision = :revision, generation = :generation, sealed = :sealed \
      WHERE tenant = :tenant AND id = :id AND revision = :expected";
 
 impl ConnectionRepository for Sqlite {
-    fn insert(&self, row: Row) -> BoxFuture<'_, Result<(), WriteError>> {
-        Box::pin(self.write(INSERT, row, None))
+    fn insert(&self, row: Row, along: Along) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(self.write(INSERT, row, None, along))
     }
 
     fn find(&self, tenant: TenantId, id: ConnectionId) -> BoxFuture<'_, Result<Option<Row>>> {
@@ -73,28 +82,79 @@ impl ConnectionRepository for Sqlite {
         }))
     }
 
-    fn update(&self, row: Row, expected: u64) -> BoxFuture<'_, Result<(), WriteError>> {
-        Box::pin(self.write(UPDATE, row, Some(expected)))
+    fn update(&self, row: Row, expected: u64, along: Along) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(self.write(UPDATE, row, Some(expected), along))
     }
 
-    fn delete(&self, tenant: TenantId, id: ConnectionId) -> BoxFuture<'_, Result<bool>> {
+    fn rows(
+        &self,
+        tenant: Option<TenantId>,
+        provider: Option<Arc<str>>,
+        after: Option<ConnectionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Row>>> {
         Box::pin(self.run(move |database| {
+            let mut statement = database.prepare_cached(
+                "SELECT * FROM connections WHERE id > ?1 AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR provider = ?3)
+                 ORDER BY id LIMIT ?4",
+            )?;
+            let after = after.as_ref().map_or("", ConnectionId::as_str);
+            let tenant = tenant.as_ref().map(TenantId::as_str);
+            let parameters = params![after, tenant, provider, i64::try_from(limit).unwrap_or(i64::MAX)];
+            statement.query_map(parameters, whole)?.collect()
+        }))
+    }
+
+    fn delete(&self, tenant: TenantId, id: ConnectionId, expected: u64, along: Along) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(self.run(move |database| {
+            let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let key = [tenant.as_str(), id.as_str()];
-            database.prepare_cached("DELETE FROM mappings WHERE tenant = ?1 AND connection = ?2")?.execute(key)?;
-            let mut statement = database.prepare_cached("DELETE FROM connections WHERE tenant = ?1 AND id = ?2")?;
-            Ok(statement.execute(key)? > 0)
+            let deleted = transaction
+                .prepare_cached("DELETE FROM connections WHERE tenant = ?1 AND id = ?2 AND revision = ?3")?
+                .execute(params![tenant.as_str(), id.as_str(), count(expected)])?;
+            if deleted > 0 {
+                for table in ["mappings", "connection_events"] {
+                    let sql = format!("DELETE FROM {table} WHERE tenant = ?1 AND connection = ?2");
+                    transaction.prepare_cached(&sql)?.execute(key)?;
+                }
+                // Events go with the connection; credentials that have to be given back stay.
+                let along = Along { events: Vec::new(), ..along };
+                write_along(&transaction, &tenant, &id, &along)?;
+            }
+            transaction.commit()?;
+            Ok(deleted > 0)
         }))
     }
 }
 
 impl Sqlite {
-    async fn write(&self, sql: &'static str, row: Row, expected: Option<u64>) -> Result<(), WriteError> {
-        self.worker.run(move |database| write(database, sql, &row, expected)).await?
+    async fn write(&self, sql: &'static str, row: Row, expected: Option<u64>, along: Along) -> Result<(), WriteError> {
+        self.worker.run(move |database| write(database, sql, &row, expected, &along)).await?
     }
 }
 
-fn write(database: &Database, sql: &str, row: &Row, expected: Option<u64>) -> Result<(), WriteError> {
-    match execute(database, sql, row, expected) {
+/// What goes along with a row.
+pub(super) fn write_along(
+    database: &Database,
+    tenant: &TenantId,
+    id: &ConnectionId,
+    along: &Along,
+) -> rusqlite::Result<()> {
+    events::append(database, tenant, id, &along.events)?;
+    if let Some(revocation) = &along.revocation {
+        revocations::insert(database, revocation)?;
+    }
+    Ok(())
+}
+
+fn write(
+    database: &mut Database,
+    sql: &str,
+    row: &Row,
+    expected: Option<u64>,
+    along: &Along,
+) -> Result<(), WriteError> {
+    match in_transaction(database, sql, row, expected, along) {
         Ok(0) => Err(WriteError::Stale),
         Ok(_) => Ok(()),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -106,15 +166,33 @@ fn write(database: &Database, sql: &str, row: &Row, expected: Option<u64>) -> Re
     }
 }
 
+fn in_transaction(
+    database: &mut Database,
+    sql: &str,
+    row: &Row,
+    expected: Option<u64>,
+    along: &Along,
+) -> rusqlite::Result<usize> {
+    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let written = execute(&transaction, sql, row, expected)?;
+    if written > 0 {
+        write_along(&transaction, &row.connection.tenant, &row.connection.id, along)?;
+    }
+    transaction.commit()?;
+    Ok(written)
+}
+
 fn execute(database: &Database, sql: &str, row: &Row, expected: Option<u64>) -> rusqlite::Result<usize> {
-    let Row { connection, paused, times, revision, generation, sealed } = row;
+    let Row { connection, paused, times, revision, generation, sealed, failing } = row;
     let expected = expected.map(count);
     let state = connection.state.as_str();
     let (settings, scopes) = (json(&connection.settings)?, json(&connection.scopes)?);
     let (created_at, updated_at) = (time(connection.created_at), time(connection.updated_at));
     let (revision, generation) = (count(*revision), count(*generation));
-    let times = [times.last_used_at, times.refreshed_at, times.next_refresh_at].map(|at| at.map(time));
-    let [last_used_at, refreshed_at, next_refresh_at] = &times;
+    let times = [times.last_used_at, times.refreshed_at, times.next_refresh_at, times.expires_at];
+    let times = times.map(|at| at.map(time));
+    let [last_used_at, refreshed_at, next_refresh_at, expires_at] = &times;
+    let (failures, failing_since) = failing_columns(*failing);
     let mut parameters: Vec<(&str, &dyn ToSql)> = vec![
         (":id", &connection.id.0),
         (":tenant", &connection.tenant.0),
@@ -129,6 +207,9 @@ fn execute(database: &Database, sql: &str, row: &Row, expected: Option<u64>) -> 
         (":last_used_at", last_used_at),
         (":refreshed_at", refreshed_at),
         (":next_refresh_at", next_refresh_at),
+        (":expires_at", expires_at),
+        (":failures", &failures),
+        (":failing_since", &failing_since),
         (":created_at", &created_at),
         (":updated_at", &updated_at),
         (":revision", &revision),
@@ -183,12 +264,19 @@ fn shown(row: &rusqlite::Row<'_>) -> rusqlite::Result<Shown> {
         last_used_at: get_time_if_any(row, "last_used_at")?,
         refreshed_at: get_time_if_any(row, "refreshed_at")?,
         next_refresh_at: get_time_if_any(row, "next_refresh_at")?,
+        expires_at: get_time_if_any(row, "expires_at")?,
     };
     Ok(Shown { connection, paused: row.get("paused")?, times })
 }
 
-fn whole(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+pub(super) fn failing_columns(failing: Option<Failing>) -> (u32, Option<String>) {
+    (failing.map_or(0, |failing| failing.count), failing.map(|failing| time(failing.since)))
+}
+
+pub(super) fn whole(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let Shown { connection, paused, times } = shown(row)?;
     let (revision, generation) = (get_count(row, "revision")?, get_count(row, "generation")?);
-    Ok(Row { connection, paused, times, revision, generation, sealed: row.get("sealed")? })
+    let count = row.get("failures")?;
+    let failing = get_time_if_any(row, "failing_since")?.map(|since| Failing { count, since });
+    Ok(Row { connection, paused, times, revision, generation, sealed: row.get("sealed")?, failing })
 }

@@ -1,11 +1,16 @@
 //! The embedded store: one SQLite file, one thread that owns it.
 
+mod apps;
 mod columns;
+mod connect;
 mod connections;
+mod events;
 mod keys;
 mod lock;
 mod mappings;
+mod revocations;
 mod schema;
+mod tokens;
 mod worker;
 
 use std::path::Path;

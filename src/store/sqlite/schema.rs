@@ -5,7 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::OpenError;
 
 /// Step n makes schema n. Steps that were released are never changed.
-const STEPS: &[&str] = &[include_str!("../migrations/sqlite/0001.sql"), include_str!("../migrations/sqlite/0002.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../migrations/sqlite/0001.sql"),
+    include_str!("../migrations/sqlite/0002.sql"),
+    include_str!("../migrations/sqlite/0003.sql"),
+];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let known = STEPS.len() as i64;

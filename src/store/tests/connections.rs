@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{acme, catalog, connections, vault};
 use crate::auth::{Caller, Keys, Mode, NewKey, Pepper, TenantId};
 use crate::connections::{
-    Change, Connections, Credentials, Filter, NewConnection, OnConflict, Selector, State, WriteError, view,
+    Along, Change, Connections, Credentials, Filter, NewConnection, OnConflict, Selector, State, WriteError, view,
 };
 use crate::error::{Error, Kind};
 use crate::store::Store;
@@ -170,8 +170,8 @@ async fn a_pause_is_seen_at_once_and_keeps_what_is_beneath() {
     let tenant = TenantId("acme".into());
     let mut row = repository.find(tenant.clone(), paused.connection.id.clone()).await.expect("read").expect("the row");
     (row.connection.state, row.revision) = (State::NeedsReauth, row.revision + 1);
-    repository.update(row.clone(), row.revision - 1).await.expect("written");
-    let stale = repository.update(row.clone(), row.revision - 1).await;
+    repository.update(row.clone(), row.revision - 1, Along::default()).await.expect("written");
+    let stale = repository.update(row.clone(), row.revision - 1, Along::default()).await;
     assert!(matches!(stale, Err(WriteError::Stale)));
 
     let resumed = connections.update(&acme(), &id, &pause(false)).await.expect("resumed");
@@ -304,7 +304,7 @@ async fn credentials_moved_to_another_row_do_not_open() {
     let from = repository.find(tenant.clone(), one.connection.id).await.expect("read").expect("the row");
     let mut to = repository.find(tenant, two.connection.id.clone()).await.expect("read").expect("the row");
     (to.sealed, to.revision) = (from.sealed, to.revision + 1);
-    repository.update(to, 1).await.expect("written");
+    repository.update(to, 1, Along::default()).await.expect("written");
     let error = connections.access(&two.connection).await.err().expect("refused");
     assert_eq!(error.kind(), Kind::Internal);
 }
