@@ -23,6 +23,9 @@ pub struct Config {
     /// `sqlite:` and a path. One `serve` per file; commands may run beside it.
     pub store: String,
     pub vault: VaultConfig,
+    /// A file for renewed tokens that the store does not take; beside the store's file without it. Keep it on a disk that
+    /// outlives the process.
+    pub escrow: Option<PathBuf>,
     /// A folder laid over the embedded mappings: its providers replace those of the same name.
     pub mappings: Option<PathBuf>,
     /// A folder with `<provider>/<resource>.yaml` files that are laid over the resources: one line adds a field.
@@ -114,6 +117,7 @@ impl Default for Config {
             admin_listen: "127.0.0.1:9090".into(),
             store: "sqlite:./throughline.db".into(),
             vault: VaultConfig::default(),
+            escrow: None,
             mappings: None,
             overrides: None,
             mapping: MappingConfig::default(),
@@ -187,6 +191,15 @@ impl Config {
 
     pub fn store_path(&self) -> Option<PathBuf> {
         self.store.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
+    /// Where renewed tokens wait that the store does not take.
+    pub fn escrow_path(&self) -> Option<PathBuf> {
+        self.escrow.clone().or_else(|| {
+            let mut path = self.store_path().filter(|path| path.as_os_str() != ":memory:")?.into_os_string();
+            path.push(".escrow");
+            Some(path.into())
+        })
     }
 
     pub fn engine(&self) -> Engine {
