@@ -26,9 +26,7 @@ fn gather<'a>(value: &'a Value, name: &'a str, written: &mut Written<'a>) -> boo
             number.as_str().contains(['.', 'e', 'E']) || number.as_str().len() > 15
         }
         Value::Array(items) => items.iter().fold(false, |odd, item| gather(item, name, written) | odd),
-        Value::Object(members) => {
-            members.iter().fold(false, |odd, (name, member)| gather(member, name, written) | odd)
-        }
+        Value::Object(members) => members.iter().fold(false, |odd, (name, member)| gather(member, name, written) | odd),
         _ => false,
     }
 }
