@@ -167,12 +167,7 @@ fn sort_columns(call: &Call, variant: &Variant) -> Vec<SortColumn> {
 }
 
 /// Refuses to go on behind the row where the vendor stops with one condition more than the vendor takes.
-fn has_room(
-    call: &Call,
-    variant: &Variant,
-    conditions: &Conditions,
-    position: Option<&Position>,
-) -> Result<(), Error> {
+fn has_room(call: &Call, variant: &Variant, conditions: &Conditions, position: Option<&Position>) -> Result<(), Error> {
     let most = variant.accepts.conditions.unwrap_or(usize::MAX);
     let (Some((stops, _)), Some(Position::Window { .. })) = (&variant.window, position) else { return Ok(()) };
     if conditions.most() < most {
