@@ -317,6 +317,44 @@ fn what_a_contact_was_given_is_listed_again() {
 }
 
 #[test]
+fn activities_are_those_of_all_kinds() {
+    on_shared(async |server| {
+        let client = server.on("dynamics365");
+        let listed = async |filter: &str| {
+            let pages = all_pages(&client, &format!("/v1/crm/activities?limit=3{filter}")).await;
+            pages.concat()
+        };
+        let contact = create(&client, "contacts", &json!({"last_name": "Busy"})).await["id"].clone();
+        let about = json!({"subject": "All kinds", "contacts": [{"id": contact}]});
+        let mut meeting = about.clone();
+        meeting["starts_at"] = json!("2026-12-01T09:00:00Z");
+        meeting["ends_at"] = json!("2026-12-01T10:00:00Z");
+        let mut made = Vec::new();
+        for (resource, kind, body) in
+            [("tasks", "task", &about), ("calls", "call", &about), ("meetings", "meeting", &meeting)]
+        {
+            let id = create(&client, resource, body).await["id"].as_str().expect("an id").to_owned();
+            let found = listed(&format!("&filter[type]={kind}&filter[subject]=All%20kinds")).await;
+            assert_eq!(ids(&found), std::slice::from_ref(&id), "{kind}: {found:?}");
+            assert_eq!(found[0]["contacts"][0]["id"], contact, "{found:?}");
+            let got = client.get(&format!("/v1/crm/activities/{id}")).await.json();
+            assert_eq!((&got["type"], &got["subject"]), (&json!(kind), &json!("All kinds")), "{got}");
+            made.push((resource, id));
+        }
+        let of_contact = listed(&format!("&filter[contacts.id]={}", contact.as_str().expect("an id"))).await;
+        assert_eq!(ids(&of_contact).len(), made.len());
+        let mut kinds: Vec<Value> = listed("").await.iter().map(|one| one["type"].clone()).collect();
+        kinds.sort_by_key(Value::to_string);
+        kinds.dedup();
+        assert_eq!(kinds, ["call", "email", "meeting", "task"]);
+        for (resource, id) in made {
+            assert_eq!(client.delete(&format!("/v1/crm/{resource}/{id}")).await.status, 204);
+            client.get(&format!("/v1/crm/activities/{id}")).await.problem(404, "not-found");
+        }
+    });
+}
+
+#[test]
 fn an_amount_keeps_its_digits() {
     on_shared(async |server| {
         let kept = async |vendor: &str, resource: &str, member: &str, body: Value| {
