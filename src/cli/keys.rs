@@ -132,7 +132,8 @@ fn init(args: &VaultInit) -> Result<(), String> {
     writeln!(file, "{}", key.as_str()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
-fn finish(lines: Result<Vec<String>, String>) -> u8 {
+/// The exit code, after the lines or the words were said.
+pub(super) fn finish(lines: Result<Vec<String>, String>) -> u8 {
     match lines {
         Ok(lines) => {
             lines.iter().for_each(super::say);

@@ -1,7 +1,9 @@
 //! Where things are kept. Implements the repositories that the modules below own; only the composition root names it.
 
 mod address;
+mod backup;
 mod changed;
+mod copy;
 mod open;
 mod postgres;
 mod sqlite;
@@ -19,7 +21,9 @@ use crate::connections::{
 use crate::error::Result;
 
 pub use address::{Address, AddressError, Location};
+pub use backup::{BackupError, backup};
 pub use changed::{Changed, Changes};
+pub use copy::{Copied, CopyError, copy};
 pub use open::{Migrated, OpenError, Role};
 
 /// An open store. Cheap to clone.

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(in crate::store) enum Failure {
     #[error(transparent)]
     Server(#[from] tokio_postgres::Error),
     #[error(transparent)]

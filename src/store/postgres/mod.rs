@@ -46,6 +46,12 @@ const SETTINGS: &str = "SET statement_timeout = '8s'; SET lock_timeout = '5s'; \
      SET idle_in_transaction_session_timeout = '30s'; SET bytea_output = 'hex'; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 
+/// A connection beside any pool, which ends when it is dropped.
+pub(super) async fn connect(server: &Server) -> Result<tokio_postgres::Client, OpenError> {
+    let unreachable = |why: String| OpenError::Unreachable { server: server.to_string(), why };
+    schema::connect(server, &tls::connector(server).map_err(unreachable)?).await
+}
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Postgres(Arc<Inner>);

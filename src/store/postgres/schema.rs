@@ -39,7 +39,7 @@ pub(super) async fn migrate(server: &Server, tls: &MakeRustlsConnect) -> Result<
 }
 
 /// A connection outside the pool, which ends when it is dropped.
-pub(in crate::store) async fn connect(server: &Server, tls: &MakeRustlsConnect) -> Result<Client, OpenError> {
+pub(super) async fn connect(server: &Server, tls: &MakeRustlsConnect) -> Result<Client, OpenError> {
     let unreachable = |why: String| OpenError::Unreachable { server: server.to_string(), why };
     let connected = timeout(CONNECT, server.config.connect(tls.clone())).await;
     let connected = connected.map_err(|_| unreachable("it gave no answer".into()))?;

@@ -151,12 +151,12 @@ async fn commit(
     fresh: Fresh,
     told: &[Event],
 ) -> Result<bool, Failure> {
-    let sql = "UPDATE connections SET sealed = $4, generation = $5, settings = coalesce($6, settings),
+    let sql = "UPDATE connections SET sealed = $4, generation = $5::bigint, settings = coalesce($6, settings),
                scopes = coalesce($7, scopes), refreshed_at = $8, expires_at = $9, next_refresh_at = $10,
                state = 'active', state_reason = NULL, last_error = NULL, failures = 0, failing_since = NULL,
                lease_owner = NULL, lease_until = NULL, intent_at = NULL, orphan = NULL, orphan_generation = NULL,
                revision = revision + 1
-               WHERE tenant = $1 AND id = $2 AND lease_epoch = $3 AND generation = $5 - 1
+               WHERE tenant = $1 AND id = $2 AND lease_epoch = $3 AND generation = $5::bigint - 1
                AND state IN ('active', 'degraded')";
     let written = execute(
         at,

@@ -16,11 +16,11 @@ use super::failure::Failure;
 /// is for a server that does not answer at all, and costs the connection.
 const LIMIT: Duration = Duration::from_secs(10);
 
-pub(super) type Parameters<'p> = &'p [&'p (dyn ToSql + Sync)];
+pub(in crate::store) type Parameters<'p> = &'p [&'p (dyn ToSql + Sync)];
 
 impl Postgres {
     /// A read. Asked once more if its connection turned out dead.
-    pub(super) async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
+    pub(in crate::store) async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
         match self.rows_once(sql, parameters).await {
             Err(failure) if failure.lost_connection() && !matches!(failure, Failure::Late) => {
                 self.rows_once(sql, parameters).await

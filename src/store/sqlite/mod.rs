@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub(super) use self::lock::acquire;
+pub(super) use self::schema::SCHEMA;
 use self::worker::Worker;
 use super::changed::Changes;
 use super::open::{Migrated, OpenError, Role};
