@@ -9,9 +9,9 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Node, structure};
+use crate::catalog::{Addresses, Node, structure};
 use crate::mapping::Engine;
-use crate::store::Location;
+use crate::store::{Address, Location};
 use crate::{net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +25,9 @@ pub struct Config {
     /// any number of them.
     pub store: Location,
     pub vault: VaultConfig,
+    /// A file for renewed tokens that the store does not take; beside the store's file without it. Keep it on a disk that
+    /// outlives the process.
+    pub escrow: Option<PathBuf>,
     /// A folder laid over the embedded mappings: its providers replace those of the same name.
     pub mappings: Option<PathBuf>,
     /// A folder with `<provider>/<resource>.yaml` files that are laid over the resources: one line adds a field.
@@ -65,6 +68,40 @@ pub enum EngineName {
 pub struct ProviderConfig {
     /// Scheme, host and port that requests go to instead of the provider's own: a regional host, a test server.
     pub base_url: Option<String>,
+    /// Where customers give consent, instead of the provider's own page.
+    pub authorize_url: Option<String>,
+    /// The token endpoint to use instead of the provider's own.
+    pub token_url: Option<String>,
+    /// Where tokens are given back instead.
+    pub revoke_url: Option<String>,
+    /// The OAuth app that customers of all tenants connect with who bring none of their own.
+    pub client_id: Option<String>,
+    pub client_secret: Option<Secret>,
+    /// A private key in PEM (RSA or EC) that assertions are signed with, for `jwt-bearer`.
+    pub private_key_file: Option<PathBuf>,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(secret)")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,6 +119,7 @@ impl Default for Config {
             admin_listen: "127.0.0.1:9090".into(),
             store: "sqlite:./throughline.db".into(),
             vault: VaultConfig::default(),
+            escrow: None,
             mappings: None,
             overrides: None,
             mapping: MappingConfig::default(),
@@ -154,11 +192,36 @@ impl Config {
         faults
     }
 
+    /// Where renewed tokens wait that the store does not take.
+    pub fn escrow_path(&self) -> Option<PathBuf> {
+        self.escrow.clone().or_else(|| match self.store.address().ok()? {
+            Address::Sqlite(path) if path.as_os_str() != ":memory:" => {
+                let mut path = path.into_os_string();
+                path.push(".escrow");
+                Some(path.into())
+            }
+            _ => None,
+        })
+    }
+
     pub fn engine(&self) -> Engine {
         match self.mapping.engine {
             EngineName::JsonataCore => Engine::Core,
             EngineName::JsonataRs => Engine::Rs,
         }
+    }
+
+    /// Provider to the addresses of its authorization server that are others.
+    pub fn addresses(&self) -> HashMap<String, Addresses> {
+        let changed = self.providers.iter().map(|(name, provider)| {
+            let addresses = Addresses {
+                authorize: provider.authorize_url.clone(),
+                token: provider.token_url.clone(),
+                revoke: provider.revoke_url.clone(),
+            };
+            (name.clone(), addresses)
+        });
+        changed.filter(|(_, addresses)| *addresses != Addresses::default()).collect()
     }
 
     /// Provider to the place its requests go to instead.

@@ -69,7 +69,7 @@ async fn shown(args: &DemoArgs) -> Result<(), String> {
 async fn with_sandboxes(mappings: Option<PathBuf>) -> Result<(Config, HashMap<String, Map<String, Value>>), String> {
     let sources = Sources { mappings: mappings.clone(), overrides: None };
     let files = sources.read().map_err(|problem| problem.to_string())?;
-    let mut config = Config { mappings, ..Config::default() };
+    let mut config = Config { mappings, store: "sqlite::memory:".into(), ..Config::default() };
     let mut settings = HashMap::new();
     for provider in files.providers() {
         let Some(text) = files.get(&format!("{provider}/sandbox.yaml")) else { continue };
@@ -78,7 +78,9 @@ async fn with_sandboxes(mappings: Option<PathBuf>) -> Result<(Config, HashMap<St
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
         let base = format!("http://{}", listener.local_addr().map_err(|error| error.to_string())?);
         tokio::spawn(sandbox::serve(listener, Arc::new(sandbox.with_token(TOKEN)), std::future::pending()));
-        config.providers.insert(provider.to_owned(), ProviderConfig { base_url: Some(base.clone()) });
+        config
+            .providers
+            .insert(provider.to_owned(), ProviderConfig { base_url: Some(base.clone()), ..ProviderConfig::default() });
         settings.insert(provider.to_owned(), Map::new());
     }
     config.upstream.dangerous_allow_private_addresses = true;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::access::access;
+use super::access::{access, renewable};
 use super::connection::{Connection, ConnectionId, Credentials, State};
 use super::events::{Event, EventKind};
 use super::now;
 use super::repository::{Along, Filter, Listed, Overview, Row, Times, WriteError};
 use super::revocations::Revocation;
 use super::service::Connections;
+use super::tokens::Life;
 use crate::auth::Caller;
 use crate::catalog::Provider;
 use crate::error::{Error, Kind, Result, Violation};
@@ -90,12 +91,12 @@ impl Connections {
                 updated_at: now,
             };
             // Said now rather than at the first request: what the provider's description cannot use.
-            access(&provider, &connection, 1, &new.credentials)?;
+            check_carried(&provider, &connection, &new.credentials)?;
             let sealed = self.sealed(&connection.tenant, &connection.id, 1, &new.credentials)?;
             let row = Row {
                 connection,
                 paused: false,
-                times: Times::default(),
+                times: self.times(&provider, &new.credentials),
                 revision: 1,
                 generation: 1,
                 sealed,
@@ -182,6 +183,18 @@ impl Connections {
         Err(busy())
     }
 
+    /// Of credentials that have just come.
+    fn times(&self, provider: &Provider, credentials: &Credentials) -> Times {
+        let Credentials::OAuth2(tokens) = credentials else { return Times::default() };
+        let now = self.0.clock.now();
+        let soft = match (&tokens.access_token, tokens.expires_at) {
+            (None, _) => Some(now),
+            (Some(_), end) => end.map(|end| Life::new(now.min(end), end).soft),
+        };
+        let next_refresh_at = soft.filter(|_| renewable(provider, credentials));
+        Times { expires_at: tokens.expires_at, next_refresh_at, ..Times::default() }
+    }
+
     /// New settings and credentials for a connection there is; `None` if it changed under our hands.
     async fn replace(
         &self,
@@ -194,7 +207,9 @@ impl Connections {
         let mut changed = row.clone();
         changed.generation += 1;
         changed.sealed = self.sealed(&caller.tenant, id, changed.generation, &new.credentials)?;
-        changed.times = Times { last_used_at: row.times.last_used_at, ..Times::default() };
+        let provider = self.provider(&row.connection.provider)?;
+        changed.times = self.times(&provider, &new.credentials);
+        changed.times.last_used_at = row.times.last_used_at;
         let connection = &mut changed.connection;
         connection.settings = settings.clone();
         connection.scopes = new.scopes.clone();
@@ -223,11 +238,20 @@ impl Connections {
         }
     }
 
-    async fn own_row(&self, caller: &Caller, id: &str) -> Result<Row> {
+    pub(super) async fn own_row(&self, caller: &Caller, id: &str) -> Result<Row> {
         let id = ConnectionId::parse(id).ok_or_else(Connection::not_found)?;
         let row = self.row(&caller.tenant, &id).await?;
         let usable = row.filter(|row| caller.may_use(id.as_str(), &row.connection.provider));
         usable.ok_or_else(Connection::not_found)
+    }
+}
+
+/// Whether what the provider's description makes of the credentials can be sent.
+fn check_carried(provider: &Provider, connection: &Connection, credentials: &Credentials) -> Result<()> {
+    match credentials {
+        // There is nothing to carry before the first exchange.
+        Credentials::OAuth2(tokens) if tokens.access_token.is_none() => provider.origin(&connection.settings).map(drop),
+        credentials => access(provider, connection, 1, credentials).map(drop),
     }
 }
 
@@ -268,6 +292,6 @@ fn taken(id: &ConnectionId) -> Error {
     Error::new(Kind::Conflict, detail).violation(violation)
 }
 
-fn busy() -> Error {
+pub(super) fn busy() -> Error {
     Error::new(Kind::Conflict, "The connection is being changed by others at the same time.").retryable(true)
 }

@@ -3,34 +3,40 @@
 mod access;
 mod apps;
 mod body;
+mod clock;
 mod connect;
 mod connection;
 mod credentials;
 mod events;
 mod manage;
 mod mappings;
+pub mod oauth;
 mod repository;
 mod resolve;
 mod revocations;
+mod revoke;
 mod service;
 mod tokens;
 mod vault;
+mod verify;
 pub mod view;
 
 /// Lives in `auth`, which stands below; named here as well because every connection has one.
 pub use crate::auth::TenantId;
 pub use apps::{AppRepository, StoredApp};
+pub use clock::Clock;
 pub use connect::{ConnectRepository, Consent, Session};
-pub use connection::{Access, Connection, ConnectionId, Credentials, State};
+pub use connection::{Access, Connection, ConnectionId, Credentials, State, Tokens};
 pub use events::{Event, EventKind, EventRepository, KEPT, Logged};
 pub use manage::{Change, Created, NewConnection, OnConflict};
 pub use mappings::{MappingRepository, Mappings};
 pub use repository::{Along, ConnectionRepository, Failing, Filter, Listed, Overview, Row, Times, WriteError};
 pub use resolve::Selector;
 pub use revocations::{Revocation, RevocationRepository};
-pub use service::Connections;
-pub use tokens::{Due, Failed, Fresh, Key, Lease, Leased, TokenRepository};
+pub use service::{Connections, Parts};
+pub use tokens::{Due, Escrow, EscrowError, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, TokenRepository};
 pub use vault::{Vault, VaultError};
+pub use verify::Probe;
 
 /// In microseconds, which is what stores keep: a row that was written equals the one that is read.
 fn now() -> jiff::Timestamp {

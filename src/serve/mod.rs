@@ -10,9 +10,10 @@ use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::auth::{Keys, Pepper};
-use crate::catalog::{Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
+use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
 use crate::config::Config;
-use crate::connections::{Connections, Mappings, Vault, VaultError};
+use crate::connections::oauth::{App as OAuthApp, DeployedApps, OAuth, SigningKey};
+use crate::connections::{self, Clock, Connections, Escrow, EscrowError, Mappings, Vault, VaultError};
 use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Role, Store};
@@ -20,6 +21,9 @@ use crate::telemetry::Metrics;
 
 /// How often the times at which keys were last used are written down.
 const FLUSH: Duration = Duration::from_secs(30);
+
+/// How long renewals that have begun may take when the server stops: a token that is on its way would be lost.
+const LAST_RENEWALS: Duration = Duration::from_secs(20);
 
 /// Why the process cannot serve. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +44,12 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
     #[error("{0} cannot be listened on: {1}")]
     Listen(String, std::io::Error),
+    #[error("the private key {path} cannot be used: {1}", path = .0.display())]
+    AppKey(std::path::PathBuf, String),
+    #[error(transparent)]
+    Escrow(#[from] EscrowError),
+    #[error("the system gives no randomness")]
+    Randomness,
     #[error("store: {0}")]
     StoreAddress(#[from] AddressError),
 }
@@ -89,7 +99,7 @@ fn sources(config: &Config) -> Sources {
 
 /// The same with these mappings, until a reload.
 pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) -> Result<Running, StartError> {
-    let options = Options { engine: config.engine(), bases: config.bases() };
+    let options = Options { engine: config.engine(), bases: config.bases(), addresses: config.addresses() };
     let sources = sources(config);
     let catalog = Catalog::load(files, &options).map_err(StartError::Mappings)?;
     let metrics = Metrics::new()?;
@@ -97,8 +107,8 @@ pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) ->
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));
     let reloader = Arc::new(Reloader::new(sources, options, catalog.clone(), metrics.clone()));
     let keys = keys(&store, &vault);
-    let connections = Connections::new(store.connections(), vault.clone(), catalog.clone());
     let client = Client::new(&config.upstream)?;
+    let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
     let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
     let app = App::new(Parts {
@@ -117,6 +127,61 @@ pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) ->
     Ok(Running { app, store })
 }
 
+/// The connections of a store, with what renews and revokes their credentials.
+pub fn connections(
+    config: &Config,
+    store: &Store,
+    vault: &Vault,
+    catalog: &catalog::Shared,
+    client: &Client,
+    metrics: &Arc<Metrics>,
+) -> Result<Connections, StartError> {
+    let clock = Arc::new(Clock::default());
+    let oauth = OAuth::new(client.clone(), store.apps(), apps(config)?, vault.clone(), clock.clone());
+    let parts = connections::Parts {
+        repository: store.connections(),
+        tokens: store.tokens(),
+        events: store.events(),
+        revocations: store.revocations(),
+        oauth,
+        client: client.clone(),
+        vault: vault.clone(),
+        escrow: escrow(config)?,
+        clock,
+        metrics: metrics.clone(),
+        catalog: catalog.clone(),
+    };
+    Connections::new(parts).map_err(|_| StartError::Randomness)
+}
+
+/// The deployment's OAuth apps.
+fn apps(config: &Config) -> Result<DeployedApps, StartError> {
+    let mut apps = DeployedApps::new();
+    for (provider, settings) in &config.providers {
+        let Some(client_id) = &settings.client_id else { continue };
+        let key = match &settings.private_key_file {
+            Some(path) => {
+                let pem = std::fs::read(path).map_err(|error| StartError::AppKey(path.clone(), error.to_string()))?;
+                let key =
+                    SigningKey::from_pem(&pem).map_err(|error| StartError::AppKey(path.clone(), error.to_string()))?;
+                Some(Arc::new(key))
+            }
+            None => None,
+        };
+        let client_secret = settings.client_secret.as_ref().map(|secret| secret.expose().into());
+        apps.insert(provider.clone(), OAuthApp { client_id: client_id.clone(), client_secret, key });
+    }
+    Ok(apps)
+}
+
+/// Where renewed tokens wait that the store does not take: beside the store, if it is a file.
+fn escrow(config: &Config) -> Result<Escrow, StartError> {
+    match config.escrow_path() {
+        Some(path) => Ok(Escrow::open(&path)?),
+        None => Ok(Escrow::default()),
+    }
+}
+
 /// Serves until `shutdown`, then finishes what has begun and writes down what is only in memory.
 pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<Output = ()>) {
     let Running { app, store } = running;
@@ -128,6 +193,7 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changes()));
     let reloading = tokio::spawn(reload_when_asked(app.clone()));
+    let renewing = tokio::spawn(app.connections.clone().look_after());
     let admin = tokio::spawn({
         let router = crate::api::admin().with_state(app.clone());
         let until = until(stopped.clone());
@@ -143,6 +209,9 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     flushing.abort();
     watching.abort();
     reloading.abort();
+    renewing.abort();
+    app.connections.finish_renewals(LAST_RENEWALS).await;
+    app.connections.flush_uses().await;
     if let Err(error) = app.keys.flush().await {
         tracing::warn!(%error, "The times at which keys were last used could not be written");
     }

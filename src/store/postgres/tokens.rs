@@ -15,7 +15,7 @@ use super::rows::{WHOLE, failing_columns, whole};
 use super::work::{execute, query};
 use super::{Postgres, events};
 use crate::connections::{
-    ConnectionId, Due, Event, Failed, Fresh, Key, Lease, Leased, State, TenantId, TokenRepository,
+    ConnectionId, Due, Event, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, State, TenantId, TokenRepository,
 };
 use crate::error::Result;
 use crate::store::changed::Changed;
@@ -29,12 +29,51 @@ impl TokenRepository for Postgres {
         })
     }
 
+    fn extend(&self, key: Key, epoch: u64, generation: u64, ttl: Duration) -> BoxFuture<'_, Result<Option<Lease>>> {
+        Box::pin(async move {
+            let extended = self.transact(move |at| {
+                Box::pin(async move {
+                    let sql = "UPDATE connections SET lease_until = clock_timestamp() + make_interval(secs => $5)
+                               WHERE tenant = $1 AND id = $2 AND lease_epoch = $3 AND generation = $4
+                               AND lease_until IS NOT NULL";
+                    let (tenant, id) = (key.tenant.as_str(), key.id.as_str());
+                    let (held, secs) = (count(epoch), ttl.as_secs_f64());
+                    if execute(at, sql, &[&tenant, &id, &held, &count(generation), &secs]).await? == 0 {
+                        return Ok(None);
+                    }
+                    let seen = seen(at, &key).await?;
+                    Ok(seen.map(|seen| Lease { epoch, row: seen.row, interrupted: false, orphan: seen.orphan }))
+                })
+            });
+            Ok(extended.await?)
+        })
+    }
+
     fn commit(&self, key: Key, epoch: u64, fresh: Fresh, told: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
+        const HELD: &str = "lease_epoch = $11::bigint AND state IN ('active', 'degraded')";
         let origin = self.origin();
         Box::pin(async move {
-            let committed =
-                self.transact(move |at| Box::pin(async move { commit(at, &origin, key, epoch, fresh, &told).await }));
+            let committed = self.transact(move |at| {
+                Box::pin(async move { renew(at, &origin, key, fresh, &told, HELD, Some(epoch)).await })
+            });
             Ok(committed.await?)
+        })
+    }
+
+    fn adopt(&self, key: Key, fresh: Fresh, told: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
+        let origin = self.origin();
+        Box::pin(async move {
+            let adopted = self.transact(move |at| {
+                Box::pin(async move {
+                    let free = format!(
+                        "(lease_until IS NULL OR lease_until < clock_timestamp()) AND $11::bigint IS NULL
+                         AND (state IN ('active', 'degraded')
+                         OR (state = 'needs_reauth' AND state_reason = '{LOST_ROTATION}'))"
+                    );
+                    renew(at, &origin, key, fresh, &told, &free, None).await
+                })
+            });
+            Ok(adopted.await?)
         })
     }
 
@@ -115,56 +154,77 @@ async fn lease(
     owner: &str,
     ttl: Duration,
 ) -> Result<Leased, Failure> {
-    let (tenant, id) = (key.tenant.as_str(), key.id.as_str());
-    // Whoever comes second waits for the row, and then sees the lease of the first.
-    let read = format!(
-        "SELECT {WHOLE}, lease_epoch, intent_at IS NOT NULL AS interrupted, orphan, orphan_generation,
-         coalesce(lease_until >= clock_timestamp(), false) AS held
-         FROM connections WHERE tenant = $1 AND id = $2 FOR UPDATE"
-    );
-    let found = query(at, &read, &[&tenant, &id]).await?;
-    let Some(found) = found.first() else { return Ok(Leased::Moved) };
-    let row = whole(found)?;
+    let Some(Seen { held, epoch, interrupted, orphan, row }) = seen(at, key).await? else { return Ok(Leased::Moved) };
     let renewable = matches!(row.connection.state, State::Active | State::Degraded) && !row.paused;
     if row.generation != generation || !renewable {
         return Ok(Leased::Moved);
     }
-    if get(found, "held")? {
+    if held {
         return Ok(Leased::Held);
     }
+    let epoch = epoch.saturating_add(1);
+    let (tenant, id) = (key.tenant.as_str(), key.id.as_str());
+    let grant = "UPDATE connections SET lease_owner = $3, lease_epoch = $4, intent_at = clock_timestamp(),
+                 lease_until = clock_timestamp() + make_interval(secs => $5) WHERE tenant = $1 AND id = $2";
+    execute(at, grant, &[&tenant, &id, &owner, &count(epoch), &ttl.as_secs_f64()]).await?;
+    Ok(Leased::Granted(Box::new(Lease { epoch, row, interrupted, orphan })))
+}
+
+/// A row with all that decides about its lease.
+struct Seen {
+    held: bool,
+    epoch: u64,
+    interrupted: bool,
+    orphan: Option<(u64, Vec<u8>)>,
+    row: crate::connections::Row,
+}
+
+/// Locks the row: whoever comes second waits for it, and then sees the lease of the first.
+async fn seen(at: &Transaction<'_>, key: &Key) -> Result<Option<Seen>, Failure> {
+    let sql = format!(
+        "SELECT {WHOLE}, lease_epoch, intent_at IS NOT NULL AS interrupted, orphan, orphan_generation,
+         coalesce(lease_until >= clock_timestamp(), false) AS held
+         FROM connections WHERE tenant = $1 AND id = $2 FOR UPDATE"
+    );
+    let found = query(at, &sql, &[&key.tenant.as_str(), &key.id.as_str()]).await?;
+    let Some(found) = found.first() else { return Ok(None) };
     let orphan = match get::<Option<Vec<u8>>>(found, "orphan")? {
         Some(sealed) => Some((get_count(found, "orphan_generation")?, sealed)),
         None => None,
     };
-    let epoch: u64 = get_count::<u64>(found, "lease_epoch")?.saturating_add(1);
-    let grant = "UPDATE connections SET lease_owner = $3, lease_epoch = $4, intent_at = clock_timestamp(),
-                 lease_until = clock_timestamp() + make_interval(secs => $5) WHERE tenant = $1 AND id = $2";
-    execute(at, grant, &[&tenant, &id, &owner, &count(epoch), &ttl.as_secs_f64()]).await?;
-    Ok(Leased::Granted(Box::new(Lease { epoch, row, interrupted: get(found, "interrupted")?, orphan })))
+    Ok(Some(Seen {
+        held: get(found, "held")?,
+        epoch: get_count(found, "lease_epoch")?,
+        interrupted: get(found, "interrupted")?,
+        orphan,
+        row: whole(found)?,
+    }))
 }
 
-async fn commit(
+/// Writes renewed credentials if `condition` holds; its parameter is number 11.
+async fn renew(
     at: &Transaction<'_>,
     origin: &str,
     key: Key,
-    epoch: u64,
     fresh: Fresh,
     told: &[Event],
+    condition: &str,
+    epoch: Option<u64>,
 ) -> Result<bool, Failure> {
-    let sql = "UPDATE connections SET sealed = $4, generation = $5::bigint, settings = coalesce($6, settings),
-               scopes = coalesce($7, scopes), refreshed_at = $8, expires_at = $9, next_refresh_at = $10,
-               state = 'active', state_reason = NULL, last_error = NULL, failures = 0, failing_since = NULL,
-               lease_owner = NULL, lease_until = NULL, intent_at = NULL, orphan = NULL, orphan_generation = NULL,
-               revision = revision + 1
-               WHERE tenant = $1 AND id = $2 AND lease_epoch = $3 AND generation = $5::bigint - 1
-               AND state IN ('active', 'degraded')";
+    let sql = format!(
+        "UPDATE connections SET sealed = $3, generation = $4, settings = coalesce($5, settings),
+         scopes = coalesce($6, scopes), refreshed_at = $7, expires_at = $8, next_refresh_at = $9,
+         state = 'active', state_reason = NULL, last_error = NULL, failures = 0, failing_since = NULL,
+         lease_owner = NULL, lease_until = NULL, intent_at = NULL, orphan = NULL, orphan_generation = NULL,
+         revision = revision + 1
+         WHERE tenant = $1 AND id = $2 AND generation = $10 AND {condition}"
+    );
     let written = execute(
         at,
-        sql,
+        &sql,
         &[
             &key.tenant.as_str(),
             &key.id.as_str(),
-            &count(epoch),
             &fresh.sealed,
             &count(fresh.generation),
             &fresh.settings.as_ref().map(json).transpose()?,
@@ -172,6 +232,8 @@ async fn commit(
             &time(fresh.refreshed_at),
             &fresh.expires_at.map(time),
             &fresh.next_refresh_at.map(time),
+            &count(fresh.generation.saturating_sub(1)),
+            &epoch.map(count),
         ],
     )
     .await?;

@@ -102,8 +102,7 @@ async fn every_row_survives_the_way_to_postgres_and_back() {
 async fn a_copied_store_serves_with_the_same_vault_key() {
     let scratch = Scratch::new();
     let vault = super::vault();
-    let open =
-        |store: &Store| crate::connections::Connections::new(store.connections(), vault.clone(), super::catalog());
+    let open = |store: &Store| super::connections_with(store, vault.clone(), &super::catalog());
     let store = Store::file(&scratch.database(), Role::Serve).expect("a store");
     let new = NewKey::with_scopes(Mode::Live, "read".parse().expect("known scopes"));
     let (key, _) = keys(&store).create(TenantId("acme".into()), new).await.expect("a key");

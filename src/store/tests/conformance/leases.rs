@@ -84,6 +84,40 @@ pub(super) async fn only_what_is_as_expected_and_usable_is_leased(on: &Place) {
     assert!(matches!(lease(on, "a", 2, LONG).await, Leased::Moved));
 }
 
+pub(super) async fn a_lease_is_held_on_to_by_its_holder_only(on: &Place) {
+    insert(on, row("a")).await;
+    let first = granted(on, "a", 1, SHORT).await;
+    on.tokens.keep_orphan(key("a"), 2, b"orphan".to_vec()).await.expect("kept");
+    let extend = async |name: &str, epoch, generation| {
+        on.tokens.extend(key(name), epoch, generation, LONG).await.expect("asked")
+    };
+    for (name, epoch, generation) in
+        [("a", first.epoch + 1, 1), ("a", first.epoch - 1, 1), ("a", first.epoch, 2), ("none", first.epoch, 1)]
+    {
+        assert!(extend(name, epoch, generation).await.is_none(), "{name} {epoch} {generation}");
+    }
+    let foreign = Key { tenant: other(), id: id("a") };
+    assert!(on.tokens.extend(foreign, first.epoch, 1, LONG).await.expect("asked").is_none());
+    let longer = extend("a", first.epoch, 1).await.expect("still held");
+    assert_eq!((longer.epoch, longer.interrupted), (first.epoch, false));
+    assert_eq!((show(&longer.row), longer.orphan), (show(&row("a")), Some((2, b"orphan".to_vec()))));
+    tokio::time::sleep(SHORT * 2).await;
+    assert!(matches!(lease(on, "a", 1, LONG).await, Leased::Held));
+    assert!(on.tokens.commit(key("a"), first.epoch, fresh(2), Vec::new()).await.expect("asked"));
+    assert!(extend("a", first.epoch, 2).await.is_none(), "it was given back");
+}
+
+pub(super) async fn a_lease_that_ran_out_can_be_held_on_to_until_another_has_it(on: &Place) {
+    insert(on, row("a")).await;
+    let first = granted(on, "a", 1, SHORT).await;
+    tokio::time::sleep(SHORT * 2).await;
+    assert!(on.tokens.extend(key("a"), first.epoch, 1, SHORT).await.expect("asked").is_some());
+    assert!(matches!(lease(on, "a", 1, SHORT).await, Leased::Held));
+    tokio::time::sleep(SHORT * 2).await;
+    granted(on, "a", 1, LONG).await;
+    assert!(on.tokens.extend(key("a"), first.epoch, 1, SHORT).await.expect("asked").is_none());
+}
+
 pub(super) async fn new_credentials_end_a_lease(on: &Place) {
     insert(on, row("a")).await;
     let first = granted(on, "a", 1, LONG).await;

@@ -12,7 +12,7 @@ use super::samples::{
     acme, app, arc, at, consent, event, failed, fresh, id, object, other, revocation, row, session, show,
 };
 use crate::auth::TenantId;
-use crate::connections::{Along, ConnectionId, Filter, Key, Leased, Row, State, WriteError};
+use crate::connections::{Along, ConnectionId, Filter, Key, LOST_ROTATION, Lease, Leased, Row, State, WriteError};
 use crate::error::Result;
 
 /// What one operation is made of: which it is, and choices.
@@ -84,6 +84,7 @@ impl Dice<'_> {
     fn vary(&mut self, row: &mut Row) {
         let states = [State::Active, State::Active, State::Degraded, State::NeedsReauth];
         row.connection.state = self.one_of(&states);
+        row.connection.state_reason = self.maybe(|_| LOST_ROTATION.to_owned());
         row.paused = self.under(5) == 0;
         row.times.next_refresh_at = self.maybe(|dice| at(dice.second()));
         row.connection.settings = object(json!({"n": self.under(3), "a": 1.50}));
@@ -180,8 +181,12 @@ async fn connections(on: &Place, dice: &mut Dice<'_>) -> String {
     }
 }
 
+fn shown(lease: &Lease) -> String {
+    format!("lease: {} {} {:?} {}", lease.epoch, lease.interrupted, lease.orphan, show(&lease.row))
+}
+
 async fn tokens(on: &Place, dice: &mut Dice<'_>) -> String {
-    match dice.under(9) {
+    match dice.under(11) {
         0 | 1 => {
             let (key, generation, short) = (dice.key(), 1 + dice.number(2), dice.under(3) == 0);
             let ttl = if short { Duration::from_millis(1) } else { Duration::from_secs(600) };
@@ -192,9 +197,7 @@ async fn tokens(on: &Place, dice: &mut Dice<'_>) -> String {
             match leased {
                 Leased::Held => "lease: held".into(),
                 Leased::Moved => "lease: moved".into(),
-                Leased::Granted(lease) => {
-                    format!("lease: {} {} {:?} {}", lease.epoch, lease.interrupted, lease.orphan, show(&lease.row))
-                }
+                Leased::Granted(lease) => shown(&lease),
             }
         }
         2 | 3 => {
@@ -205,6 +208,15 @@ async fn tokens(on: &Place, dice: &mut Dice<'_>) -> String {
             let (key, epoch) = (dice.key(), 1 + dice.number(3));
             let state = dice.one_of(&[State::Degraded, State::NeedsReauth]);
             told("fail", on.tokens.fail(key, epoch, failed(state), dice.along().events).await)
+        }
+        8 => {
+            let (key, epoch, generation) = (dice.key(), 1 + dice.number(3), 1 + dice.number(3));
+            let extended = on.tokens.extend(key, epoch, generation, Duration::from_secs(600)).await;
+            told("extend", extended.map(|lease| lease.as_ref().map(shown)))
+        }
+        9 => {
+            let (key, generation) = (dice.key(), 2 + dice.number(3));
+            told("adopt", on.tokens.adopt(key, fresh(generation), dice.along().events).await)
         }
         5 => {
             let (key, generation) = (dice.key(), dice.number(4));

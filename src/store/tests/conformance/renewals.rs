@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::leases::granted;
 use super::place::Place;
 use super::samples::{acme, arc, at, event, failed, fresh, full_row, id, key, object, other, row, show};
-use crate::connections::{Along, Failing, Fresh, Key, Leased, Row, State};
+use crate::connections::{Along, Failing, Fresh, Key, LOST_ROTATION, Leased, Row, State};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -90,7 +90,7 @@ pub(super) async fn a_commit_after_new_credentials_writes_nothing(on: &Place) {
 }
 
 pub(super) async fn a_commit_to_a_row_that_is_no_more_writes_nothing(on: &Place) {
-    for state in [State::NeedsReauth, State::Revoked, State::Deleting] {
+    for state in [State::NeedsReauth, State::Revoked] {
         let name = state.as_str();
         insert(on, row(name)).await;
         let lease = granted(on, name, 1, LONG).await;
@@ -118,6 +118,49 @@ pub(super) async fn of_two_commits_of_an_epoch_one_is_written(on: &Place) {
         assert!(one.expect("asked") ^ two.expect("asked"));
         assert_eq!((found(on, &name).await.generation, events(on, &name).await), (2, 1));
     }
+}
+
+pub(super) async fn what_was_thought_lost_is_adopted(on: &Place) {
+    for (name, state, reason, adopted) in [
+        ("active", State::Active, None, true),
+        ("degraded", State::Degraded, Some("x"), true),
+        ("lost", State::NeedsReauth, Some(LOST_ROTATION), true),
+        ("refused", State::NeedsReauth, Some("refused"), false),
+        ("silent", State::NeedsReauth, None, false),
+        ("revoked", State::Revoked, Some(LOST_ROTATION), false),
+    ] {
+        let mut one = row(name);
+        (one.connection.state, one.connection.state_reason) = (state, reason.map(str::to_owned));
+        insert(on, one.clone()).await;
+        for wrong in [1, 3] {
+            assert!(!on.tokens.adopt(key(name), fresh(wrong), vec![event(0, "x")]).await.expect("asked"));
+        }
+        assert_eq!(on.tokens.adopt(key(name), fresh(2), vec![event(0, "x")]).await.expect("asked"), adopted, "{name}");
+        let after = found(on, name).await;
+        assert_eq!((after.generation, events(on, name).await), if adopted { (2, 1) } else { (1, 0) });
+        if adopted {
+            assert_eq!(
+                (after.connection.state, after.connection.state_reason, after.revision),
+                (State::Active, None, 2)
+            );
+        } else {
+            assert_eq!(show(&after), show(&one));
+        }
+    }
+    assert!(!on.tokens.adopt(key("none"), fresh(2), Vec::new()).await.expect("asked"));
+}
+
+pub(super) async fn nothing_is_adopted_while_somebody_is_at_it(on: &Place) {
+    insert(on, row("a")).await;
+    let short = Duration::from_millis(40);
+    let lease = granted(on, "a", 1, short).await;
+    assert!(!on.tokens.adopt(key("a"), fresh(2), vec![event(0, "x")]).await.expect("asked"));
+    let foreign = Key { tenant: other(), id: id("a") };
+    tokio::time::sleep(short * 2).await;
+    assert!(!on.tokens.adopt(foreign, fresh(2), Vec::new()).await.expect("asked"));
+    assert!(on.tokens.adopt(key("a"), fresh(2), Vec::new()).await.expect("asked"));
+    assert!(!on.tokens.commit(key("a"), lease.epoch, fresh(2), Vec::new()).await.expect("asked"));
+    assert!(!granted(on, "a", 2, LONG).await.interrupted);
 }
 
 pub(super) async fn a_failure_is_written_and_gives_the_lease_back(on: &Place) {

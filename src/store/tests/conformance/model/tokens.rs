@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, ready};
 use jiff::Timestamp;
 
 use super::{Model, Stored};
-use crate::connections::{Due, Event, Failed, Fresh, Key, Lease, Leased, Row, State, TokenRepository};
+use crate::connections::{Due, Event, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, Row, State, TokenRepository};
 use crate::error::Result;
 
 fn renewable(row: &Row) -> bool {
@@ -17,6 +17,30 @@ fn renewable(row: &Row) -> bool {
 
 fn held(stored: &Stored) -> bool {
     stored.lease_until.is_some_and(|until| until >= Timestamp::now())
+}
+
+impl Model {
+    fn renew(&self, key: &Key, fresh: Fresh, events: &[Event], allowed: impl Fn(&Stored) -> bool) -> bool {
+        let state = &mut *self.0.lock();
+        let next = |stored: &&mut Stored| stored.row.generation + 1 == fresh.generation && allowed(stored);
+        let Some(stored) = state.row(&key.tenant, &key.id).filter(next) else { return false };
+        let row = &mut stored.row;
+        (row.sealed, row.generation, row.failing) = (fresh.sealed, fresh.generation, None);
+        row.revision += 1;
+        let connection = &mut row.connection;
+        (connection.state, connection.state_reason, connection.last_error) = (State::Active, None, None);
+        if let Some(settings) = fresh.settings {
+            connection.settings = settings;
+        }
+        if let Some(scopes) = fresh.scopes {
+            connection.scopes = scopes;
+        }
+        row.times.refreshed_at = Some(fresh.refreshed_at);
+        (row.times.expires_at, row.times.next_refresh_at) = (fresh.expires_at, fresh.next_refresh_at);
+        (stored.lease_until, stored.intent, stored.orphan) = (None, false, None);
+        state.append(&key.tenant, &key.id, events);
+        true
+    }
 }
 
 impl TokenRepository for Model {
@@ -39,30 +63,30 @@ impl TokenRepository for Model {
         ready(Ok(leased)).boxed()
     }
 
-    fn commit(&self, key: Key, epoch: u64, fresh: Fresh, events: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
+    fn extend(&self, key: Key, epoch: u64, generation: u64, ttl: Duration) -> BoxFuture<'_, Result<Option<Lease>>> {
         let state = &mut *self.0.lock();
-        let written = match state.row(&key.tenant, &key.id) {
-            Some(stored)
-                if stored.epoch == epoch && stored.row.generation + 1 == fresh.generation && renewable(&stored.row) =>
-            {
-                let row = &mut stored.row;
-                (row.sealed, row.generation, row.revision, row.failing) =
-                    (fresh.sealed, fresh.generation, row.revision + 1, None);
-                let connection = &mut row.connection;
-                (connection.state, connection.state_reason, connection.last_error) = (State::Active, None, None);
-                connection.settings = fresh.settings.unwrap_or(connection.settings.clone());
-                connection.scopes = fresh.scopes.unwrap_or(connection.scopes.clone());
-                row.times.refreshed_at = Some(fresh.refreshed_at);
-                (row.times.expires_at, row.times.next_refresh_at) = (fresh.expires_at, fresh.next_refresh_at);
-                (stored.lease_until, stored.intent, stored.orphan) = (None, false, None);
-                true
-            }
-            _ => false,
+        let own = state.row(&key.tenant, &key.id).filter(|stored| {
+            stored.epoch == epoch && stored.row.generation == generation && stored.lease_until.is_some()
+        });
+        let lease = own.map(|stored| {
+            stored.lease_until = Timestamp::now().checked_add(ttl).ok();
+            Lease { epoch, row: stored.row.clone(), interrupted: false, orphan: stored.orphan.clone() }
+        });
+        ready(Ok(lease)).boxed()
+    }
+
+    fn commit(&self, key: Key, epoch: u64, fresh: Fresh, events: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
+        let allowed = |stored: &Stored| stored.epoch == epoch && renewable(&stored.row);
+        ready(Ok(self.renew(&key, fresh, &events, allowed))).boxed()
+    }
+
+    fn adopt(&self, key: Key, fresh: Fresh, events: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
+        let allowed = |stored: &Stored| {
+            let connection = &stored.row.connection;
+            let lost = connection.state_reason.as_deref() == Some(LOST_ROTATION);
+            !held(stored) && (renewable(&stored.row) || (connection.state == State::NeedsReauth && lost))
         };
-        if written {
-            state.append(&key.tenant, &key.id, &events);
-        }
-        ready(Ok(written)).boxed()
+        ready(Ok(self.renew(&key, fresh, &events, allowed))).boxed()
     }
 
     fn fail(&self, key: Key, epoch: u64, failed: Failed, events: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
