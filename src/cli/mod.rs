@@ -5,6 +5,7 @@ mod documents;
 mod keys;
 mod mappings;
 mod server;
+mod store;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +29,9 @@ enum Command {
     /// The key that credentials are sealed with.
     #[command(subcommand)]
     Vault(keys::VaultCommand),
+    /// Bring the store's schema up to date, copy it to another store, back it up.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Check all mapping files and report everything that is wrong with file and line.
     Check(mappings::CheckArgs),
     /// Run the examples of all providers, or of one.
@@ -51,6 +55,7 @@ pub fn run() -> u8 {
         Command::Serve(args) => server::serve(&args),
         Command::Keys(command) => keys::keys(&command),
         Command::Vault(command) => keys::vault(&command),
+        Command::Store(command) => store::store(&command),
         Command::Check(args) => mappings::check(&args),
         Command::Test(args) => mappings::test(&args),
         Command::Explain(args) => mappings::explain(&args),
