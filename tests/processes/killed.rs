@@ -13,6 +13,7 @@ use crate::process::scratch;
 const BEFORE: [u64; 10] = [0, 1, 2, 3, 4, 6, 8, 10, 12, 15];
 /// A lease of a dead process, and a moment to renew.
 const LONGEST_LEASE: Duration = Duration::from_secs(61);
+/// Of a token that is not renewed again. Seconds.
 const LONG: u64 = 3600;
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -14,9 +14,13 @@ mod process;
 mod authorization;
 mod canary;
 mod deployment;
+mod postgres;
 mod traffic;
 
+mod clock;
 mod killed;
+mod replicas;
+mod restarted;
 mod unwritable;
 
 /// Says why a test does not run.
