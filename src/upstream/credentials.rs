@@ -2,6 +2,7 @@
 //! and after all other work on headers, so that nothing can take it out. Nothing above ever holds a credential.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::ExposeSecret;
@@ -71,8 +72,12 @@ where
     }
 }
 
+/// Whoever left a renewal that goes on finds its end sooner or later.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 fn pending(request: &Request) -> Error {
-    let error = Error::new(Kind::CredentialRefreshPending, "The connection's credentials were not renewed in time.");
+    let error = Error::new(Kind::CredentialRefreshPending, "The connection's credentials were not renewed in time.")
+        .retry_after(Some(RETRY_AFTER));
     if request.is_safe() { error } else { error.outcome(Outcome::NotExecuted) }
 }
 

@@ -120,6 +120,11 @@ impl Authorization {
     }
 }
 
+pub fn words(counts: &Counts) -> String {
+    let Counts { received, rotations, refused, reuses, unauthorized, .. } = counts;
+    format!("{received} exchanges, {rotations} rotations, {refused} refused, {reuses} reused, {unauthorized} 401s")
+}
+
 fn beside_target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("counterparts/oidc")
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::authorization::{Authorization, Grant};
 use crate::client::{Answer, Client};
-use crate::process::{Process, free_port, throughline};
+use crate::postgres::Postgres;
+use crate::process::{Process, free_port, scratch, throughline};
 
 pub struct Deployment {
     pub folder: PathBuf,
@@ -25,6 +26,15 @@ pub struct Replica {
     pub client: Client,
     pub admin: Client,
     pub log: PathBuf,
+}
+
+/// The parts of a deployment on a PostgreSQL of its own; `None`, after saying so, where something is not installed.
+pub async fn on_postgres(name: &str) -> Option<(Authorization, Postgres, Deployment)> {
+    let folder = scratch(name);
+    let authorization = Authorization::start(&folder).await?;
+    let postgres = Postgres::start()?;
+    let deployment = Deployment::new(&folder, Some(&postgres.url), &authorization);
+    Some((authorization, postgres, deployment))
 }
 
 impl Deployment {
@@ -129,15 +139,6 @@ impl Replica {
     /// Waits for the end of a process that was killed.
     pub fn ended(&mut self) {
         self.process.0.wait().expect("it ends");
-    }
-
-    /// The value of a metric without labels, or the sum over its labels.
-    pub async fn metric(&self, name: &str) -> f64 {
-        let text = self.admin.get("/metrics").await.text();
-        let lines = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
-        });
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 }
 

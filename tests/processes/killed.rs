@@ -52,10 +52,13 @@ async fn a_process_killed_amid_a_renewal_loses_nothing_that_it_had_read() {
         ended.push((*step, works));
     }
     let answered: Vec<_> = ended.iter().filter(|(step, _)| matches!(step, Step::Answered(_))).collect();
-    let kept: Vec<u64> = answered.iter().filter_map(|(step, works)| match step {
-        Step::Answered(ms) if *works => Some(*ms),
-        _ => None,
-    }).collect();
+    let kept: Vec<u64> = answered
+        .iter()
+        .filter_map(|(step, works)| match step {
+            Step::Answered(ms) if *works => Some(*ms),
+            _ => None,
+        })
+        .collect();
     println!("killed: of {} answers sent 0 to 15 ms before, {} were kept: {kept:?}", answered.len(), kept.len());
     assert_eq!(authorization.counts().await.revoked as usize, lives.len() - 2 - kept.len());
     deployment.holds_no_secret(&[&replica]).await;

@@ -21,6 +21,7 @@ mod clock;
 mod killed;
 mod replicas;
 mod restarted;
+mod slow;
 mod unwritable;
 
 /// Says why a test does not run.

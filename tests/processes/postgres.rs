@@ -35,6 +35,14 @@ impl Postgres {
         assert!(self.control(&["restart", "-m", "immediate", "-w"]), "PostgreSQL did not start again");
     }
 
+    pub fn stop(&self) {
+        assert!(self.control(&["stop", "-m", "immediate", "-w"]), "PostgreSQL did not stop");
+    }
+
+    pub fn start_again(&self) {
+        assert!(self.control(&["start", "-w"]), "PostgreSQL did not start again");
+    }
+
     fn control(&self, arguments: &[&str]) -> bool {
         let data = self.folder.join("data");
         let mut command = match is_root() {

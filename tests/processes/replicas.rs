@@ -5,10 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::authorization::Authorization;
-use crate::deployment::{Deployment, Replica};
-use crate::postgres::Postgres;
-use crate::process::scratch;
+use crate::authorization::words;
+use crate::deployment::{Replica, on_postgres};
 use crate::traffic::traffic;
 
 const CONNECTIONS: usize = 60;
@@ -17,10 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_renew_each_token_once_under_traffic() {
-    let Some((authorization, _postgres, deployment)) = parts("two").await else { return };
+    let Some((authorization, _postgres, deployment)) = on_postgres("two").await else { return };
     let (one, two) = tokio::join!(deployment.serve("one"), deployment.serve("two"));
     let mut connections = Vec::new();
-    for grant in authorization.mint(CONNECTIONS, 10, 10).await {
+    for _ in 0..CONNECTIONS {
+        let grant = authorization.mint(1, 10, 10).await.remove(0);
         connections.push(one.connect(&grant).await);
     }
     let clients = [one.client.clone(), two.client.clone()];
@@ -37,45 +36,10 @@ async fn two_processes_renew_each_token_once_under_traffic() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_endpoint_slower_than_any_lock_is_asked_once() {
-    const SLOW: Duration = Duration::from_secs(75);
-    let Some((authorization, _postgres, deployment)) = parts("slow").await else { return };
-    let (one, two) = tokio::join!(deployment.serve("one"), deployment.serve("two"));
-    let grant = authorization.mint(1, 2, 3600).await.remove(0);
-    authorization.rule(json!({"at": "rotated", "do": "delay", "ms": SLOW.as_millis() as u64})).await;
-    let connection = one.connect(&grant).await;
-    authorization.until(|counts| counts.rotations == 1).await;
-    let asked = Instant::now();
-    sleep(Duration::from_secs(2)).await;
-
-    let mut pending = 0;
-    while asked.elapsed() < SLOW - PATIENCE * 2 {
-        for replica in [&one, &two] {
-            let answer = replica.read(&connection, PATIENCE).await;
-            let problem = answer.problem(503, "credential-refresh-pending");
-            assert!(problem["retryable"] == true && answer.header("retry-after").is_some(), "{problem}");
-            pending += 1;
-        }
-    }
-    // Whoever waits beyond it gets an answer.
-    let long = Duration::from_secs(100);
-    let (first, second) = tokio::join!(one.read(&connection, long), two.read(&connection, long));
-    assert_eq!((first.status, second.status), (200, 200), "{} {}", first.text(), second.text());
-    let counts = authorization.counts().await;
-    println!("slow endpoint: {pending} requests were told to come back, 2 waited; {}", words(&counts));
-    assert_eq!((counts.received, counts.rotations, counts.refused), (1, 1, 0), "{counts:?}");
-    for replica in [&one, &two] {
-        assert_eq!(replica.read(&connection, PATIENCE).await.status, 200);
-        assert_eq!(replica.state(&connection).await["state"], "active");
-    }
-    deployment.holds_no_secret(&[&one, &two]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_process_stopped_while_it_holds_leases_is_fenced() {
     // More than the token endpoint is asked for at once: those that are over hold their lease and wait for their turn.
     const MANY: usize = 40;
-    let Some((authorization, _postgres, deployment)) = parts("stopped").await else { return };
+    let Some((authorization, _postgres, deployment)) = on_postgres("stopped").await else { return };
     let stopped = deployment.serve("stopped").await;
     authorization.rule(json!({"at": "request", "do": "hold", "times": MANY})).await;
     let mut connections = Vec::new();
@@ -108,14 +72,6 @@ async fn a_process_stopped_while_it_holds_leases_is_fenced() {
     deployment.holds_no_secret(&[&stopped, &other]).await;
 }
 
-async fn parts(name: &str) -> Option<(Authorization, Postgres, Deployment)> {
-    let folder = scratch(name);
-    let authorization = Authorization::start(&folder).await?;
-    let postgres = Postgres::start()?;
-    let deployment = Deployment::new(&folder, Some(&postgres.url), &authorization);
-    Some((authorization, postgres, deployment))
-}
-
 /// Every connection answers by then.
 async fn all_work(replica: &Replica, connections: &[String], by: Instant) {
     for connection in connections {
@@ -128,9 +84,4 @@ async fn all_work(replica: &Replica, connections: &[String], by: Instant) {
             sleep(Duration::from_millis(200)).await;
         }
     }
-}
-
-fn words(counts: &crate::authorization::Counts) -> String {
-    let crate::authorization::Counts { received, rotations, refused, reuses, unauthorized, .. } = counts;
-    format!("{received} exchanges, {rotations} rotations, {refused} refused, {reuses} reused, {unauthorized} 401s")
 }

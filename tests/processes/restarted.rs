@@ -1,23 +1,17 @@
-//! PostgreSQL restarts under load.
+//! PostgreSQL restarts under load, and stays away for a while.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::authorization::Authorization;
-use crate::deployment::Deployment;
-use crate::postgres::Postgres;
-use crate::process::scratch;
+use crate::deployment::on_postgres;
 use crate::traffic::traffic;
 
 const CONNECTIONS: usize = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn warm_connections_work_while_postgres_restarts() {
-    let folder = scratch("restarted");
-    let Some(authorization) = Authorization::start(&folder).await else { return };
-    let Some(postgres) = Postgres::start() else { return };
-    let deployment = Deployment::new(&folder, Some(&postgres.url), &authorization);
+    let Some((authorization, postgres, deployment)) = on_postgres("restarted").await else { return };
     let (one, two) = tokio::join!(deployment.serve("one"), deployment.serve("two"));
     let mut connections = Vec::new();
     for grant in authorization.mint(CONNECTIONS, 60, 60).await {
@@ -33,10 +27,11 @@ async fn warm_connections_work_while_postgres_restarts() {
         tokio::spawn(async move { traffic(&clients, &connections, 50, Duration::from_secs(20)).await })
     };
     sleep(Duration::from_secs(3)).await;
-    for _ in 0..3 {
-        postgres.restart();
-        sleep(Duration::from_secs(4)).await;
-    }
+    postgres.restart();
+    sleep(Duration::from_secs(4)).await;
+    postgres.stop();
+    sleep(Duration::from_secs(8)).await;
+    postgres.start_again();
     let report = load.await.expect("the load ran");
     println!("PostgreSQL restarted: {}", report.words());
     assert_eq!(report.failures, Vec::<String>::new());
