@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::auth::KeyRepository;
 use crate::connections::{
     AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
-    TokenRepository,
+    SealedRepository, TokenRepository,
 };
 use crate::error::Result;
 
@@ -53,6 +53,10 @@ impl Store {
     }
 
     pub fn revocations(&self) -> Arc<dyn RevocationRepository> {
+        Arc::new(self.sqlite.clone())
+    }
+
+    pub fn sealed(&self) -> Arc<dyn SealedRepository> {
         Arc::new(self.sqlite.clone())
     }
 

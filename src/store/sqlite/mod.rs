@@ -10,6 +10,7 @@ mod lock;
 mod mappings;
 mod revocations;
 mod schema;
+mod sealed;
 mod tokens;
 mod worker;
 
