@@ -72,7 +72,7 @@ impl Store {
         Arc::new(self.sqlite.clone())
     }
 
-    /// Operations so far. A warm request adds none.
+    /// Operations so far, but for those that happen by the clock. A warm request adds none.
     pub fn calls(&self) -> u64 {
         self.sqlite.calls()
     }

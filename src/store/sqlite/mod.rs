@@ -98,6 +98,15 @@ impl Sqlite {
     {
         self.worker.run(operation).await?.map_err(failure)
     }
+
+    /// The same for what happens by the clock and not because of a request: it is not counted.
+    async fn run_aside<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.worker.run_aside(operation).await?.map_err(failure)
+    }
 }
 
 /// Makes the file readable for its owner only; SQLite gives its log files the same permissions.
