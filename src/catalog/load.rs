@@ -9,6 +9,7 @@ use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::interpolation;
 use super::provider::Provider;
 use super::resource::{Resource, Surroundings};
 use super::source::{Node, Problem};
@@ -298,7 +299,9 @@ fn load_provider(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let problems = link(name, &mut resources);
+    let mut problems = link(name, &mut resources);
+    let have_patterns = resources.values().all(|resource| resource.id_pattern.is_some());
+    resources.values().for_each(|resource| interpolation::check(resource, have_patterns, &mut problems));
     if !problems.is_empty() {
         return Err(problems);
     }
