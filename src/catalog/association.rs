@@ -43,7 +43,9 @@ impl Association {
     /// The requests of its own.
     pub fn variants(&self) -> Vec<&Variant> {
         match self {
-            Association::Requests(requests) => requests.list.iter().chain(&requests.add).chain(&requests.remove).collect(),
+            Association::Requests(requests) => {
+                requests.list.iter().chain(&requests.add).chain(&requests.remove).collect()
+            }
             _ => Vec::new(),
         }
     }

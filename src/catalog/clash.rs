@@ -26,7 +26,8 @@ pub fn check(build: &mut Build<'_>, at: &str, full: &FieldFull, member: &Member,
     if let (Some(given), true) = (last(codecs), full.values.is_none())
         && !fits(given, member)
     {
-        let message = format!("`as` makes {} of the vendor's value, but the model has {} here", given.words(), wanted());
+        let message =
+            format!("`as` makes {} of the vendor's value, but the model has {} here", given.words(), wanted());
         build.problem(&format!("{at}/as"), message);
     }
     let named = full.values.iter().flat_map(|values| values.keys());

@@ -86,6 +86,11 @@ impl ErrorRules {
         Self { code, message, fields, other_id, rows: rows.into_iter().map(|(_, row)| row).collect() }
     }
 
+    /// Whether it is told where an answer holds what went wrong.
+    pub fn reads_words(&self) -> bool {
+        self.code.is_some() || self.message.is_some()
+    }
+
     /// What the rows of the table make of an answer, in their order.
     pub fn rows(&self) -> impl Iterator<Item = Kind> {
         self.rows.iter().map(|row| row.is)

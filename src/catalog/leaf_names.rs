@@ -15,7 +15,8 @@ const ENTRIES: [(&str, &[&str]); 3] = [
 ];
 
 /// `{name}` or `{a.b}`, which no expression contains outside its texts.
-static SLOT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.[A-Za-z0-9_.]+)?\}").ok());
+static SLOT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.[A-Za-z0-9_.]+)?\}").ok());
 
 /// A path begins with a name of its scope.
 pub fn check_root(build: &mut Build<'_>, pointer: &str, path: &Path, scope: &Scope<'_>) {
@@ -25,7 +26,8 @@ pub fn check_root(build: &mut Build<'_>, pointer: &str, path: &Path, scope: &Sco
         && !names.contains(&first)
     {
         let hint = hint(first, names.iter().copied());
-        let message = format!("{} has no `{first}`{hint} (a text is written as {{const: {}}})", scope.title, path.dotted());
+        let message =
+            format!("{} has no `{first}`{hint} (a text is written as {{const: {}}})", scope.title, path.dotted());
         build.problem(pointer, message);
     }
 }
@@ -57,7 +59,9 @@ pub fn check_braces(build: &mut Build<'_>, pointer: &str, text: &str, scope: &Sc
 pub fn check_key(build: &mut Build<'_>, pointer: &str, key: &str) {
     let slot = SLOT.as_ref().and_then(|slot| slot.captures(key)?.get(0)).map(|slot| slot.as_str().to_owned());
     if let Some(slot) = slot {
-        let message = format!("`{slot}` in a name is not one of `params`; for a name from the call the whole leaf is an expression: '{{object: value}}'");
+        let message = format!(
+            "`{slot}` in a name is not one of `params`; for a name from the call the whole leaf is an expression: '{{object: value}}'"
+        );
         build.problem(pointer, message);
     }
 }

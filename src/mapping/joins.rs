@@ -16,8 +16,19 @@ pub struct Join {
 
 /// Functions whose text is the text that goes in.
 const PASSING: &[&str] = &[
-    "string", "trim", "uppercase", "lowercase", "substring", "substringBefore", "substringAfter", "join", "firstOf",
-    "list", "decodeUrl", "append", "distinct",
+    "string",
+    "trim",
+    "uppercase",
+    "lowercase",
+    "substring",
+    "substringBefore",
+    "substringAfter",
+    "join",
+    "firstOf",
+    "list",
+    "decodeUrl",
+    "append",
+    "distinct",
 ];
 
 /// What nests deeper has been refused by the analysis.
@@ -149,7 +160,11 @@ mod tests {
 
     fn joins(source: &str) -> Vec<String> {
         let expression = Expression::compile(source, Engine::Core).expect(source);
-        expression.joins().iter().map(|join| format!("{}|{}|{}", join.before, join.path.join("."), join.after)).collect()
+        expression
+            .joins()
+            .iter()
+            .map(|join| format!("{}|{}|{}", join.before, join.path.join("."), join.after))
+            .collect()
     }
 
     #[test]

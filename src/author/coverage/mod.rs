@@ -3,6 +3,7 @@
 mod errors;
 mod fields;
 mod operations;
+mod reads;
 
 use std::collections::HashSet;
 
@@ -31,6 +32,8 @@ pub fn holes(catalog: &Catalog, provider: &str, files: &Files, examples: &[Place
             .filter(|example| example.resource == *name && example.answer.is_some())
             .flat_map(|example| shown(resource, &node, example))
             .collect();
+        let file = format!("{}/examples/{name}.yaml", provider.name);
+        holes.extend(errors::never_fails(name, &node, &file, &examples));
         let missing = cells(resource, &node).into_iter().filter(|cell| !shown.contains(&cell.key));
         holes.extend(missing.filter_map(|cell| hole(provider, name, &node, &cell)));
     }
@@ -68,6 +71,7 @@ fn cells(resource: &Resource, node: &Node) -> Vec<Cell> {
     if [Operation::Create, Operation::Update, Operation::Upsert].into_iter().any(|one| resource.supports(one)) {
         cells.extend(fields::cells(resource));
     }
+    cells.extend(reads::cells(resource));
     cells
 }
 
@@ -99,5 +103,6 @@ fn shown(resource: &Resource, node: &Node, example: &Example) -> Vec<String> {
     shown.extend(call.q.iter().map(|_| Q.to_owned()));
     let bodies = call.body.iter().chain(call.operations.iter().filter_map(|item| item.data.as_ref()));
     shown.extend(bodies.flat_map(|body| fields::written(&resource.table, body)));
+    shown.extend(reads::shown(&resource.table, example));
     shown
 }
