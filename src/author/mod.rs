@@ -5,6 +5,7 @@ mod coverage;
 mod example;
 mod explain;
 mod matrix;
+mod openapi;
 mod rehearse;
 mod scaffold;
 
@@ -13,8 +14,9 @@ pub use coverage::holes;
 pub use example::{Example, Placed, ResponseSpec, load as load_examples};
 pub use explain::{ExplainRequest, explain_record, explain_request};
 pub use matrix::{matrix, with_matrix};
+pub use openapi::{Draft, from_openapi};
 pub use rehearse::{difference, prepare, rehearse, shown};
-pub use scaffold::scaffold;
+pub use scaffold::{AUTH, Answers, check_name, scaffold, write_folder};
 
 use serde_json::{Value, json};
 

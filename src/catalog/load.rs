@@ -85,6 +85,11 @@ impl Files {
         Ok(Self(files))
     }
 
+    /// The models alone.
+    pub fn models(self) -> Self {
+        Self(self.0.into_iter().filter(|(name, _)| name.starts_with("models/")).collect())
+    }
+
     /// The same files below a folder.
     pub fn below(self, folder: &str) -> Self {
         Self(self.0.into_iter().map(|(name, text)| (format!("{folder}/{name}"), text)).collect())

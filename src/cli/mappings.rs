@@ -70,15 +70,6 @@ pub struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct NewArgs {
-    /// Lower-case letters, digits and hyphens.
-    name: String,
-    /// Where the folder is written.
-    #[arg(long, default_value = "mappings")]
-    into: PathBuf,
-}
-
-#[derive(Debug, Args)]
 pub struct SchemasArgs {
     /// Where the schemas are written.
     #[arg(default_value = "mappings/schemas")]
@@ -179,21 +170,6 @@ fn read(path: &PathBuf) -> Result<String, String> {
     result.map(|_| text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-pub fn new(args: &NewArgs) -> u8 {
-    match author::scaffold(&args.into, &args.name) {
-        Ok(written) => {
-            written.iter().for_each(super::say);
-            println!(
-                "next: throughline check {0} && throughline test {0} --provider {1}",
-                args.into.display(),
-                args.name
-            );
-            0
-        }
-        Err(text) => failed(&text),
-    }
-}
-
 pub fn schemas(args: &SchemasArgs) -> u8 {
     for (name, schema) in author::schemas() {
         let path = args.into.join(name);
@@ -221,7 +197,7 @@ pub(super) fn failed(text: &str) -> u8 {
     1
 }
 
-fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, String> {
+pub(super) fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Ok(runtime.map_err(|error| error.to_string())?.block_on(work))
 }
