@@ -42,10 +42,11 @@ pub fn collections(document: &Document) -> Vec<Collection<'_>> {
     let paths: Vec<(&str, &Value)> = document.paths().collect();
     let mut found: Vec<Collection> = Vec::new();
     for (path, spec) in &paths {
-        if path.contains('{') || path.contains(':') {
+        if path.contains('{') || !is_plain(path) {
             continue;
         }
-        let item = paths.iter().find_map(|(other, spec)| Some((*other, item_parameter(path, other)?, *spec)));
+        let mut plain = paths.iter().filter(|(other, _)| is_plain(other));
+        let item = plain.find_map(|(other, spec)| Some((*other, item_parameter(path, other)?, *spec)));
         let list = request(spec, &["get"]).filter(|list| rows(document, list.spec).is_some());
         // A lone path that lists nothing is an action, not a collection.
         if list.is_some() || item.is_some() {
@@ -53,16 +54,12 @@ pub fn collections(document: &Document) -> Vec<Collection<'_>> {
         }
     }
     // Records that can only be got one by one.
-    for (path, spec) in &paths {
-        let Some((parent, parameter)) = path.rsplit_once("/{").filter(|(parent, _)| !parent.contains('{')) else {
-            continue;
-        };
-        let known = found.iter().any(|known| {
-            known.item.as_ref().is_some_and(|(_, name)| {
-                item_path(path, name).is_some_and(|path| known.item.as_ref().is_some_and(|(item, _)| *item == path))
-            })
-        });
-        if !known && let Some(parameter) = parameter.strip_suffix('}').filter(|name| !name.contains('}')) {
+    for (path, spec) in paths.iter().filter(|(path, _)| is_plain(path)) {
+        let Some((parent, rest)) = path.rsplit_once("/{").filter(|(parent, _)| !parent.contains('{')) else { continue };
+        let Some(parameter) = rest.strip_suffix('}') else { continue };
+        let item = item_path(path, parameter);
+        let known = found.iter().any(|known| known.item.as_ref().map(|(item, _)| item) == item.as_ref());
+        if !known {
             found.push(collection(parent, &Value::Null, None, Some((path, parameter.to_owned(), spec))));
         }
     }
@@ -85,6 +82,11 @@ fn collection<'d>(
         delete: request(one, &["delete"]),
         item: item.and_then(|(path, name, _)| Some((item_path(path, &name)?, name))),
     }
+}
+
+/// What a request of a mapping can say as it is. `:merge` and the like are actions.
+fn is_plain(path: &str) -> bool {
+    path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '~' | '{' | '}'))
 }
 
 /// The parameter of `/contacts/{contact_id}` and `/contact/{contact_id}` beside `/contacts`.

@@ -91,7 +91,7 @@ fn scalar(text: &str, inside: bool) -> String {
         c.is_alphanumeric() || c == '_' || c == '.' || c == '$' || c == '/' || c == '-' || c == ' ' && !inside
     };
     let begins = text.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '/' || c == '$');
-    let reserved = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"];
+    let reserved = ["null", "true", "false", "yes", "no", "nan", "inf"];
     let known = reserved.contains(&text.to_lowercase().as_str());
     if begins && !known && text.chars().all(word) && !text.ends_with(' ') {
         return text.to_owned();

@@ -71,8 +71,7 @@ impl<'d> Records<'d> {
         let prefix = words::singular(&words::plain(&self.word));
         let prefixed = names.iter().map(|name| format!("{prefix}{name}"));
         names.iter().cloned().chain(prefixed).find_map(|wanted| {
-            let mut properties =
-                self.read.iter().filter(|(name, _)| !lines.used.contains(*name) && !name.contains('`'));
+            let mut properties = self.read.iter().filter(|(name, _)| !lines.used.contains(*name) && is_name(name));
             let found = properties.find(|(name, schema)| words::plain(name) == wanted && suits(schema));
             found.map(|(name, schema)| (name.clone(), *schema))
         })
@@ -258,6 +257,11 @@ impl<'d> Records<'d> {
         lines.used.insert(name.clone());
         Some(json!({"in": dotted(&[name])}))
     }
+}
+
+/// What can stand in a path.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(|c| c.is_control() || c == '`')
 }
 
 /// The conversion from the vendor's type to the model's: null where none is needed, nothing where there is none.

@@ -76,7 +76,8 @@ async fn draft(name: &str, document: &Document, picks: &[(String, String)]) -> R
     let mut operations: Vec<&Value> = Vec::new();
     for (resource, collection) in &chosen {
         let Some(model) = models.get(*resource) else { continue };
-        match resource::resource(document, model, collection) {
+        let picked = picks.iter().any(|(name, _)| name == resource);
+        match resource::resource(document, model, collection, picked) {
             Ok(made) => {
                 gotchas.extend(made.gotchas.iter().cloned());
                 let requests =

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::lines::{Lines, Records};
+use super::lines::{Lines, Records, is_name};
 use super::paging::dotted;
 use super::schema::{self, Kind};
 use super::words;
@@ -33,9 +33,9 @@ fn each(records: &Records<'_>, lines: &mut Lines, field: &str, member: &Member) 
     for (part, known) in parts.filter(|(part, _)| members.contains_key(*part)) {
         let wanted = if *part == "primary" { Kind::Boolean } else { Kind::Text };
         let found = known.iter().find_map(|word| {
-            inner.iter().find(|(name, schema)| {
-                words::plain(name) == *word && !name.contains('`') && records.kind(schema) == wanted
-            })
+            inner
+                .iter()
+                .find(|(name, schema)| words::plain(name) == *word && is_name(name) && records.kind(schema) == wanted)
         });
         let Some((name, schema)) = found.filter(|(name, _)| !item.contains_key(*name)) else { continue };
         fields.insert((*part).to_owned(), json!(dotted(std::slice::from_ref(name))));
@@ -100,7 +100,7 @@ fn address(records: &Records<'_>, lines: &mut Lines, member: &Member) -> Vec<Val
                     || base.is_none()
                         && ["address", "mailing", "billing"].iter().any(|of| plain == format!("{of}{word}"))
             };
-            inner.iter().find(|(name, schema)| named(name) && !name.contains('`') && records.kind(schema) == Kind::Text)
+            inner.iter().find(|(name, schema)| named(name) && is_name(name) && records.kind(schema) == Kind::Text)
         });
         let Some((name, _)) = found.filter(|(name, _)| base.is_some() || !lines.used.contains(*name)) else { continue };
         let path: Vec<String> = base.iter().cloned().chain([name.clone()]).collect();

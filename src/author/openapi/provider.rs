@@ -71,32 +71,24 @@ fn address(document: &Document, name: &str) -> Address {
         return guess(&format!("The document's server is `{}`, no https address", clean(&url)));
     }
     let mut settings = Map::new();
-    let mut origins = vec![url.clone()];
+    // Every address that the variables' values make, and the names below which other values lie.
+    let mut addresses = vec![url.clone()];
     let variables = server.get("variables").and_then(Value::as_object).into_iter().flatten();
     for (variable, spec) in variables.filter(|(variable, _)| url.contains(&format!("{{{variable}}}"))) {
-        let default = text(spec, "default").unwrap_or_default();
-        let ask =
-            text(spec, "description").map_or_else(|| format!("The `{variable}` of the address"), |ask| clean(ask));
-        let mut values = schema::choices(spec);
-        if values.is_empty() {
-            values.push(default);
-        }
-        let pattern = if schema::choices(spec).is_empty() {
-            "[A-Za-z0-9.-]+".to_owned()
-        } else {
-            values.join("|").replace('.', "\\.")
-        };
+        let choices = schema::choices(spec);
+        let default = text(spec, "default").filter(|text| is_label(text)).unwrap_or("example");
+        let ask = text(spec, "description").map_or_else(|| format!("The `{variable}` of the address"), clean);
+        let patterns: Vec<String> = choices.iter().map(|choice| regex::escape(choice)).collect();
+        let pattern = if choices.is_empty() { "[A-Za-z0-9.-]+".to_owned() } else { patterns.join("|") };
         settings.insert(variable.clone(), json!({"ask": ask, "default": default, "pattern": pattern}));
         let slot = format!("{{{variable}}}");
-        origins = origins
-            .iter()
-            .flat_map(|origin| values.iter().map(|value| origin.replace(&slot, value)).collect::<Vec<_>>())
-            .collect();
+        let values = if choices.is_empty() { vec!["*"] } else { choices };
+        let filled = |address: &String| values.iter().map(|value| address.replace(&slot, value)).collect::<Vec<_>>();
+        addresses = addresses.iter().flat_map(filled).collect();
     }
-    let mut hosts: Vec<String> =
-        origins.iter().filter_map(|url| Some(Origin::parse(url).ok()?.root().to_string())).collect();
+    let mut hosts: Vec<String> = addresses.iter().filter_map(|address| host(address)).collect();
     hosts.dedup();
-    if hosts.is_empty() {
+    if hosts.is_empty() || addresses.iter().any(|address| address.contains('{')) {
         return guess(&format!("The document's server `{}` is no address", clean(&url)));
     }
     let mut gotchas = Vec::new();
@@ -111,6 +103,23 @@ fn address(document: &Document, name: &str) -> Address {
         gotchas.push(format!("The document has further servers, which are not used: {}", clean(&others.join(" "))));
     }
     Address { base_url: url, hosts, settings, gotchas }
+}
+
+/// A value that can stand in an address.
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
+}
+
+/// The rule for the host of an address; a star stands for a value that customers have each for themselves.
+fn host(address: &str) -> Option<String> {
+    let host = address.strip_prefix("https://")?.split('/').next()?;
+    match host.rsplit_once('*') {
+        None => Some(Origin::parse(&format!("https://{host}")).ok()?.root().to_string()),
+        Some((_, rest)) => {
+            let below = rest.find('.').and_then(|dot| rest.get(dot..))?;
+            (below.matches('.').count() > 1).then(|| format!("https://*{below}"))
+        }
+    }
 }
 
 /// Headers that every request takes and that have a fixed value, such as the API's version.

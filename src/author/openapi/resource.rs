@@ -26,7 +26,13 @@ pub struct Resource {
     pub notes: Vec<String>,
 }
 
-pub fn resource(document: &Document, model: &Model, collection: &Collection<'_>) -> Result<Resource, String> {
+/// `picked` is what a person chose: then an id may be missing.
+pub fn resource(
+    document: &Document,
+    model: &Model,
+    collection: &Collection<'_>,
+    picked: bool,
+) -> Result<Resource, String> {
     let word = collection.word().to_owned();
     let rows = collection.list.and_then(|list| collection::rows(document, list.spec));
     let one = [collection.get, collection.create, collection.update];
@@ -49,6 +55,13 @@ pub fn resource(document: &Document, model: &Model, collection: &Collection<'_>)
     let mut lines = records.lines();
     let mut gotchas = Vec::new();
     ensure_id(&mut lines, collection, &records, &mut gotchas);
+    if !picked && !gotchas.is_empty() {
+        let name = &model.resource;
+        let path = &collection.path;
+        return Err(format!(
+            "{path} is not taken for {name}: its records have no id (--resource {name}={path} takes it all the same)"
+        ));
+    }
     let paging = collection.list.map(|list| paging::paging(document, list.spec)).unwrap_or_default();
     let mut made = Resource {
         name: model.resource.clone(),
@@ -64,7 +77,7 @@ pub fn resource(document: &Document, model: &Model, collection: &Collection<'_>)
     for name in required.iter().filter(|name| !made.lines.used.contains(*name)) {
         made.gotchas.push(format!("{}: a create needs `{name}`, which no field writes yet", made.name));
     }
-    let (filters, search, list) = made.list(document, collection);
+    let (filters, list) = made.list(document, collection);
     let operations = object([
         ("list", list),
         ("get", collection.get.map(|_| made.single("GET", collection, None))),
@@ -77,7 +90,6 @@ pub fn resource(document: &Document, model: &Model, collection: &Collection<'_>)
         let max = made.paging.max.unwrap_or(100).clamp(1, 1000);
         json!({"default": max.min(50), "max": max})
     });
-    let _ = search;
     made.spec = object([
         ("id", integer_id.then(|| json!({"pattern": "[0-9]+"}))),
         ("select", Some(json!(false))),
@@ -191,15 +203,17 @@ impl Resource {
         spec
     }
 
-    /// The filters, whether there is a text search, and the list itself.
-    fn list(&mut self, document: &Document, collection: &Collection<'_>) -> (Map<String, Value>, bool, Option<Value>) {
-        let Some(list) = collection.list else { return (Map::new(), false, None) };
+    /// The filters, and the list itself.
+    fn list(&mut self, document: &Document, collection: &Collection<'_>) -> (Map<String, Value>, Option<Value>) {
+        let Some(list) = collection.list else { return (Map::new(), None) };
         let parameters = collection::parameters(document, list.spec, "query");
         let mut query = self.paging.query.clone();
         let mut filters: Map<String, Value> = Map::new();
         let mut search = false;
         let mut unused = Vec::new();
-        for (name, parameter) in parameters.iter().filter(|(name, _)| !self.paging.query.contains_key(*name)) {
+        for (name, parameter) in
+            parameters.iter().filter(|(name, _)| !self.paging.query.contains_key(*name) && !name.contains('{'))
+        {
             let schema = parameter.get("schema").map_or(&Value::Null, |schema| document.resolve(schema));
             let simple =
                 matches!(schema::kind(document, schema), Kind::Text | Kind::Integer | Kind::Number | Kind::Boolean);
@@ -245,7 +259,7 @@ impl Resource {
             ("records", Some(json!(dotted(&self.rows)))),
             ("next", self.paging.next.clone()),
         ]);
-        (filters, search, Some(list))
+        (filters, Some(list))
     }
 
     /// The column of a field that has one.

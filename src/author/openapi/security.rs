@@ -58,8 +58,10 @@ fn add(security: &mut Security, name: &str, scheme: &Value) {
         ("apiKey", _, "header") if parameter.eq_ignore_ascii_case("authorization") => {
             ("token", json!({"send": {"Authorization": "token"}}))
         }
-        ("apiKey", _, "header") => ("token", json!({"send": {parameter: "token"}})),
-        ("apiKey", _, "query") => ("token", json!({"query": {parameter: "token"}})),
+        ("apiKey", _, "header") if parameter.parse::<http::HeaderName>().is_ok() => {
+            ("token", json!({"send": {parameter: "token"}}))
+        }
+        ("apiKey", _, "query") if !parameter.is_empty() => ("token", json!({"query": {parameter: "token"}})),
         ("oauth2", ..) => match grant(scheme) {
             Some((grant, host)) => {
                 security.hosts.push(host);
