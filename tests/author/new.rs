@@ -57,7 +57,7 @@ fn a_document_becomes_a_folder_that_passes_check_and_test() {
         "type: work, primary: true",
         "type: mobile",
         "company: { fields: { id: { path: organizationId, as: integer } } }",
-        "email: { on: email, ops: [eq] }",
+        "email: { on: e-mail, ops: [eq] }",
         "updated_at: { on: lastModified, ops: [gte] }",
         "accepts: { filters: all, q: true }",
         "records: people",

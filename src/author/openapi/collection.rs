@@ -187,7 +187,7 @@ pub fn record<'d>(document: &'d Document, spec: &'d Value, word: &str) -> Option
     if own.is_empty() {
         return None;
     }
-    let named = |name: &str| words::is(name, words::ROWS) || words::plain(name) == words::singular(&words::plain(word));
+    let named = |name: &str| words::is(name, words::ROWS) || words::is_one_of(name, word);
     let wrapped = own.iter().find(|(name, property)| {
         named(name) && schema::kind(document, property) == Kind::Object && !own.contains_key("id")
     });

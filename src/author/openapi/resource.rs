@@ -126,7 +126,7 @@ fn taken<'d>(
     };
     let own = schema::properties(document, schema);
     let lone = own.first().filter(|(name, inner)| {
-        let named = words::is(name, &["data"]) || words::plain(name) == words::singular(&words::plain(word));
+        let named = words::is(name, &["data"]) || words::is_one_of(name, word);
         own.len() == 1 && named && schema::kind(document, inner) == Kind::Object
     });
     match lone {

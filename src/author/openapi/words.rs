@@ -179,6 +179,12 @@ pub fn is(name: &str, words: &[&str]) -> bool {
     words.contains(&plain(name).as_str())
 }
 
+/// Whether a name says what one record of a collection is: `person` of `people`, `company` of `companies`.
+pub fn is_one_of(name: &str, collection: &str) -> bool {
+    let same = |name: &str| resource(name).map(|(resource, _)| resource);
+    plain(name) == singular(&plain(collection)) || same(name).is_some() && same(name) == same(collection)
+}
+
 /// The unified resource that a path's last segment names, and how sure that is (0 is best).
 pub fn resource(segment: &str) -> Option<(&'static str, usize)> {
     let word = plain(segment.split('.').next().unwrap_or(segment));
