@@ -64,7 +64,7 @@ pub struct ExplainArgs {
     /// The connection's settings as JSON.
     #[arg(long, default_value = "{}")]
     settings: String,
-    /// A file with a vendor's answer (- for standard input): shows the unified answer instead of the request.
+    /// A file with a vendor's answer (- for standard input): shows the unified answer, too.
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
 }
@@ -153,7 +153,11 @@ fn explained(args: &ExplainArgs) -> Result<Value, String> {
     };
     in_runtime(async {
         match payload {
-            Some(payload) => author::explain_record(&catalog, &asked, payload).await,
+            Some(payload) => {
+                let request = author::explain_request(&catalog, &asked).await?;
+                let answer = author::explain_record(&catalog, &asked, payload).await?;
+                Ok(serde_json::json!({"request": request, "answer": answer}))
+            }
             None => author::explain_request(&catalog, &asked).await,
         }
     })?

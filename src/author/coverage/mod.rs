@@ -25,18 +25,18 @@ pub fn holes(catalog: &Catalog, provider: &str, files: &Files, examples: &[Place
     let Some(provider) = catalog.provider(provider) else { return Vec::new() };
     let examples: Vec<&Example> = examples.iter().map(|placed| &placed.example).collect();
     let mut holes = errors::holes(provider, files, &examples);
+    let mut read = reads::Lines::default();
     for (name, resource) in &provider.resources {
         let Ok(node) = resource_node(files, &provider.name, name, Vec::new()) else { continue };
-        let shown: HashSet<String> = examples
-            .iter()
-            .filter(|example| example.resource == *name && example.answer.is_some())
-            .flat_map(|example| shown(resource, &node, example))
-            .collect();
+        let own = || examples.iter().filter(|example| example.resource == *name && example.answer.is_some());
+        read.add(resource, name, &node, own().copied());
+        let shown: HashSet<String> = own().flat_map(|example| shown(resource, &node, example)).collect();
         let file = format!("{}/examples/{name}.yaml", provider.name);
         holes.extend(errors::never_fails(name, &node, &file, &examples));
         let missing = cells(resource, &node).into_iter().filter(|cell| !shown.contains(&cell.key));
         holes.extend(missing.filter_map(|cell| hole(provider, name, &node, &cell)));
     }
+    holes.extend(read.holes(provider));
     holes.sort();
     holes
 }
@@ -71,7 +71,6 @@ fn cells(resource: &Resource, node: &Node) -> Vec<Cell> {
     if [Operation::Create, Operation::Update, Operation::Upsert].into_iter().any(|one| resource.supports(one)) {
         cells.extend(fields::cells(resource));
     }
-    cells.extend(reads::cells(resource));
     cells
 }
 
@@ -103,6 +102,5 @@ fn shown(resource: &Resource, node: &Node, example: &Example) -> Vec<String> {
     shown.extend(call.q.iter().map(|_| Q.to_owned()));
     let bodies = call.body.iter().chain(call.operations.iter().filter_map(|item| item.data.as_ref()));
     shown.extend(bodies.flat_map(|body| fields::written(&resource.table, body)));
-    shown.extend(reads::shown(&resource.table, example));
     shown
 }

@@ -1,15 +1,54 @@
 //! What can be read, line by line of the fields table, and what an answer shows of it.
 
+use std::collections::{BTreeMap, HashSet};
+
 use serde_json::{Map, Value};
 
 use super::Cell;
 use super::fields::{free_place, place_path};
 use crate::author::example::Example;
-use crate::catalog::{Field, Resource, Shape, Table};
+use crate::catalog::{Field, Node, Problem, Provider, Resource, Shape, Source, Table, Target};
 use crate::model::escape;
 
+/// The lines of all files of a provider. One that several resources share is shown by any of them.
+#[derive(Default)]
+pub struct Lines {
+    /// The file, the line and the name, and what to say where it is not shown.
+    cells: BTreeMap<(String, u64, String), Problem>,
+    shown: HashSet<(String, u64, String)>,
+}
+
+impl Lines {
+    pub fn add<'e>(
+        &mut self,
+        resource: &Resource,
+        name: &str,
+        node: &Node,
+        examples: impl Iterator<Item = &'e Example>,
+    ) {
+        let keys: HashSet<String> = examples.flat_map(|example| shown(&resource.table, example)).collect();
+        for cell in cells(resource) {
+            let place = node.locate(&cell.pointer);
+            let line = (place.file.to_string(), place.line, cell.key.clone());
+            if keys.contains(&cell.key) {
+                self.shown.insert(line);
+            } else {
+                let problem = place.problem(format!("{name}: no example shows {}", cell.key));
+                self.cells.entry(line).or_insert(problem);
+            }
+        }
+    }
+
+    pub fn holes(self, provider: &Provider) -> Vec<Problem> {
+        let add = format!("; add one to {}/examples with an answer of the vendor that has it", provider.name);
+        let missing = self.cells.into_iter().filter(|(line, _)| !self.shown.contains(line));
+        let own = missing.map(|(_, problem)| problem).filter(|problem| !problem.file.starts_with("overrides/"));
+        own.map(|problem| Problem { message: problem.message + &add, ..problem }).collect()
+    }
+}
+
 /// Every line that reads: parts of objects and of each place of a list are lines of their own.
-pub fn cells(resource: &Resource) -> Vec<Cell> {
+fn cells(resource: &Resource) -> Vec<Cell> {
     let mut cells = Vec::new();
     for (name, field) in &resource.table {
         collect(name, &format!("/fields/{}", escape(name)), field, &mut cells);
@@ -33,12 +72,16 @@ fn collect(path: &str, pointer: &str, field: &Field, cells: &mut Vec<Cell>) {
             }
         }
         Shape::Const(_) | Shape::Absent(_) => {}
-        Shape::Value { read, .. } if read.is_empty() => {}
+        Shape::Value { read, write } if read.is_empty() || is_one_path(read, write) => {}
         Shape::Value { .. } | Shape::Custom { .. } => {
-            let add = "an answer of the vendor that has it".to_owned();
-            cells.push(Cell { key: key(path), pointer: pointer.to_owned(), add });
+            cells.push(Cell { key: key(path), pointer: pointer.to_owned(), add: String::new() });
         }
     }
+}
+
+/// A path both ways: an example that writes it runs it, too, and each of them has to be shown.
+fn is_one_path(read: &[Source], write: &Target) -> bool {
+    matches!((read, write), ([Source::Path(from)], Target::Path(to)) if from == to)
 }
 
 fn key(path: &str) -> String {
@@ -46,7 +89,7 @@ fn key(path: &str) -> String {
 }
 
 /// The keys of the lines that have a value in the answer of an example.
-pub fn shown(table: &Table, example: &Example) -> Vec<String> {
+fn shown(table: &Table, example: &Example) -> Vec<String> {
     let data = example.answer.as_ref().and_then(|answer| answer.data.as_ref());
     let rows = match data {
         Some(Value::Array(rows)) => rows.iter().collect(),
