@@ -28,7 +28,7 @@ pub fn provider(document: &Document, name: &str, operations: &[&Value], mut gotc
     let security = security::security(document, operations);
     gotchas.splice(0..0, address.gotchas);
     let info = document.get("info");
-    let title = text(info, "title").map_or_else(|| name.to_owned(), |title| clean(title));
+    let title = text(info, "title").map_or_else(|| name.to_owned(), clean);
     gotchas.insert(0, "Made from an OpenAPI document: nothing here was tried against the real API".to_owned());
     let docs = document.at("/externalDocs/url").as_str().filter(|url| url.starts_with("http"));
     let mut hosts = object([("api", Some(json!(address.hosts)))]);

@@ -90,11 +90,11 @@ async fn exchange(
     let Some((status, answer)) = answers.get(index) else {
         return Err(Error::new(Kind::ProviderUnavailable, "There is no further answer."));
     };
-    let mut response = json!({"status": status});
+    let mut response = Map::from_iter([("status".to_owned(), json!(status))]);
     let mut headers = http::HeaderMap::new();
     let bytes = match answer {
         Some(answer) => {
-            response["body"] = answer.clone();
+            response.insert("body".into(), answer.clone());
             headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
             serde_json::to_vec(answer).map_err(Error::internal)?
         }

@@ -38,11 +38,11 @@ pub fn scenes(
         if let Some(cursor) = &resource.paging.cursor {
             set(&mut rows, cursor, json!("c2"));
         }
-        let mut call = json!({"fields": only(&fields)});
+        let mut call = Map::from_iter([("fields".to_owned(), json!(only(&fields)))]);
         if resource.paging.limited {
-            call["limit"] = json!(1);
+            call.insert("limit".into(), json!(1));
         }
-        scenes.push(scene(format!("lists {}", resource.name), "list", call, vec![(200, Some(rows))]));
+        scenes.push(scene(format!("lists {}", resource.name), "list", Value::Object(call), vec![(200, Some(rows))]));
     }
     if supports("get") {
         let call = json!({"id": id, "fields": only(&fields)});
