@@ -1,11 +1,13 @@
 //! The command line: what can be said, and which code does it.
 
+mod connections;
 mod demo;
 mod documents;
 mod keys;
 mod mappings;
 mod server;
 mod store;
+mod vault;
 
 use clap::{Parser, Subcommand};
 
@@ -26,9 +28,12 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// See and end customers' connections.
+    #[command(subcommand)]
+    Connections(connections::ConnectionsCommand),
     /// The key that credentials are sealed with.
     #[command(subcommand)]
-    Vault(keys::VaultCommand),
+    Vault(vault::VaultCommand),
     /// Bring the store's schema up to date, copy it to another store, back it up.
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -54,7 +59,8 @@ pub fn run() -> u8 {
         Command::Demo(args) => demo::demo(&args),
         Command::Serve(args) => server::serve(&args),
         Command::Keys(command) => keys::keys(&command),
-        Command::Vault(command) => keys::vault(&command),
+        Command::Connections(command) => connections::connections(&command),
+        Command::Vault(command) => vault::vault(&command),
         Command::Store(command) => store::store(&command),
         Command::Check(args) => mappings::check(&args),
         Command::Test(args) => mappings::test(&args),
