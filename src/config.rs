@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Addresses, Node, structure};
 use crate::mapping::Engine;
+use crate::store::{Address, Location};
 use crate::{net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,8 +21,9 @@ pub struct Config {
     pub listen: String,
     /// Metrics and health. Keep it on loopback: it asks for no key.
     pub admin_listen: String,
-    /// `sqlite:` and a path. One `serve` per file; commands may run beside it.
-    pub store: String,
+    /// `sqlite:` and a path: one `serve` per file, commands may run beside it. Or a URL of a PostgreSQL database:
+    /// any number of them.
+    pub store: Location,
     pub vault: VaultConfig,
     /// A file for renewed tokens that the store does not take; beside the store's file without it. Keep it on a disk that
     /// outlives the process.
@@ -181,8 +183,9 @@ impl Config {
                 faults.push(format!("{name}: `{address}` is not an address and port, such as 127.0.0.1:8080"));
             }
         }
-        if self.store_path().is_none() {
-            faults.push(format!("store: `{}` is not `sqlite:` and a path", self.store));
+        // The value is not repeated: it may hold a password.
+        if let Err(error) = self.store.address() {
+            faults.push(format!("store: {error}"));
         }
         let admin = self.admin_listen.parse::<SocketAddr>();
         if admin.is_ok_and(|address| !address.ip().is_loopback()) {
@@ -191,16 +194,15 @@ impl Config {
         faults
     }
 
-    pub fn store_path(&self) -> Option<PathBuf> {
-        self.store.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(PathBuf::from)
-    }
-
     /// Where renewed tokens wait that the store does not take.
     pub fn escrow_path(&self) -> Option<PathBuf> {
-        self.escrow.clone().or_else(|| {
-            let mut path = self.store_path().filter(|path| path.as_os_str() != ":memory:")?.into_os_string();
-            path.push(".escrow");
-            Some(path.into())
+        self.escrow.clone().or_else(|| match self.store.address().ok()? {
+            Address::Sqlite(path) if path.as_os_str() != ":memory:" => {
+                let mut path = path.into_os_string();
+                path.push(".escrow");
+                Some(path.into())
+            }
+            _ => None,
         })
     }
 

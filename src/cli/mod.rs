@@ -7,6 +7,7 @@ mod keys;
 mod mappings;
 mod new;
 mod server;
+mod store;
 mod vault;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +35,9 @@ enum Command {
     /// The key that credentials are sealed with.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
+    /// Bring the store's schema up to date, copy it to another store, back it up.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Check all mapping files and report everything that is wrong with file and line.
     Check(mappings::CheckArgs),
     /// Run the examples of all providers, or of one.
@@ -58,6 +62,7 @@ pub fn run() -> u8 {
         Command::Keys(command) => keys::keys(&command),
         Command::Connections(command) => connections::connections(&command),
         Command::Vault(command) => vault::vault(&command),
+        Command::Store(command) => store::store(&command),
         Command::Check(args) => mappings::check(&args),
         Command::Test(args) => mappings::test(&args),
         Command::Explain(args) => mappings::explain(&args),
