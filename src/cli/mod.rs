@@ -1,11 +1,14 @@
 //! The command line: what can be said, and which code does it.
 
+mod connections;
 mod demo;
 mod documents;
 mod keys;
 mod mappings;
+mod new;
 mod server;
 mod store;
+mod vault;
 
 use clap::{Parser, Subcommand};
 
@@ -26,9 +29,12 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// See and end customers' connections.
+    #[command(subcommand)]
+    Connections(connections::ConnectionsCommand),
     /// The key that credentials are sealed with.
     #[command(subcommand)]
-    Vault(keys::VaultCommand),
+    Vault(vault::VaultCommand),
     /// Bring the store's schema up to date, copy it to another store, back it up.
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -38,8 +44,8 @@ enum Command {
     Test(mappings::TestArgs),
     /// Show the vendor request that a call becomes, or the record that a vendor's payload becomes.
     Explain(mappings::ExplainArgs),
-    /// Write the folder of a new provider that passes check.
-    New(mappings::NewArgs),
+    /// Write the folder of a new provider that passes check, from a few answers or from an OpenAPI document.
+    New(new::NewArgs),
     /// Print what each provider can do, as a Markdown table.
     Coverage(documents::CoverageArgs),
     /// Print the OpenAPI document of the API as these mappings make it.
@@ -54,12 +60,13 @@ pub fn run() -> u8 {
         Command::Demo(args) => demo::demo(&args),
         Command::Serve(args) => server::serve(&args),
         Command::Keys(command) => keys::keys(&command),
-        Command::Vault(command) => keys::vault(&command),
+        Command::Connections(command) => connections::connections(&command),
+        Command::Vault(command) => vault::vault(&command),
         Command::Store(command) => store::store(&command),
         Command::Check(args) => mappings::check(&args),
         Command::Test(args) => mappings::test(&args),
         Command::Explain(args) => mappings::explain(&args),
-        Command::New(args) => mappings::new(&args),
+        Command::New(args) => new::new(&args),
         Command::Coverage(args) => documents::coverage(&args),
         Command::Openapi(args) => documents::openapi(&args),
         Command::Schemas(args) => mappings::schemas(&args),

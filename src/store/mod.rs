@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::auth::KeyRepository;
 use crate::connections::{
     AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
-    TokenRepository,
+    SealedRepository, TokenRepository,
 };
 use crate::error::Result;
 
@@ -85,6 +85,10 @@ impl Store {
         on!(self, backend => Arc::new(backend.clone()))
     }
 
+    pub fn sealed(&self) -> Arc<dyn SealedRepository> {
+        on!(self, backend => Arc::new(backend.clone()))
+    }
+
     pub fn apps(&self) -> Arc<dyn AppRepository> {
         on!(self, backend => Arc::new(backend.clone()))
     }
@@ -97,7 +101,7 @@ impl Store {
         on!(self, backend => Arc::new(backend.clone()))
     }
 
-    /// Operations so far. A warm request adds none.
+    /// Operations so far, but for those that happen by the clock. A warm request adds none.
     pub fn calls(&self) -> u64 {
         on!(self, backend => backend.calls())
     }

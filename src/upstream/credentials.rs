@@ -15,6 +15,9 @@ use crate::error::{Error, Kind, Outcome, Result};
 
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// For callers whose own deadline was shorter than the renewal.
+const COME_BACK: Duration = Duration::from_secs(2);
+
 #[derive(Clone)]
 pub struct AddCredentialsLayer {
     connections: Connections,
@@ -72,12 +75,10 @@ where
     }
 }
 
-/// Whoever left a renewal that goes on finds its end sooner or later.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
 fn pending(request: &Request) -> Error {
-    let error = Error::new(Kind::CredentialRefreshPending, "The connection's credentials were not renewed in time.")
-        .retry_after(Some(RETRY_AFTER));
+    let error = Error::new(Kind::CredentialRefreshPending, "The connection's credentials were not renewed in time.");
+    // The renewal goes on without the caller.
+    let error = error.retryable(true).retry_after(Some(COME_BACK));
     if request.is_safe() { error } else { error.outcome(Outcome::NotExecuted) }
 }
 

@@ -146,6 +146,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             ("expires_at", Time),
         ],
     },
+    Table { name: "secrets", key: 1, columns: &[("name", Text), ("sealed", Bytes)] },
 ];
 
 impl Table {

@@ -14,6 +14,7 @@ mod notify;
 mod revocations;
 mod rows;
 mod schema;
+mod sealed;
 mod server;
 mod tls;
 mod tokens;

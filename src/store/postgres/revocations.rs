@@ -27,7 +27,7 @@ impl RevocationRepository for Postgres {
 
     fn claim(&self, now: Timestamp, hold: Duration, most: usize) -> BoxFuture<'_, Result<Vec<Revocation>>> {
         Box::pin(async move {
-            let claimed = self.transact(move |at| {
+            let claimed = self.transact_aside(move |at| {
                 Box::pin(async move {
                     // Rows that another process is claiming at this moment are its.
                     let due = format!(

@@ -105,7 +105,7 @@ impl TokenRepository for Postgres {
                        WHERE next_refresh_at <= $1 AND state IN ('active', 'degraded') AND NOT paused
                        AND (lease_until IS NULL OR lease_until < clock_timestamp())
                        ORDER BY last_used_at DESC NULLS LAST, id LIMIT $2";
-            let rows = self.rows(sql, &[&time(now), &limit(most)]).await?;
+            let rows = self.rows_aside(sql, &[&time(now), &limit(most)]).await?;
             Ok(rows.iter().map(due).collect::<Result<_, Failure>>()?)
         })
     }
@@ -127,7 +127,7 @@ impl TokenRepository for Postgres {
 
     fn touch(&self, used: Vec<(Key, Timestamp)>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let touched = self.transact(move |at| Box::pin(async move { touch(at, &used).await }));
+            let touched = self.transact_aside(move |at| Box::pin(async move { touch(at, &used).await }));
             touched.await?;
             Ok(())
         })
@@ -137,7 +137,7 @@ impl TokenRepository for Postgres {
         Box::pin(async move {
             let sql = "SELECT provider, CASE WHEN paused THEN 'paused' ELSE state END AS shown, count(*) AS number
                        FROM connections GROUP BY provider, shown";
-            let counted = self.rows(sql, &[]).await?;
+            let counted = self.rows_aside(sql, &[]).await?;
             let counted = counted.iter().map(|row| {
                 let state = parsed("state", State::parse(get(row, "shown")?))?;
                 Ok((get_text(row, "provider")?, state, get_count(row, "number")?))

@@ -21,6 +21,12 @@ pub(in crate::store) type Parameters<'p> = &'p [&'p (dyn ToSql + Sync)];
 impl Postgres {
     /// A read. Asked once more if its connection turned out dead.
     pub(in crate::store) async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        self.rows_aside(sql, parameters).await
+    }
+
+    /// The same for what happens by the clock and not because of a request: it is not counted.
+    pub(super) async fn rows_aside(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
         match self.rows_once(sql, parameters).await {
             Err(failure) if failure.lost_connection() && !matches!(failure, Failure::Late) => {
                 self.rows_once(sql, parameters).await
@@ -50,6 +56,15 @@ impl Postgres {
     where
         F: for<'t> FnOnce(&'t Transaction<'t>) -> BoxFuture<'t, Result<T, Failure>> + Send,
     {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        self.transact_aside(work).await
+    }
+
+    /// The same for what happens by the clock and not because of a request: it is not counted.
+    pub(super) async fn transact_aside<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        F: for<'t> FnOnce(&'t Transaction<'t>) -> BoxFuture<'t, Result<T, Failure>> + Send,
+    {
         let mut client = self.client().await?;
         let began = timeout(LIMIT, client.simple_query("")).await.map_or(Err(Failure::Late), |asked| Ok(asked?));
         if began.as_ref().is_err_and(Failure::lost_connection) {
@@ -67,7 +82,6 @@ impl Postgres {
     }
 
     async fn client(&self) -> Result<Client, Failure> {
-        self.0.calls.fetch_add(1, Ordering::Relaxed);
         Ok(self.0.pool.get().await?)
     }
 

@@ -130,3 +130,9 @@ CREATE TABLE connect_states (
 
 CREATE INDEX connect_states_of ON connect_states (session);
 CREATE INDEX connect_states_by_end ON connect_states (expires_at);
+
+-- Secrets of the deployment itself, sealed like those of connections.
+CREATE TABLE secrets (
+    name   text COLLATE "C" NOT NULL PRIMARY KEY,
+    sealed bytea NOT NULL
+);

@@ -14,6 +14,7 @@ mod random;
 mod renewals;
 mod revocations;
 mod samples;
+mod sealed;
 
 pub(super) use place::{Schema, postgres_url};
 
@@ -119,5 +120,10 @@ conformance! {
         a_failed_revocation_comes_again_later,
         revocations_come_oldest_first,
         what_is_done_is_gone,
+    },
+    sealed::{
+        everything_sealed_is_listed_and_read,
+        what_changed_meanwhile_is_not_sealed_anew,
+        a_secret_is_made_once,
     },
 }

@@ -6,7 +6,7 @@ use super::model::Model;
 use crate::auth::{KeyRepository, base62};
 use crate::connections::{
     AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
-    TokenRepository,
+    SealedRepository, TokenRepository,
 };
 use crate::store::tests::Scratch;
 use crate::store::{Address, Location, Role, Store};
@@ -21,6 +21,7 @@ pub(in crate::store::tests) struct Place {
     pub apps: Arc<dyn AppRepository>,
     pub connect: Arc<dyn ConnectRepository>,
     pub mappings: Arc<dyn MappingRepository>,
+    pub sealed: Arc<dyn SealedRepository>,
     _folder: Option<Scratch>,
     _schema: Option<Schema>,
 }
@@ -36,6 +37,7 @@ impl From<&Store> for Place {
             apps: store.apps(),
             connect: store.connect(),
             mappings: store.mappings(),
+            sealed: store.sealed(),
             _folder: None,
             _schema: None,
         }
@@ -52,7 +54,8 @@ pub(super) fn model() -> Place {
         revocations: model.clone(),
         apps: model.clone(),
         connect: model.clone(),
-        mappings: model,
+        mappings: model.clone(),
+        sealed: model,
         _folder: None,
         _schema: None,
     }

@@ -243,7 +243,7 @@ async fn tokens(on: &Place, dice: &mut Dice<'_>) -> String {
 /// What belongs to connections and tenants.
 async fn owned(on: &Place, dice: &mut Dice<'_>) -> String {
     let (tenant, connection) = (dice.tenant(), dice.id());
-    match dice.under(9) {
+    match dice.under(11) {
         0 => told("append", on.events.append(tenant, connection, event(dice.second(), "alone")).await),
         1 => {
             let all = on.events.list(tenant.clone(), connection.clone(), None, 999).await.expect("a list");
@@ -266,6 +266,21 @@ async fn owned(on: &Place, dice: &mut Dice<'_>) -> String {
         }
         6 => told("find app", on.apps.find(tenant, dice.provider()).await),
         7 => told("list apps", on.apps.list(tenant).await),
+        8 => {
+            let mut all = on.sealed.sealed_texts().await.expect("a list");
+            all.sort_by_key(|at| format!("{at:?}"));
+            let one = all.get(usize::from(dice.under(6))).cloned();
+            let Some(at) = one else { return format!("sealed: {all:?}") };
+            let old = on.sealed.sealed_text(at.clone()).await.expect("read").expect("a text");
+            let new = [&old[..], b"+"].concat();
+            let given = if dice.under(4) == 0 { new.clone() } else { old.clone() };
+            let answer = told("reseal", on.sealed.reseal(at, given, new).await);
+            format!("sealed: {all:?} {old:?} {answer}")
+        }
+        9 => {
+            let kept = on.sealed.keep_secret(arc(dice.name()), vec![dice.under(9)]).await;
+            told("keep secret", kept)
+        }
         _ => told("delete app", on.apps.delete(tenant, dice.provider()).await),
     }
 }

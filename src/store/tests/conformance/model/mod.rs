@@ -2,6 +2,7 @@
 
 mod connections;
 mod others;
+mod sealed;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ struct State {
     sessions: BTreeMap<Arc<str>, Session>,
     consents: BTreeMap<Arc<str>, Consent>,
     mappings: BTreeMap<(TenantId, Option<ConnectionId>), String>,
+    secrets: BTreeMap<Arc<str>, Vec<u8>>,
 }
 
 struct Stored {
