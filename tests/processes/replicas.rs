@@ -10,7 +10,7 @@ use crate::deployment::{Replica, on_postgres};
 use crate::traffic::traffic;
 
 const CONNECTIONS: usize = 60;
-const RATE: u32 = 100;
+const RATE: u32 = 60;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
