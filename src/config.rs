@@ -20,9 +20,13 @@ pub struct Config {
     pub listen: String,
     /// Metrics and health. Keep it on loopback: it asks for no key.
     pub admin_listen: String,
+    /// Where customers' browsers reach this server: connect links and redirect URIs begin with it.
+    pub public_url: Option<String>,
     /// `sqlite:` and a path. One `serve` per file; commands may run beside it.
     pub store: String,
     pub vault: VaultConfig,
+    /// Whether keys with the scope `export` can read credentials back.
+    pub credentials_export: bool,
     /// A folder laid over the embedded mappings: its providers replace those of the same name.
     pub mappings: Option<PathBuf>,
     /// A folder with `<provider>/<resource>.yaml` files that are laid over the resources: one line adds a field.
@@ -78,8 +82,10 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8080".into(),
             admin_listen: "127.0.0.1:9090".into(),
+            public_url: None,
             store: "sqlite:./throughline.db".into(),
             vault: VaultConfig::default(),
+            credentials_export: false,
             mappings: None,
             overrides: None,
             mapping: MappingConfig::default(),
@@ -141,6 +147,9 @@ impl Config {
                 faults.push(format!("{name}: `{address}` is not an address and port, such as 127.0.0.1:8080"));
             }
         }
+        if let Some(Err(error)) = self.public_url.as_deref().map(net::Origin::parse) {
+            faults.push(format!("public_url: it has to be a URL such as https://crm.example.com: {error}"));
+        }
         if self.store_path().is_none() {
             faults.push(format!("store: `{}` is not `sqlite:` and a path", self.store));
         }
@@ -153,6 +162,11 @@ impl Config {
 
     pub fn store_path(&self) -> Option<PathBuf> {
         self.store.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
+    /// `public_url`, which was checked when the configuration was read.
+    pub fn public_origin(&self) -> Option<net::Origin> {
+        self.public_url.as_deref().and_then(|url| net::Origin::parse(url).ok())
     }
 
     pub fn engine(&self) -> Engine {
