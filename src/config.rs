@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Node, structure};
+use crate::catalog::{Addresses, Node, structure};
 use crate::mapping::Engine;
 use crate::{net, telemetry};
 
@@ -67,6 +67,40 @@ pub enum EngineName {
 pub struct ProviderConfig {
     /// Scheme, host and port that requests go to instead of the provider's own: a regional host, a test server.
     pub base_url: Option<String>,
+    /// Where customers give consent, instead of the provider's own page.
+    pub authorize_url: Option<String>,
+    /// The token endpoint to use instead of the provider's own.
+    pub token_url: Option<String>,
+    /// Where tokens are given back instead.
+    pub revoke_url: Option<String>,
+    /// The OAuth app that customers of all tenants connect with who bring none of their own.
+    pub client_id: Option<String>,
+    pub client_secret: Option<Secret>,
+    /// A private key in PEM (RSA or EC) that assertions are signed with, for `jwt-bearer`.
+    pub private_key_file: Option<PathBuf>,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(secret)")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -174,6 +208,19 @@ impl Config {
             EngineName::JsonataCore => Engine::Core,
             EngineName::JsonataRs => Engine::Rs,
         }
+    }
+
+    /// Provider to the addresses of its authorization server that are others.
+    pub fn addresses(&self) -> HashMap<String, Addresses> {
+        let changed = self.providers.iter().map(|(name, provider)| {
+            let addresses = Addresses {
+                authorize: provider.authorize_url.clone(),
+                token: provider.token_url.clone(),
+                revoke: provider.revoke_url.clone(),
+            };
+            (name.clone(), addresses)
+        });
+        changed.filter(|(_, addresses)| *addresses != Addresses::default()).collect()
     }
 
     /// Provider to the place its requests go to instead.

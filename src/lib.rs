@@ -71,6 +71,9 @@ pub mod net;
 /// JSONata with limits, paths, codecs, query styles.
 pub mod mapping;
 
+/// Rates, breakers, delays. Plain state.
+pub mod limit;
+
 /// Unified models, operations, queries. Plain data.
 pub mod model;
 

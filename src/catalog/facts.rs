@@ -1,13 +1,11 @@
-//! What a provider file says of quotas and of the authorization server, held against the rest of the file.
+//! What a provider file says of quotas and of its probe, held against the rest of the file.
 
-use super::build::{Build, Scope, hint};
+use super::build::{Build, hint};
 use super::leaf::Leaf;
-use super::spec::{GrantSpec, ProviderSpec, QuotaSpec, SignalSpec};
-use super::template::Template;
-use super::variant::{CALL_VARIABLES, answer_scope};
-use crate::net::Origin;
+use super::spec::{ProviderSpec, QuotaSpec, SignalSpec};
+use super::variant::answer_scope;
 
-/// Checks `limits`, `limit_signals`, `verify` and `auth.oauth2.grant`; every fault is noted in `build`.
+/// Checks `limits`, `limit_signals` and `verify`; every fault is noted in `build`.
 pub fn check_facts(build: &mut Build<'_>, spec: &ProviderSpec) {
     for (index, quota) in spec.limits.iter().enumerate() {
         check_quota(build, &format!("/limits/{index}"), quota);
@@ -20,14 +18,6 @@ pub fn check_facts(build: &mut Build<'_>, spec: &ProviderSpec) {
     {
         build
             .problem("/verify", format!("`{verify}` is not of the form `GET /path`: a probe must not change anything"));
-    }
-    for (kind, auth) in &spec.auth {
-        let at = format!("/auth/{kind}/grant");
-        match &auth.grant {
-            Some(_) if kind != "oauth2" => build.problem(&at, "only `oauth2` has a grant"),
-            Some(grant) => check_grant(build, &at, grant, spec),
-            None => {}
-        }
     }
 }
 
@@ -80,42 +70,6 @@ fn check_signal(build: &mut Build<'_>, at: &str, signal: &SignalSpec, quotas: &[
             Leaf::compile(build, &format!("{at}/{word}"), leaf, &scope);
         }
     }
-}
-
-fn check_grant(build: &mut Build<'_>, at: &str, grant: &GrantSpec, spec: &ProviderSpec) {
-    let names: Vec<&str> = spec.settings.keys().chain(spec.params.keys()).map(String::as_str).collect();
-    let setting_scope = Scope { title: "the provider", names: Some(names), variables: CALL_VARIABLES };
-    let urls =
-        [("authorize", grant.authorize.as_ref()), ("token", Some(&grant.token)), ("revoke", grant.revoke.as_ref())];
-    for (word, url) in urls.into_iter().filter_map(|(word, url)| Some((word, url?))) {
-        let here = format!("{at}/{word}");
-        Template::compile(build, &here, url, &setting_scope);
-        // Customers' browsers go to the consent page; secrets go to the others, and only where `hosts.auth` allows.
-        if word != "authorize" && !url.contains('{') && !is_allowed(url, &spec.hosts.auth) {
-            build.problem(&here, format!("`{url}` is not at one of `hosts.auth`"));
-        }
-    }
-    for (name, leaf) in &grant.keep {
-        let here = format!("{at}/keep/{name}");
-        if !spec.settings.contains_key(name) {
-            let hint = hint(name, spec.settings.keys().map(String::as_str));
-            build.problem(&here, format!("`{name}` is not a setting{hint}"));
-        }
-        Leaf::compile(build, &here, leaf, &answer_scope());
-    }
-    for (index, refused) in grant.refused.iter().enumerate() {
-        if let Some(when) = &refused.when {
-            build.expression(&format!("{at}/refused/{index}/when"), when, &answer_scope());
-        }
-    }
-}
-
-fn is_allowed(url: &str, hosts: &[String]) -> bool {
-    let Ok(origin) = Origin::parse(url) else { return false };
-    hosts.iter().any(|host| match host.strip_prefix("https://*") {
-        Some(suffix) => origin.is_https() && origin.host().ends_with(suffix),
-        None => Origin::parse(host).is_ok_and(|host| host.root() == origin.root()),
-    })
 }
 
 #[cfg(test)]

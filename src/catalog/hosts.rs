@@ -1,7 +1,6 @@
 //! Where a provider's requests may go. A setting or a deployment cannot send a credential anywhere else.
 
 use super::build::Build;
-use super::spec::ProviderSpec;
 use crate::net::Origin;
 
 /// A place that credentials may be sent to.
@@ -26,10 +25,10 @@ impl HostRule {
     }
 }
 
-pub fn compile_hosts(build: &mut Build<'_>, spec: &ProviderSpec) -> Vec<HostRule> {
+pub fn compile_rules(build: &mut Build<'_>, pointer: &str, hosts: &[String]) -> Vec<HostRule> {
     let mut rules = Vec::new();
-    for (index, host) in spec.hosts.api.iter().enumerate() {
-        let at = format!("/hosts/api/{index}");
+    for (index, host) in hosts.iter().enumerate() {
+        let at = format!("{pointer}/{index}");
         if let Some(suffix) = host.strip_prefix("https://*") {
             if suffix.starts_with('.') && suffix.matches('.').count() > 1 {
                 rules.push(HostRule::Below(suffix.to_owned()));

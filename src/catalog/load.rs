@@ -9,6 +9,7 @@ use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::grant::Addresses;
 use super::provider::Provider;
 use super::resource::{Resource, Surroundings};
 use super::source::{Node, Problem};
@@ -45,6 +46,8 @@ pub struct Options {
     pub engine: Engine,
     /// Provider to the scheme, host and port that its requests go to instead.
     pub bases: HashMap<String, String>,
+    /// Provider to the addresses of its authorization server that are others.
+    pub addresses: HashMap<String, Addresses>,
 }
 
 impl Files {
@@ -159,7 +162,12 @@ impl Catalog {
                 Err(faults) => problems.extend(faults),
             }
         }
-        for name in options.bases.keys().filter(|name| !files.providers().contains(&name.as_str())) {
+        for name in options
+            .bases
+            .keys()
+            .chain(options.addresses.keys())
+            .filter(|name| !files.providers().contains(&name.as_str()))
+        {
             problems.push(Problem {
                 file: "configuration".into(),
                 line: 0,
@@ -274,8 +282,7 @@ fn load_provider(
     let params = params(&node);
     node.substitute(&params);
     let spec: ProviderSpec = structure::read(&node)?;
-    let base = options.bases.get(name).map(String::as_str);
-    let mut provider = Provider::compile(name, &node, &spec, options.engine, base)?;
+    let mut provider = Provider::compile(name, &node, &spec, options)?;
     let around = Surroundings {
         models,
         codecs: &provider.codecs,

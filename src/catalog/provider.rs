@@ -11,8 +11,10 @@ use super::build::{Build, Scope};
 use super::credentials::{Auth, compile_auth};
 use super::errors::ErrorRules;
 use super::facts::check_facts;
-use super::hosts::{HostRule, compile_hosts, rebase};
+use super::grant::{Grant, compile_grant};
+use super::hosts::{HostRule, compile_rules, rebase};
 use super::leaf::Leaf;
+use super::load::Options;
 use super::passthrough::Passthrough;
 use super::resource::Resource;
 use super::source::{Node, Problem};
@@ -20,7 +22,7 @@ use super::spec::{ProviderSpec, QuotaSpec};
 use super::template::Template;
 use super::variant::{CALL_VARIABLES, compile_headers};
 use crate::error::{Error, Kind, Violation};
-use crate::mapping::{Codec, Engine, Expression, Styles};
+use crate::mapping::{Codec, Expression, Styles};
 use crate::net::Origin;
 
 #[derive(Debug)]
@@ -35,6 +37,10 @@ pub struct Provider {
     hosts: Vec<HostRule>,
     pub headers: Vec<(HeaderName, Leaf)>,
     pub(super) auth: IndexMap<String, Auth>,
+    /// How the tokens of `oauth2` are got.
+    pub grant: Option<Grant>,
+    /// Path of a GET request that shows whether a credential works.
+    pub verify: Option<String>,
     pub errors: ErrorRules,
     pub styles: Arc<Styles>,
     pub codecs: IndexMap<String, Codec>,
@@ -57,15 +63,10 @@ pub struct Setting {
 }
 
 impl Provider {
-    /// Without its resources. `base` replaces scheme, host and port of the file's `base_url` (a deployment's setting).
-    pub fn compile(
-        name: &str,
-        node: &Node,
-        spec: &ProviderSpec,
-        engine: Engine,
-        base: Option<&str>,
-    ) -> Result<Self, Vec<Problem>> {
-        let mut build = Build::new(node, engine);
+    /// Without its resources, and with what the deployment changes about it.
+    pub fn compile(name: &str, node: &Node, spec: &ProviderSpec, options: &Options) -> Result<Self, Vec<Problem>> {
+        let base = options.bases.get(name).map(String::as_str);
+        let mut build = Build::new(node, options.engine);
         let settings = compile_settings(&mut build, spec);
         let names: Vec<&str> =
             spec.settings.keys().map(String::as_str).chain(spec.params.keys().map(String::as_str)).collect();
@@ -75,7 +76,7 @@ impl Provider {
             None => spec.base_url.clone(),
         };
         let base_url = Template::compile(&mut build, "/base_url", &base_text, &setting_scope);
-        let mut hosts = compile_hosts(&mut build, spec);
+        let mut hosts = compile_rules(&mut build, "/hosts/api", &spec.hosts.api);
         if let Some(base) = base {
             match Origin::parse(base) {
                 Ok(origin) => hosts = vec![HostRule::Exactly(origin)],
@@ -84,6 +85,8 @@ impl Provider {
         }
         let headers = compile_headers(&mut build, "/headers", &spec.headers, &setting_scope);
         let auth = compile_auth(&mut build, spec);
+        let addresses = options.addresses.get(name).cloned().unwrap_or_default();
+        let grant = compile_grant(&mut build, spec, &addresses);
         let errors = ErrorRules::compile(&mut build, &spec.errors);
         let codecs = compile_codecs(&mut build, spec);
         let styles = match Styles::parse(&spec.styles) {
@@ -112,6 +115,8 @@ impl Provider {
             hosts,
             headers,
             auth,
+            grant,
+            verify: spec.verify.as_ref().and_then(|verify| verify.strip_prefix("GET ")).map(str::to_owned),
             errors,
             styles: Arc::new(styles),
             codecs,

@@ -78,7 +78,9 @@ async fn with_sandboxes(mappings: Option<PathBuf>) -> Result<(Config, HashMap<St
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
         let base = format!("http://{}", listener.local_addr().map_err(|error| error.to_string())?);
         tokio::spawn(sandbox::serve(listener, Arc::new(sandbox.with_token(TOKEN)), std::future::pending()));
-        config.providers.insert(provider.to_owned(), ProviderConfig { base_url: Some(base.clone()) });
+        config
+            .providers
+            .insert(provider.to_owned(), ProviderConfig { base_url: Some(base.clone()), ..ProviderConfig::default() });
         settings.insert(provider.to_owned(), Map::new());
     }
     config.upstream.dangerous_allow_private_addresses = true;

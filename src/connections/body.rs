@@ -28,6 +28,10 @@ impl<'a> Members<'a> {
         self.object.get(name)
     }
 
+    pub(super) fn is_null(&self, name: &str) -> bool {
+        self.object.get(name).is_none_or(Value::is_null)
+    }
+
     pub(super) fn violations(self) -> Vec<Violation> {
         self.violations
     }

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::auth::{TenantId, base62};
+use crate::catalog::Flow;
 use crate::error::{Error, Kind, Result};
 use crate::net::Origin;
 
@@ -49,17 +50,15 @@ pub enum State {
     NeedsReauth,
     Paused,
     Revoked,
-    Deleting,
 }
 
 impl State {
-    const NAMES: [(State, &str); 6] = [
+    const NAMES: [(State, &str); 5] = [
         (State::Active, "active"),
         (State::Degraded, "degraded"),
         (State::NeedsReauth, "needs_reauth"),
         (State::Paused, "paused"),
         (State::Revoked, "revoked"),
-        (State::Deleting, "deleting"),
     ];
 
     pub fn all() -> impl Iterator<Item = Self> {
@@ -103,12 +102,16 @@ impl Connection {
                 Kind::ConnectionPaused,
                 "The connection is paused; PATCH it with `{\"paused\": false}` to use it again.",
             )),
-            State::NeedsReauth | State::Revoked => Err(Error::new(
-                Kind::NeedsReauth,
-                "The provider does not accept the connection's credentials any more; the customer has to authorise it again.",
-            )),
-            State::Deleting => Err(Self::not_found()),
+            State::NeedsReauth | State::Revoked => Err(self.needs_reauth()),
         }
+    }
+
+    pub(super) fn needs_reauth(&self) -> Error {
+        let why = self.state_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        Error::new(
+            Kind::NeedsReauth,
+            format!("The connection's credentials do not work any more{why}; the customer has to authorise it again."),
+        )
     }
 
     /// The one answer for a connection that does not exist, is another tenant's or is outside the key's limits.
@@ -120,10 +123,26 @@ impl Connection {
 /// What a customer's account is opened with, as it was imported. Never printed.
 #[derive(Clone)]
 pub enum Credentials {
-    OAuth2 { access_token: SecretString, refresh_token: Option<SecretString>, expires_at: Option<Timestamp> },
+    OAuth2(Tokens),
     Token { token: SecretString },
     Basic { username: SecretString, password: SecretString },
     Headers { headers: Vec<(String, SecretString)> },
+}
+
+/// What an authorization server gave, and what it takes to ask it again.
+#[derive(Clone, Default)]
+pub struct Tokens {
+    pub flow: Flow,
+    /// None before the first exchange of a flow that needs no customer.
+    pub access_token: Option<SecretString>,
+    pub refresh_token: Option<SecretString>,
+    pub expires_at: Option<Timestamp>,
+    /// The app that they were given to: only it can renew them.
+    pub client_id: Option<String>,
+    /// The user that assertions are signed for.
+    pub subject: Option<String>,
+    /// The refresh token before this one, and when it was replaced: it may still work for a moment.
+    pub previous: Option<(SecretString, Timestamp)>,
 }
 
 /// All that an attempt needs of a connection, ready to send: computed once per credential generation, then only read.

@@ -5,18 +5,31 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use super::body::Members;
-use super::connection::Credentials;
+use super::connection::{Credentials, Tokens};
+use crate::catalog::Flow;
 use crate::error::{Error, Result, Violation};
 
 /// Tokens that carry claims are long; nobody's are this long.
 const LONGEST: usize = 32 * 1024;
+const OAUTH2: [&str; 10] = [
+    "type",
+    "flow",
+    "access_token",
+    "refresh_token",
+    "expires_at",
+    "scopes",
+    "client_id",
+    "subject",
+    "previous_refresh_token",
+    "replaced_at",
+];
 const KINDS: [&str; 4] = ["oauth2", "token", "basic", "headers"];
 
 impl Credentials {
     /// The name in `type` and in the provider files.
     pub fn kind(&self) -> &'static str {
         match self {
-            Credentials::OAuth2 { .. } => "oauth2",
+            Credentials::OAuth2(_) => "oauth2",
             Credentials::Token { .. } => "token",
             Credentials::Basic { .. } => "basic",
             Credentials::Headers { .. } => "headers",
@@ -31,7 +44,7 @@ impl Credentials {
         };
         let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
         let known: &[&str] = match kind {
-            "oauth2" => &["type", "access_token", "refresh_token", "expires_at", "scopes"],
+            "oauth2" => &OAUTH2,
             "token" => &["type", "token"],
             "basic" => &["type", "username", "password"],
             "headers" => &["type", "headers"],
@@ -47,13 +60,7 @@ impl Credentials {
         let credentials = match kind {
             "oauth2" => {
                 scopes = members.lines("scopes", 500).unwrap_or_default();
-                let refresh_token = match members.get("refresh_token") {
-                    None | Some(Value::Null) => None,
-                    Some(_) => members.line("refresh_token", LONGEST).map(SecretString::from),
-                };
-                let expires_at = members.time("expires_at");
-                let access_token = required(&mut members, "access_token");
-                access_token.map(|access_token| Credentials::OAuth2 { access_token, refresh_token, expires_at })
+                tokens(&mut members).map(Credentials::OAuth2)
             }
             "token" => required(&mut members, "token").map(|token| Credentials::Token { token }),
             "basic" => match (required(&mut members, "username"), required(&mut members, "password")) {
@@ -73,13 +80,25 @@ impl Credentials {
         let secret = |secret: &SecretString| Value::from(secret.expose_secret());
         let mut members = Map::new();
         match self {
-            Credentials::OAuth2 { access_token, refresh_token, expires_at } => {
-                members.insert("access_token".into(), secret(access_token));
-                if let Some(token) = refresh_token {
-                    members.insert("refresh_token".into(), secret(token));
+            Credentials::OAuth2(tokens) => {
+                if tokens.flow != Flow::AuthorizationCode {
+                    members.insert("flow".into(), tokens.flow.as_str().into());
                 }
-                if let Some(time) = expires_at {
-                    members.insert("expires_at".into(), time.to_string().into());
+                let texts = [("access_token", &tokens.access_token), ("refresh_token", &tokens.refresh_token)];
+                for (name, token) in texts.into_iter().filter_map(|(name, token)| Some((name, token.as_ref()?))) {
+                    members.insert(name.into(), secret(token));
+                }
+                let plain = [
+                    ("expires_at", tokens.expires_at.map(|time| time.to_string())),
+                    ("client_id", tokens.client_id.clone()),
+                    ("subject", tokens.subject.clone()),
+                ];
+                for (name, text) in plain.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+                    members.insert(name.into(), text.into());
+                }
+                if let Some((token, at)) = &tokens.previous {
+                    members.insert("previous_refresh_token".into(), secret(token));
+                    members.insert("replaced_at".into(), at.to_string().into());
                 }
             }
             Credentials::Token { token } => drop(members.insert("token".into(), secret(token))),
@@ -108,6 +127,40 @@ impl Credentials {
         let value = serde_json::from_slice::<Value>(text).map_err(|_| broken())?;
         Self::parse(&value).map(|(credentials, _)| credentials).map_err(|_| broken())
     }
+}
+
+/// The members of tokens; those that a flow needs are required.
+fn tokens(members: &mut Members<'_>) -> Option<Tokens> {
+    let flow = match members.line("flow", 64) {
+        None => Some(Flow::AuthorizationCode),
+        Some(name) => Flow::parse(name),
+    };
+    if flow.is_none() {
+        members.refuse("flow", "the value cannot be used", "authorization-code, client-credentials or jwt-bearer");
+    }
+    let flow = flow.unwrap_or_default();
+    match flow {
+        // A refresh token alone is enough: the first use renews.
+        Flow::AuthorizationCode if members.is_null("refresh_token") => members.require("access_token"),
+        Flow::AuthorizationCode | Flow::ClientCredentials => {}
+        Flow::JwtBearer => members.require("subject"),
+    }
+    let mut secret = |name: &str| match members.get(name) {
+        None | Some(Value::Null) => None,
+        Some(_) => members.line(name, LONGEST).map(SecretString::from),
+    };
+    let (access_token, refresh_token) = (secret("access_token"), secret("refresh_token"));
+    let previous = secret("previous_refresh_token");
+    let replaced_at = members.time("replaced_at");
+    Some(Tokens {
+        flow,
+        access_token,
+        refresh_token,
+        expires_at: members.time("expires_at"),
+        client_id: members.line("client_id", 500).map(str::to_owned),
+        subject: members.line("subject", 500).map(str::to_owned),
+        previous: previous.zip(replaced_at),
+    })
 }
 
 fn required(members: &mut Members<'_>, name: &str) -> Option<SecretString> {
@@ -162,6 +215,8 @@ mod tests {
         for value in [
             json!({"access_token": "a", "refresh_token": "r", "expires_at": "2030-01-01T00:00:00Z", "type": "oauth2"}),
             json!({"access_token": "a", "type": "oauth2"}),
+            json!({"flow": "jwt-bearer", "client_id": "c", "subject": "u", "type": "oauth2"}),
+            json!({"refresh_token": "r", "previous_refresh_token": "p", "replaced_at": "2030-01-01T00:00:00Z", "type": "oauth2"}),
             json!({"token": "t", "type": "token"}),
             json!({"username": "u", "password": "p", "type": "basic"}),
             json!({"headers": {"x-key": "k", "x-user": "u"}, "type": "headers"}),

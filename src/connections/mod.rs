@@ -3,12 +3,14 @@
 mod access;
 mod apps;
 mod body;
+mod clock;
 mod connect;
 mod connection;
 mod credentials;
 mod events;
 mod manage;
 mod mappings;
+pub mod oauth;
 mod repository;
 mod resolve;
 mod revocations;
@@ -20,8 +22,9 @@ pub mod view;
 /// Lives in `auth`, which stands below; named here as well because every connection has one.
 pub use crate::auth::TenantId;
 pub use apps::{AppRepository, StoredApp};
+pub use clock::Clock;
 pub use connect::{ConnectRepository, Consent, Session};
-pub use connection::{Access, Connection, ConnectionId, Credentials, State};
+pub use connection::{Access, Connection, ConnectionId, Credentials, State, Tokens};
 pub use events::{Event, EventKind, EventRepository, KEPT, Logged};
 pub use manage::{Change, Created, NewConnection, OnConflict};
 pub use mappings::{MappingRepository, Mappings};
@@ -29,7 +32,7 @@ pub use repository::{Along, ConnectionRepository, Failing, Filter, Listed, Overv
 pub use resolve::Selector;
 pub use revocations::{Revocation, RevocationRepository};
 pub use service::Connections;
-pub use tokens::{Due, Failed, Fresh, Key, Lease, Leased, TokenRepository};
+pub use tokens::{Due, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, TokenRepository};
 pub use vault::{Vault, VaultError};
 
 /// In microseconds, which is what stores keep: a row that was written equals the one that is read.

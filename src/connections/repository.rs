@@ -78,8 +78,8 @@ impl Row {
 
 impl Overview {
     pub fn new(mut connection: Connection, paused: bool, times: Times) -> Self {
-        // A pause hides that a connection needs attention, but never that it is going away.
-        if paused && connection.state != State::Deleting {
+        // A pause hides that a connection needs attention.
+        if paused {
             connection.state = State::Paused;
         }
         Self { connection, times }

@@ -90,7 +90,7 @@ fn sources(config: &Config) -> Sources {
 
 /// The same with these mappings, until a reload.
 pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) -> Result<Running, StartError> {
-    let options = Options { engine: config.engine(), bases: config.bases() };
+    let options = Options { engine: config.engine(), bases: config.bases(), addresses: config.addresses() };
     let sources = sources(config);
     let catalog = Catalog::load(files, &options).map_err(StartError::Mappings)?;
     let metrics = Metrics::new()?;

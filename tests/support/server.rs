@@ -90,12 +90,17 @@ where
         tokio::spawn(throughline::sandbox::serve(behind, Arc::new(sandbox.with_token(TOKEN)), std::future::pending()));
         let (front, count) = counting(at).await;
         seen.insert(provider.to_owned(), count);
-        config.providers.insert(provider.to_owned(), ProviderConfig { base_url: Some(format!("http://{front}")) });
+        config.providers.insert(
+            provider.to_owned(),
+            ProviderConfig { base_url: Some(format!("http://{front}")), ..ProviderConfig::default() },
+        );
     }
     let vault = Vault::from_key_base64(&Vault::generate_key().expect("randomness")).expect("a key");
     let store = Store::memory().expect("a store in memory");
     for (name, vendor) in vendors {
-        config.providers.insert((*name).to_owned(), ProviderConfig { base_url: Some(vendor.url()) });
+        config
+            .providers
+            .insert((*name).to_owned(), ProviderConfig { base_url: Some(vendor.url()), ..ProviderConfig::default() });
     }
     let files = embedded.laid_over(Files::of(files));
     let running = serve::build_with(&config, store.clone(), vault, &files).unwrap_or_else(|error| panic!("{error}"));

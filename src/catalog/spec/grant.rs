@@ -16,6 +16,9 @@ pub struct GrantSpec {
     pub authorize: Option<String>,
     /// Where codes and refresh tokens become access tokens.
     pub token: String,
+    /// By which ways tokens are got.
+    #[serde(default = "authorization_code")]
+    pub flows: Vec<Flow>,
     /// Where tokens are given back (RFC 7009).
     #[serde(default)]
     pub revoke: Option<String>,
@@ -43,12 +46,68 @@ pub struct GrantSpec {
     /// Whether a refresh gives a new refresh token.
     #[serde(default)]
     pub rotates: Rotation,
+    /// How long a refresh token still works after it was replaced. Seconds.
+    #[serde(default)]
+    pub grace: Option<u64>,
+    /// The least time between two refreshes of one connection. Seconds.
+    #[serde(default)]
+    pub spacing: Option<u64>,
+    /// What a 401 of the API says about the token.
+    #[serde(default)]
+    pub unauthorized: Unauthorized,
+    /// Who a signed assertion is for (`aud` of RFC 7523); the token endpoint without it.
+    #[serde(default)]
+    pub audience: Option<String>,
     /// Settings that the token answer tells: a leaf over it.
     #[serde(default)]
     pub keep: IndexMap<String, LeafSpec>,
     /// What refusals of the token endpoint mean; after them the standard's error codes decide.
     #[serde(default)]
     pub refused: Vec<RefusedSpec>,
+}
+
+fn authorization_code() -> Vec<Flow> {
+    vec![Flow::AuthorizationCode]
+}
+
+/// A way to a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flow {
+    /// The customer gives consent in a browser; a refresh token renews (RFC 6749, 4.1).
+    #[default]
+    AuthorizationCode,
+    /// The app itself is the user (RFC 6749, 4.4).
+    ClientCredentials,
+    /// The app signs for a user (RFC 7523).
+    JwtBearer,
+}
+
+impl Flow {
+    const NAMES: [(Flow, &str); 3] = [
+        (Flow::AuthorizationCode, "authorization-code"),
+        (Flow::ClientCredentials, "client-credentials"),
+        (Flow::JwtBearer, "jwt-bearer"),
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.iter().find(|(flow, _)| *flow == self).map_or("", |(_, name)| name)
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(flow, _)| *flow)
+    }
+}
+
+/// What a 401 of the API says about the token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unauthorized {
+    /// It may have ended before its time: worth one refresh.
+    #[default]
+    Ended,
+    /// Nothing, unless its end is near: the vendor answers so for other reasons as well.
+    NearEnd,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]

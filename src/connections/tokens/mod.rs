@@ -2,4 +2,4 @@
 
 mod repository;
 
-pub use repository::{Due, Failed, Fresh, Key, Lease, Leased, TokenRepository};
+pub use repository::{Due, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, TokenRepository};

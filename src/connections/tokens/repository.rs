@@ -46,6 +46,7 @@ pub struct Lease {
 }
 
 /// Renewed credentials. Their generation is the next after the row's.
+#[derive(Clone)]
 pub struct Fresh {
     pub generation: u64,
     pub sealed: Vec<u8>,
@@ -57,7 +58,11 @@ pub struct Fresh {
     pub next_refresh_at: Option<Timestamp>,
 }
 
+/// Why a connection whose renewed token was lost between provider and store has to be authorised again.
+pub const LOST_ROTATION: &str = "lost_rotation";
+
 /// A renewal that failed.
+#[derive(Debug, Clone)]
 pub struct Failed {
     pub state: State,
     pub state_reason: Option<String>,
@@ -82,12 +87,20 @@ pub trait TokenRepository: Send + Sync + 'static {
     /// that has not run out. Notes the intent.
     fn lease(&self, key: Key, generation: u64, owner: Arc<str>, ttl: Duration) -> BoxFuture<'_, Result<Leased>>;
 
+    /// Holds the lease for longer and shows the row as it is now; `None` if the lease is another's or the generation has
+    /// moved.
+    fn extend(&self, key: Key, epoch: u64, generation: u64, ttl: Duration) -> BoxFuture<'_, Result<Option<Lease>>>;
+
     /// Writes what was gained and gives the lease back, if it still has `epoch` and the generation is the one before:
     /// state active, nothing failing, no orphan. Durable when it returns true. The row's revision counts up.
     fn commit(&self, key: Key, epoch: u64, fresh: Fresh, events: Vec<Event>) -> BoxFuture<'_, Result<bool>>;
 
     /// Writes the failure and gives the lease back, under the same condition.
     fn fail(&self, key: Key, epoch: u64, failed: Failed, events: Vec<Event>) -> BoxFuture<'_, Result<bool>>;
+
+    /// The same for whoever lost the lease on the way, if nobody renewed since, nobody holds a lease, and the row is
+    /// active, degraded, or given up with the reason `lost_rotation`: what was thought lost is here.
+    fn adopt(&self, key: Key, fresh: Fresh, events: Vec<Event>) -> BoxFuture<'_, Result<bool>>;
 
     /// Keeps credentials that came too late beside the row's. False if the row is gone.
     fn keep_orphan(&self, key: Key, generation: u64, sealed: Vec<u8>) -> BoxFuture<'_, Result<bool>>;

@@ -11,51 +11,53 @@ use super::columns::{count, get_count, get_time, get_time_if_any, json, parsed, 
 use super::connections::{failing_columns, whole};
 use super::{Sqlite, events};
 use crate::connections::{
-    ConnectionId, Due, Event, Failed, Fresh, Key, Lease, Leased, State, TenantId, TokenRepository,
+    ConnectionId, Due, Event, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, Row, State, TenantId, TokenRepository,
 };
 use crate::error::Result;
 
 /// The store's own clock, in the form of all times.
 const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')";
 
+/// The same, some time from now: parameter 5 is how long.
+const LATER: &str = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', ?5)";
+
 impl TokenRepository for Sqlite {
     fn lease(&self, key: Key, generation: u64, owner: Arc<str>, ttl: Duration) -> BoxFuture<'_, Result<Leased>> {
         Box::pin(self.run(move |database| lease(database, &key, generation, &owner, ttl)))
     }
 
-    fn commit(&self, key: Key, epoch: u64, fresh: Fresh, told: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
+    fn extend(&self, key: Key, epoch: u64, generation: u64, ttl: Duration) -> BoxFuture<'_, Result<Option<Lease>>> {
         Box::pin(self.run(move |database| {
             let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let settings = fresh.settings.as_ref().map(json).transpose()?;
-            let scopes = fresh.scopes.as_ref().map(json).transpose()?;
-            let written = transaction
-                .prepare_cached(
-                    "UPDATE connections SET sealed = ?4, generation = ?5, settings = coalesce(?6, settings),
-                     scopes = coalesce(?7, scopes), refreshed_at = ?8, expires_at = ?9, next_refresh_at = ?10,
-                     state = 'active', state_reason = NULL, last_error = NULL, failures = 0, failing_since = NULL,
-                     lease_owner = NULL, lease_until = NULL, intent_at = NULL, orphan = NULL, orphan_generation = NULL,
-                     revision = revision + 1
-                     WHERE tenant = ?1 AND id = ?2 AND lease_epoch = ?3 AND generation = ?5 - 1
-                     AND state IN ('active', 'degraded')",
-                )?
+            let held = transaction
+                .prepare_cached(&format!(
+                    "UPDATE connections SET lease_until = {LATER} WHERE tenant = ?1 AND id = ?2 AND lease_epoch = ?3
+                     AND generation = ?4 AND lease_until IS NOT NULL"
+                ))?
                 .execute(params![
                     key.tenant.as_str(),
                     key.id.as_str(),
                     count(epoch),
-                    fresh.sealed,
-                    count(fresh.generation),
-                    settings,
-                    scopes,
-                    time(fresh.refreshed_at),
-                    fresh.expires_at.map(time),
-                    fresh.next_refresh_at.map(time),
+                    count(generation),
+                    from_now(ttl)
                 ])?;
-            if written > 0 {
-                events::append(&transaction, &key.tenant, &key.id, &told)?;
-            }
+            let seen = if held > 0 { seen(&transaction, &key)? } else { None };
             transaction.commit()?;
-            Ok(written > 0)
+            Ok(seen.map(|seen| Lease { epoch, row: seen.row, interrupted: false, orphan: seen.orphan }))
         }))
+    }
+
+    fn commit(&self, key: Key, epoch: u64, fresh: Fresh, told: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
+        const HELD: &str = "lease_epoch = ?11 AND state IN ('active', 'degraded')";
+        Box::pin(self.run(move |database| renew(database, &key, &fresh, &told, HELD, Some(epoch))))
+    }
+
+    fn adopt(&self, key: Key, fresh: Fresh, told: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
+        let free = format!(
+            "(lease_until IS NULL OR lease_until < {NOW}) AND ?11 IS NULL AND (state IN ('active', 'degraded')
+             OR (state = 'needs_reauth' AND state_reason = '{LOST_ROTATION}'))"
+        );
+        Box::pin(self.run(move |database| renew(database, &key, &fresh, &told, &free, None)))
     }
 
     fn fail(&self, key: Key, epoch: u64, failed: Failed, told: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
@@ -150,27 +152,9 @@ impl TokenRepository for Sqlite {
 
 fn lease(database: &mut Database, key: &Key, generation: u64, owner: &str, ttl: Duration) -> rusqlite::Result<Leased> {
     let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let leased = {
-        let mut statement = transaction.prepare_cached(&format!(
-            "SELECT *, lease_until IS NOT NULL AND lease_until >= {NOW} AS held FROM connections WHERE tenant = ?1 AND id = ?2"
-        ))?;
-        let read = |row: &rusqlite::Row<'_>| {
-            let orphan: Option<Vec<u8>> = row.get("orphan")?;
-            let orphan = match orphan {
-                Some(sealed) => Some((get_count(row, "orphan_generation")?, sealed)),
-                None => None,
-            };
-            Ok((
-                row.get::<_, bool>("held")?,
-                get_count(row, "lease_epoch")?,
-                row.get::<_, Option<String>>("intent_at")?.is_some(),
-                orphan,
-                whole(row)?,
-            ))
-        };
-        statement.query_row([key.tenant.as_str(), key.id.as_str()], read).optional()?
+    let Some(Seen { held, epoch, interrupted, orphan, row }) = seen(&transaction, key)? else {
+        return Ok(Leased::Moved);
     };
-    let Some((held, epoch, interrupted, orphan, row)) = leased else { return Ok(Leased::Moved) };
     let renewable = matches!(row.connection.state, State::Active | State::Degraded) && !row.paused;
     if row.generation != generation || !renewable {
         return Ok(Leased::Moved);
@@ -181,18 +165,86 @@ fn lease(database: &mut Database, key: &Key, generation: u64, owner: &str, ttl: 
     let epoch = epoch + 1;
     transaction
         .prepare_cached(&format!(
-            "UPDATE connections SET lease_owner = ?3, lease_epoch = ?4, intent_at = {NOW},
-             lease_until = strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', ?5) WHERE tenant = ?1 AND id = ?2"
+            "UPDATE connections SET lease_owner = ?3, lease_epoch = ?4, intent_at = {NOW}, lease_until = {LATER}
+             WHERE tenant = ?1 AND id = ?2"
+        ))?
+        .execute(params![key.tenant.as_str(), key.id.as_str(), owner, count(epoch), from_now(ttl)])?;
+    transaction.commit()?;
+    Ok(Leased::Granted(Box::new(Lease { epoch, row, interrupted, orphan })))
+}
+
+/// A row with all that decides about its lease.
+struct Seen {
+    held: bool,
+    epoch: u64,
+    interrupted: bool,
+    orphan: Option<(u64, Vec<u8>)>,
+    row: Row,
+}
+
+fn seen(database: &Database, key: &Key) -> rusqlite::Result<Option<Seen>> {
+    let mut statement = database.prepare_cached(&format!(
+        "SELECT *, lease_until IS NOT NULL AND lease_until >= {NOW} AS held FROM connections WHERE tenant = ?1 AND id = ?2"
+    ))?;
+    let read = |row: &rusqlite::Row<'_>| {
+        let orphan = match row.get::<_, Option<Vec<u8>>>("orphan")? {
+            Some(sealed) => Some((get_count(row, "orphan_generation")?, sealed)),
+            None => None,
+        };
+        Ok(Seen {
+            held: row.get("held")?,
+            epoch: get_count(row, "lease_epoch")?,
+            interrupted: row.get::<_, Option<String>>("intent_at")?.is_some(),
+            orphan,
+            row: whole(row)?,
+        })
+    };
+    statement.query_row([key.tenant.as_str(), key.id.as_str()], read).optional()
+}
+
+fn from_now(ttl: Duration) -> String {
+    format!("+{:.3} seconds", ttl.as_secs_f64())
+}
+
+/// Writes renewed credentials if `condition` holds; its parameter is number 11.
+fn renew(
+    database: &mut Database,
+    key: &Key,
+    fresh: &Fresh,
+    told: &[Event],
+    condition: &str,
+    epoch: Option<u64>,
+) -> rusqlite::Result<bool> {
+    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let settings = fresh.settings.as_ref().map(json).transpose()?;
+    let scopes = fresh.scopes.as_ref().map(json).transpose()?;
+    let written = transaction
+        .prepare_cached(&format!(
+            "UPDATE connections SET sealed = ?3, generation = ?4, settings = coalesce(?5, settings),
+             scopes = coalesce(?6, scopes), refreshed_at = ?7, expires_at = ?8, next_refresh_at = ?9,
+             state = 'active', state_reason = NULL, last_error = NULL, failures = 0, failing_since = NULL,
+             lease_owner = NULL, lease_until = NULL, intent_at = NULL, orphan = NULL, orphan_generation = NULL,
+             revision = revision + 1
+             WHERE tenant = ?1 AND id = ?2 AND generation = ?10 AND {condition}"
         ))?
         .execute(params![
             key.tenant.as_str(),
             key.id.as_str(),
-            owner,
-            count(epoch),
-            format!("+{:.3} seconds", ttl.as_secs_f64())
+            fresh.sealed,
+            count(fresh.generation),
+            settings,
+            scopes,
+            time(fresh.refreshed_at),
+            fresh.expires_at.map(time),
+            fresh.next_refresh_at.map(time),
+            count(fresh.generation.saturating_sub(1)),
+            epoch.map(count),
         ])?;
+    if written > 0 {
+        events::append(&transaction, &key.tenant, &key.id, told)?;
+    }
     transaction.commit()?;
-    Ok(Leased::Granted(Box::new(Lease { epoch, row, interrupted, orphan })))
+    Ok(written > 0)
 }
 
 fn due(row: &rusqlite::Row<'_>) -> rusqlite::Result<Due> {

@@ -1,0 +1,9 @@
+//! Rates, breakers and delays as plain state: the caller brings the clock, nothing here waits or asks anybody.
+
+mod backoff;
+mod breaker;
+mod gcra;
+
+pub use backoff::{jitter, jittered};
+pub use breaker::{Breaker, Permit};
+pub use gcra::Gcra;
