@@ -205,6 +205,16 @@ impl Grant {
         self.scopes.iter().filter_map(|template| template.render_raw(&scope).ok()).collect()
     }
 
+    /// Whether the token answer tells this setting.
+    pub fn keeps(&self, setting: &str) -> bool {
+        self.keep.iter().any(|(name, _)| name == setting)
+    }
+
+    /// Whether this is one of the places that the provider's secrets may be sent to.
+    pub fn is_own(&self, origin: &Origin) -> bool {
+        allowed(&self.hosts, &origin.root())
+    }
+
     /// The settings that an answer tells.
     pub fn kept(&self, said: Said<'_>) -> Map<String, Value> {
         let vars = vars(said);

@@ -12,7 +12,8 @@ use crate::app::{App, Parts};
 use crate::auth::{Keys, Pepper};
 use crate::catalog::{Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
 use crate::config::Config;
-use crate::connections::{Connections, Mappings, Vault, VaultError};
+use crate::connections::oauth::{App as OAuthApp, DeployedApps, OAuth};
+use crate::connections::{Clock, Connect, Connections, Mappings, Vault, VaultError};
 use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
 use crate::store::{OpenError, Role, Store};
@@ -100,11 +101,25 @@ pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) ->
     let keys = keys(&store, &vault);
     let connections = Connections::new(store.connections(), vault.clone(), catalog.clone());
     let client = Client::new(&config.upstream)?;
+    let clock = Arc::new(Clock::default());
+    let oauth = OAuth::new(client.clone(), store.apps(), deployed_apps(config), vault.clone(), clock);
+    let connect = Connect::new(
+        config.public_origin(),
+        store.connect(),
+        connections.clone(),
+        oauth.clone(),
+        vault.clone(),
+        catalog.clone(),
+    );
     let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
     let app = App::new(Parts {
         keys,
         connections,
+        events: store.events(),
+        credentials_export: config.credentials_export,
+        oauth,
+        connect,
         mappings: Mappings::new(store.mappings()),
         overlays: Overlays::default(),
         expressions_in_overrides: config.mapping.expressions_in_overrides,
@@ -116,6 +131,16 @@ pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) ->
         upstream,
     });
     Ok(Running { app, store })
+}
+
+/// The apps that the configuration names.
+fn deployed_apps(config: &Config) -> DeployedApps {
+    let apps = config.providers.iter().filter_map(|(name, provider)| {
+        let client_secret = provider.client_secret.as_ref().map(|secret| secret.expose().into());
+        let app = OAuthApp { client_id: provider.client_id.clone()?, client_secret, key: None };
+        Some((name.clone(), app))
+    });
+    apps.collect()
 }
 
 /// Serves until `shutdown`, then finishes what has begun and writes down what is only in memory.
