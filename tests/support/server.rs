@@ -61,17 +61,31 @@ where
     N: Into<String>,
     T: Into<String>,
 {
-    start_from(Files::embedded(), files, vendors).await
+    start_from(Files::embedded(), files, vendors, |_| {}).await
 }
 
 /// The server with these files alone, besides the models: it starts in no time.
 pub async fn start_alone(files: Vec<(String, String)>, vendors: &[(&str, &FakeVendor)]) -> Server {
-    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/mappings/models");
-    let models = Files::folder(std::path::Path::new(models)).unwrap_or_else(|problem| panic!("{problem}"));
-    start_from(models.below("models"), files, vendors).await
+    start_configured(files, vendors, |_| {}).await
 }
 
-async fn start_from<N, T>(embedded: Files, files: Vec<(N, T)>, vendors: &[(&str, &FakeVendor)]) -> Server
+/// The same, with what the test changes about the configuration.
+pub async fn start_configured(
+    files: Vec<(String, String)>,
+    vendors: &[(&str, &FakeVendor)],
+    configure: impl FnOnce(&mut Config),
+) -> Server {
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/mappings/models");
+    let models = Files::folder(std::path::Path::new(models)).unwrap_or_else(|problem| panic!("{problem}"));
+    start_from(models.below("models"), files, vendors, configure).await
+}
+
+async fn start_from<N, T>(
+    embedded: Files,
+    files: Vec<(N, T)>,
+    vendors: &[(&str, &FakeVendor)],
+    configure: impl FnOnce(&mut Config),
+) -> Server
 where
     N: Into<String>,
     T: Into<String>,
@@ -102,11 +116,13 @@ where
             .providers
             .insert((*name).to_owned(), ProviderConfig { base_url: Some(vendor.url()), ..ProviderConfig::default() });
     }
+    let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    config.public_url = Some(format!("http://{}", api.local_addr().expect("an address")));
+    configure(&mut config);
     let files = embedded.laid_over(Files::of(files));
     let running = serve::build_with(&config, store.clone(), vault, &files).unwrap_or_else(|error| panic!("{error}"));
 
     let app = running.app.clone();
-    let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let admin = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let (stop, stopped) = oneshot::channel();
     let mut server = Server {
