@@ -2,6 +2,9 @@
 
 mod support;
 
+#[path = "connect/exports.rs"]
+mod exports;
+
 use serde_json::{Value, json};
 use throughline::config::{Config, ProviderConfig};
 use throughline::connections::{Consent, Session, TenantId};

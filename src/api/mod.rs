@@ -90,12 +90,17 @@ pub fn open_routes() -> Router<App> {
         .route("/connect/style.css", get(connect::style))
         .route("/connect/{token}", get(connect::show).post(connect::submit))
         // What comes back here is good once: programs that only look must not use it up.
-        .route("/oauth/callback/{provider}", get(connect::callback).head(no_method))
+        .route("/oauth/callback/{provider}", get(connect::callback).head(only_get))
         .method_not_allowed_fallback(no_method)
 }
 
 async fn no_route() -> Refusal {
     Error::new(Kind::NotFound, "There is no such route; the API lives below /v1.").into()
+}
+
+async fn only_get() -> Refusal {
+    let detail = "This route has to be opened: what it is sent is good once.";
+    Refusal::from(Error::new(Kind::UnsupportedOperation, detail)).allow("GET")
 }
 
 /// `Allow` is added by the router.

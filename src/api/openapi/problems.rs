@@ -88,6 +88,24 @@ pub const CHANGE: Family = Family {
     name: "Change",
     kinds: &[EVERY, KEYED, BODY, &[Kind::ConnectionNotFound, Kind::Conflict, Kind::ValidationFailed]],
 };
+pub const EVENTS: Family =
+    Family { name: "Events", kinds: &[EVERY, KEYED, &[Kind::InvalidCursor, Kind::ConnectionNotFound]] };
+pub const EXPORT: Family =
+    Family { name: "Export", kinds: &[EVERY, KEYED, &[Kind::Forbidden, Kind::ConnectionNotFound, Kind::NeedsReauth]] };
+pub const NEW_LINK: Family = Family {
+    name: "NewLink",
+    kinds: &[
+        EVERY,
+        KEYED,
+        BODY,
+        &[Kind::Forbidden, Kind::ProviderNotFound, Kind::ConnectionNotFound, Kind::ValidationFailed],
+    ],
+};
+pub const APP: Family = Family { name: "App", kinds: &[EVERY, KEYED, &[Kind::Forbidden, Kind::NotFound]] };
+pub const NEW_APP: Family = Family {
+    name: "NewApp",
+    kinds: &[EVERY, KEYED, BODY, &[Kind::Forbidden, Kind::ProviderNotFound, Kind::ValidationFailed]],
+};
 pub const MAPPING: Family = Family {
     name: "Mapping",
     kinds: &[EVERY, KEYED, &[Kind::NotFound, Kind::ConnectionNotFound, Kind::ProviderNotFound, Kind::MappingFailed]],
@@ -99,7 +117,7 @@ pub const NEW_KEY: Family =
 pub const KEY: Family = Family { name: "Key", kinds: &[EVERY, KEYED, &[Kind::NotFound]] };
 pub const OPEN: Family = Family { name: "Open", kinds: &[EVERY] };
 
-const ALL: [&Family; 22] = [
+const ALL: [&Family; 27] = [
     &LIST,
     &SEARCH,
     &GET,
@@ -117,6 +135,11 @@ const ALL: [&Family; 22] = [
     &CONNECTION,
     &NEW_CONNECTION,
     &CHANGE,
+    &EVENTS,
+    &EXPORT,
+    &NEW_LINK,
+    &APP,
+    &NEW_APP,
     &MAPPING,
     &NEW_MAPPING,
     &NEW_KEY,

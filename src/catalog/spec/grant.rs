@@ -90,6 +90,8 @@ impl Flow {
         (Flow::JwtBearer, "jwt-bearer"),
     ];
 
+    pub const ALL: [Flow; 3] = [Flow::AuthorizationCode, Flow::ClientCredentials, Flow::JwtBearer];
+
     pub fn as_str(self) -> &'static str {
         Self::NAMES.iter().find(|(flow, _)| *flow == self).map_or("", |(_, name)| name)
     }
