@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use crate::auth::Keys;
 use crate::catalog::{Catalog, Overlays, Reloader, Shared};
-use crate::connections::oauth::OAuth;
-use crate::connections::{Connect, Connections, EventRepository, Mappings, Vault};
+use crate::connections::{Connect, Connections, Mappings, Vault};
 use crate::telemetry::Metrics;
 use crate::{unified, upstream};
 
@@ -15,12 +14,8 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     pub keys: Keys,
     pub connections: Connections,
-    /// What happened to connections.
-    pub events: Arc<dyn EventRepository>,
     /// Whether credentials can be read back.
     pub credentials_export: bool,
-    /// Tenants' apps, and the way to authorization servers.
-    pub oauth: OAuth,
     /// Links on which customers connect their accounts.
     pub connect: Connect,
     /// Overrides of tenants and connections, as text and compiled.

@@ -27,6 +27,9 @@ pub struct Config {
     pub vault: VaultConfig,
     /// Whether keys with the scope `export` can read credentials back.
     pub credentials_export: bool,
+    /// A file for renewed tokens that the store does not take; beside the store's file without it. Keep it on a disk that
+    /// outlives the process.
+    pub escrow: Option<PathBuf>,
     /// A folder laid over the embedded mappings: its providers replace those of the same name.
     pub mappings: Option<PathBuf>,
     /// A folder with `<provider>/<resource>.yaml` files that are laid over the resources: one line adds a field.
@@ -120,6 +123,7 @@ impl Default for Config {
             store: "sqlite:./throughline.db".into(),
             vault: VaultConfig::default(),
             credentials_export: false,
+            escrow: None,
             mappings: None,
             overrides: None,
             mapping: MappingConfig::default(),
@@ -201,6 +205,15 @@ impl Config {
     /// `public_url`, which was checked when the configuration was read.
     pub fn public_origin(&self) -> Option<net::Origin> {
         self.public_url.as_deref().and_then(|url| net::Origin::parse(url).ok())
+    }
+
+    /// Where renewed tokens wait that the store does not take.
+    pub fn escrow_path(&self) -> Option<PathBuf> {
+        self.escrow.clone().or_else(|| {
+            let mut path = self.store_path().filter(|path| path.as_os_str() != ":memory:")?.into_os_string();
+            path.push(".escrow");
+            Some(path.into())
+        })
     }
 
     pub fn engine(&self) -> Engine {

@@ -46,6 +46,8 @@ pub fn upstream(connections: Connections, client: Client, metrics: Arc<Metrics>)
     let stack = ServiceBuilder::new()
         // Above the credentials, so that each attempt is sent with the newest token.
         .layer(upstream::RetryLayer::new(metrics.clone()))
+        // A token that the vendor refuses is renewed once and the request sent again; no failure that retry knows.
+        .layer(upstream::RenewLayer::new(connections.clone()))
         // Late, because what filters headers must not be able to take the credential away again.
         .layer(upstream::AddCredentialsLayer::new(connections))
         // Below the retry: every exchange that the vendor sees is counted.

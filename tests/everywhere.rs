@@ -290,6 +290,106 @@ fn records_are_linked_and_parted() {
 }
 
 #[test]
+fn what_a_contact_was_given_is_listed_again() {
+    on_shared(async |server| {
+        let client = server.on("pipedrive");
+        let contact = create(&client, "contacts", &json!({"last_name": "Linked"})).await;
+        let contact = format!("/v1/crm/contacts/{}", contact["id"].as_str().expect("an id"));
+        for (other, body) in [
+            ("deals", json!({"name": "Linked"})),
+            ("tasks", json!({"subject": "Linked"})),
+            ("meetings", json!({"subject": "Linked"})),
+        ] {
+            let made = create(&client, other, &body).await["id"].as_str().expect("an id").to_owned();
+            let list = async || client.get(&format!("{contact}/associations/{other}")).await.json()["data"].clone();
+            let path = format!("{contact}/associations/{other}/{made}");
+            let linked = client.request("PUT", &path).send().await;
+            assert_eq!(linked.status, 200, "{other}: {}", linked.text());
+            assert_eq!(list().await, json!([{"id": made, "labels": []}]), "{other}");
+            let of_another = client.request("PUT", &path.replace(&contact, "/v1/crm/contacts/1")).send().await;
+            of_another.problem(422, "validation-failed");
+            assert_eq!(client.delete(&path).await.status, 204, "{other}");
+            assert_eq!(list().await, json!([]), "{other}");
+            assert_eq!(client.delete(&format!("/v1/crm/{other}/{made}")).await.status, 204, "{other}");
+        }
+        assert_eq!(client.delete(&contact).await.status, 204);
+    });
+}
+
+#[test]
+fn activities_are_those_of_all_kinds() {
+    on_shared(async |server| {
+        let client = server.on("dynamics365");
+        let listed = async |filter: &str| {
+            let pages = all_pages(&client, &format!("/v1/crm/activities?limit=3{filter}")).await;
+            pages.concat()
+        };
+        let contact = create(&client, "contacts", &json!({"last_name": "Busy"})).await["id"].clone();
+        let about = json!({"subject": "All kinds", "contacts": [{"id": contact}]});
+        let mut meeting = about.clone();
+        meeting["starts_at"] = json!("2026-12-01T09:00:00Z");
+        meeting["ends_at"] = json!("2026-12-01T10:00:00Z");
+        let mut made = Vec::new();
+        for (resource, kind, body) in
+            [("tasks", "task", &about), ("calls", "call", &about), ("meetings", "meeting", &meeting)]
+        {
+            let id = create(&client, resource, body).await["id"].as_str().expect("an id").to_owned();
+            let found = listed(&format!("&filter[type]={kind}&filter[subject]=All%20kinds")).await;
+            assert_eq!(ids(&found), std::slice::from_ref(&id), "{kind}: {found:?}");
+            assert_eq!(found[0]["contacts"][0]["id"], contact, "{found:?}");
+            let got = client.get(&format!("/v1/crm/activities/{id}")).await.json();
+            assert_eq!((&got["type"], &got["subject"]), (&json!(kind), &json!("All kinds")), "{got}");
+            made.push((resource, id));
+        }
+        let of_contact = listed(&format!("&filter[contacts.id]={}", contact.as_str().expect("an id"))).await;
+        assert_eq!(ids(&of_contact).len(), made.len());
+        let mut kinds: Vec<Value> = listed("").await.iter().map(|one| one["type"].clone()).collect();
+        kinds.sort_by_key(Value::to_string);
+        kinds.dedup();
+        assert_eq!(kinds, ["call", "email", "meeting", "task"]);
+        for (resource, id) in made {
+            assert_eq!(client.delete(&format!("/v1/crm/{resource}/{id}")).await.status, 204);
+            client.get(&format!("/v1/crm/activities/{id}")).await.problem(404, "not-found");
+        }
+    });
+}
+
+#[test]
+fn an_amount_keeps_its_digits() {
+    on_shared(async |server| {
+        let kept = async |vendor: &str, resource: &str, member: &str, body: Value| {
+            let client = server.on(vendor);
+            let made = create(&client, resource, &body).await;
+            assert_eq!(made[member], body[member], "{vendor} {resource}");
+            let path = format!("/v1/crm/{resource}/{}", made["id"].as_str().expect("an id"));
+            assert_eq!(client.get(&path).await.json()[member], body[member], "{vendor} {resource}");
+            let listed = all_pages(&client, &format!("/v1/crm/{resource}?limit=50")).await.concat();
+            let listed = listed.iter().find(|one| one["id"] == made["id"]).expect("the record");
+            assert_eq!(listed[member], body[member], "{vendor} {resource}");
+            assert_eq!(client.delete(&path).await.status, 204, "{vendor} {resource}");
+        };
+        for vendor in VENDORS {
+            let pipelines = server.on(vendor.name).get("/v1/crm/pipelines").await.json();
+            let pipeline = &pipelines["data"][0];
+            let deal = json!({
+                "name": "Digits", "amount": "1250.50", "close_date": "2026-12-31",
+                "pipeline": {"id": pipeline["id"]}, "stage": {"id": pipeline["stages"][0]["id"]},
+            });
+            kept(vendor.name, "deals", "amount", deal).await;
+            if vendor.name != "pipedrive" {
+                let company = json!({"name": "Digits", "annual_revenue": "7000000.10"});
+                kept(vendor.name, "companies", "annual_revenue", company).await;
+            }
+        }
+        kept("dynamics365", "products", "price", json!({"name": "Digits", "code": "D-1", "price": "0.10"})).await;
+        kept("zoho", "products", "price", json!({"name": "Digits", "price": "0.10"})).await;
+        kept("pipedrive", "products", "price", json!({"name": "Digits", "price": "0.10", "currency": "EUR"})).await;
+        let lead = json!({"title": "Digits", "amount": "99.00", "currency": "EUR", "company": {"id": "1"}});
+        kept("pipedrive", "leads", "amount", lead).await;
+    });
+}
+
+#[test]
 fn a_label_of_the_accounts_own_is_on_the_link_that_was_given_it() {
     on_shared(async |server| {
         let client = server.on("hubspot");

@@ -68,7 +68,7 @@ impl Proxy {
     }
 
     async fn with_key(vendor_key: &str) -> Option<Self> {
-        Self::with(vendor_key, Config::default()).await
+        Self::with(vendor_key, Config { store: "sqlite::memory:".into(), ..Config::default() }).await
     }
 
     async fn with(vendor_key: &str, mut config: Config) -> Option<Self> {
@@ -396,7 +396,7 @@ async fn one_line_adds_a_field_and_a_wrong_one_is_told() {
     std::fs::create_dir_all(overrides.join("tryton")).expect("a folder");
     let lines = "fields:\n  code: code\n  shoe_size: no_such_column\n";
     std::fs::write(overrides.join("tryton/contacts.yaml"), lines).expect("written");
-    let config = Config { overrides: Some(overrides.clone()), ..Config::default() };
+    let config = Config { overrides: Some(overrides.clone()), store: "sqlite::memory:".into(), ..Config::default() };
     let Some(key) = environment("KEY") else { return };
     let Some(proxy) = Proxy::with(&key, config).await else { return };
     let made =

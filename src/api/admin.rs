@@ -5,12 +5,57 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::problem::Refusal;
 use crate::app::App;
+use crate::auth::TenantId;
+use crate::error::{Error, Kind, Violation};
 
 pub fn admin() -> Router<App> {
-    Router::new().route("/metrics", get(metrics)).route("/healthz", get(alive)).route("/reload", post(reload))
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(alive))
+        .route("/reload", post(reload))
+        .route("/connections:revoke", post(revoke))
+}
+
+/// The kill switch: `{"provider": …, "tenant": …, "reason": …}`, at least one of the first two. Answers how many connections
+/// were ended.
+async fn revoke(State(app): State<App>, Json(body): Json<Value>) -> Result<Response, Refusal> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let known = ["provider", "tenant", "reason"];
+    let members = body.as_object().into_iter().flat_map(|body| body.keys());
+    let mut violations: Vec<Violation> = members
+        .filter(|name| !known.contains(&name.as_str()) || text(name).is_none())
+        .map(|name| {
+            Violation::at(format!("/{name}"), "the member cannot be used")
+                .expected("provider, tenant or reason, a text each")
+        })
+        .collect();
+    let tenant = text("tenant").map(TenantId::parse);
+    if tenant == Some(None) {
+        violations.push(Violation::at("/tenant", "this is not the name of a tenant"));
+    }
+    if text("provider").is_none() && text("tenant").is_none() {
+        violations
+            .push(Violation::at("", "all connections there are would be ended").expected("provider, tenant or both"));
+    }
+    if !violations.is_empty() {
+        return Err(Error::new(Kind::InvalidRequest, "The body does not say which connections to end.")
+            .violations(violations)
+            .into());
+    }
+    let reason = text("reason").unwrap_or("revoked by the operator");
+    let revoked = app.connections.revoke_all(tenant.flatten(), text("provider"), reason).await?;
+    tracing::warn!(
+        revoked,
+        provider = text("provider"),
+        tenant = text("tenant"),
+        reason,
+        "Connections were ended by the kill switch"
+    );
+    Ok(Json(json!({ "revoked": revoked })).into_response())
 }
 
 async fn metrics(State(app): State<App>) -> Response {

@@ -120,3 +120,23 @@ fn invalid(parameter: &str, expected: &str) -> Error {
     Error::new(Kind::InvalidRequest, "A query parameter cannot be understood.")
         .violation(Violation::parameter(parameter, "the value cannot be used").expected(expected))
 }
+
+/// Renews the tokens now; the record as it is then.
+pub async fn refresh(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
+    let (parts, _) = request.into_parts();
+    let caller = caller(&parts)?;
+    require_any(&caller, &[Scope::Connect, Scope::Admin])?;
+    no_parameters(&parts)?;
+    let overview = app.connections.refresh(&caller, &id).await?;
+    Ok(Json(view::record(&overview)).into_response())
+}
+
+/// Tries the credentials at the provider: 200 with what came of it, also when they do not work.
+pub async fn verify(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
+    let (parts, _) = request.into_parts();
+    let caller = caller(&parts)?;
+    require_any(&caller, &[Scope::Connect, Scope::Admin])?;
+    no_parameters(&parts)?;
+    let probe = app.connections.verify(&caller, &id).await?;
+    Ok(Json(json!({"works": probe.works, "status": probe.status, "detail": probe.detail})).into_response())
+}

@@ -29,7 +29,7 @@ pub async fn credentials(State(app): State<App>, Path(id): Path<String>, request
         let detail = "This deployment does not give credentials back: `credentials_export: true` in its configuration would let it.";
         return Err(Error::new(Kind::Forbidden, detail).into());
     }
-    let credentials = app.connections.export(&caller, &*app.events, &id).await?;
+    let credentials = app.connections.export(&caller, &id).await?;
     let mut response = credentials.to_string().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -66,7 +66,7 @@ pub async fn events(State(app): State<App>, Path(id): Path<String>, request: Req
             }
         }
     }
-    let history = app.connections.history(&caller, &*app.events, &id, before, limit).await?;
+    let history = app.connections.history(&caller, &id, before, limit).await?;
     let data: Vec<Value> = history.data.iter().map(event).collect();
     let next = history.next.map(|number| number.to_string());
     Ok(Json(json!({"data": data, "next_cursor": next})).into_response())

@@ -53,6 +53,8 @@ pub fn routes() -> Router<App> {
         .route("/v1/connections/{id}/passthrough/{*path}", any(passthrough::by_path))
         .route("/v1/connections", get(connections::list).post(connections::create))
         .route("/v1/connections/{id}", get(connections::get).patch(connections::update).delete(connections::delete))
+        .route("/v1/connections/{id}/refresh", post(connections::refresh))
+        .route("/v1/connections/{id}/verify", post(connections::verify))
         .route("/v1/connections/{id}/mapping", get(mapping::get).put(mapping::put).delete(mapping::delete))
         .route("/v1/connections/{id}/credentials", get(exports::credentials))
         .route("/v1/connections/{id}/events", get(exports::events))

@@ -31,7 +31,7 @@ pub async fn list(State(app): State<App>, request: Request) -> Answer {
     let caller = caller(&parts)?;
     caller.require(Scope::Admin)?;
     no_parameters(&parts)?;
-    let apps = app.oauth.own_apps(&caller.tenant).await?;
+    let apps = app.connections.oauth().own_apps(&caller.tenant).await?;
     let visible = apps.iter().filter(|own| caller.may_use_provider(&own.provider));
     let data: Vec<Value> = visible.map(|own| view(&app, own)).collect();
     Ok(Json(json!({"data": data, "next_cursor": null})).into_response())
@@ -42,7 +42,7 @@ pub async fn get(State(app): State<App>, Path(provider): Path<String>, request: 
     let caller = caller(&parts)?;
     allowed(&caller, &provider)?;
     no_parameters(&parts)?;
-    let own = app.oauth.own_app(&caller.tenant, &provider).await?.ok_or_else(none)?;
+    let own = app.connections.oauth().own_app(&caller.tenant, &provider).await?.ok_or_else(none)?;
     Ok(Json(view(&app, &own)).into_response())
 }
 
@@ -53,7 +53,7 @@ pub async fn put(State(app): State<App>, Path(provider): Path<String>, request: 
     no_parameters(&parts)?;
     let provider = with_grant(&app, &provider)?;
     let new = parse(&body::object(&parts, body).await?)?;
-    let own = app.oauth.put_app(&caller.tenant, &provider.name, new).await?;
+    let own = app.connections.oauth().put_app(&caller.tenant, &provider.name, new).await?;
     Ok(Json(view(&app, &own)).into_response())
 }
 
@@ -62,7 +62,7 @@ pub async fn delete(State(app): State<App>, Path(provider): Path<String>, reques
     let caller = caller(&parts)?;
     allowed(&caller, &provider)?;
     no_parameters(&parts)?;
-    if !app.oauth.delete_app(&caller.tenant, &provider).await? {
+    if !app.connections.oauth().delete_app(&caller.tenant, &provider).await? {
         return Err(none().into());
     }
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -65,6 +65,17 @@ where
         Ok(found)
     }
 
+    /// Newer than whatever a load that is under way will find.
+    pub(crate) fn put(&self, key: K, value: V) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.held.insert(key, value);
+    }
+
+    /// What is held, in no order.
+    pub(crate) fn values(&self) -> impl Iterator<Item = V> {
+        self.held.iter().map(|(_, value)| value)
+    }
+
     pub(crate) fn forget(&self, key: &K) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.held.invalidate(key);

@@ -70,7 +70,7 @@ async fn shown(args: &DemoArgs) -> Result<(), String> {
 async fn with_sandboxes(mappings: Option<PathBuf>) -> Result<(Config, HashMap<String, Map<String, Value>>), String> {
     let sources = Sources { mappings: mappings.clone(), overrides: None };
     let files = sources.read().map_err(|problem| problem.to_string())?;
-    let mut config = Config { mappings, ..Config::default() };
+    let mut config = Config { mappings, store: "sqlite::memory:".into(), ..Config::default() };
     let mut settings = HashMap::new();
     for provider in files.providers() {
         let Some(text) = files.get(&format!("{provider}/sandbox.yaml")) else { continue };

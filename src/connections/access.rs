@@ -1,41 +1,171 @@
-//! From sealed credentials to headers that are ready to send, once per generation of credentials and catalog.
+//! From sealed credentials to headers that are ready to send, once per generation of credentials and catalog; and which
+//! credentials a request of this moment gets. A warm request reads memory only.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::connection::{Access, Connection, ConnectionId, Credentials};
+use super::repository::Row;
 use super::service::Connections;
+use super::tokens::{Key, Life};
 use crate::auth::TenantId;
-use crate::catalog::Provider;
+use crate::catalog::{Flow, Provider};
 use crate::error::{Error, Result};
 
 /// What is in memory: the access and the description of the provider that it was made by.
 pub(super) struct Held {
-    access: Arc<Access>,
+    pub(super) key: Key,
+    pub(super) generation: u64,
+    /// None before the first exchange of a flow that needs no customer.
+    access: Option<Arc<Access>>,
     provider: Arc<Provider>,
+    pub(super) end: Ending,
+    /// New tokens can be had without the customer.
+    pub(super) renewable: bool,
+    /// Microseconds since 1970; 0 if it was not used since it is in memory.
+    used: AtomicI64,
+}
+
+/// How the life of the credentials in memory goes on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ending {
+    /// Nothing renews them, or nobody knows when they end.
+    Unknown,
+    At {
+        /// From here on they are renewed in the background: the soft point, or the next attempt after a failed one.
+        next: Instant,
+        hard: Instant,
+        end: Instant,
+    },
+}
+
+/// What a request of this moment may do.
+pub(super) enum Stage {
+    Good(Arc<Access>),
+    /// Good, and it is time to renew.
+    Soft(Arc<Access>),
+    /// Wait for the successor; these are good until their end, should it not come.
+    Hard {
+        access: Arc<Access>,
+        end: Instant,
+        next: Instant,
+    },
+    /// Nothing to send with.
+    Ended {
+        next: Instant,
+    },
+}
+
+impl Held {
+    pub(super) fn stage(&self, now: Instant) -> Stage {
+        match (&self.access, self.end) {
+            (None, Ending::At { next, .. }) => Stage::Ended { next },
+            (None, Ending::Unknown) => Stage::Ended { next: now },
+            (Some(access), Ending::Unknown) => Stage::Good(Arc::clone(access)),
+            (Some(_), Ending::At { next, end, .. }) if now >= end => Stage::Ended { next },
+            (Some(access), Ending::At { next, hard, end }) if now >= hard => {
+                Stage::Hard { access: Arc::clone(access), end, next }
+            }
+            (Some(access), Ending::At { next, .. }) if now >= next => Stage::Soft(Arc::clone(access)),
+            (Some(access), Ending::At { .. }) => Stage::Good(Arc::clone(access)),
+        }
+    }
+
+    pub(super) fn used_at(&self) -> Option<jiff::Timestamp> {
+        let used = self.used.load(Ordering::Relaxed);
+        (used > 0).then(|| jiff::Timestamp::from_microsecond(used).ok()).flatten()
+    }
+
+    /// Good until the end, whatever comes after.
+    pub(super) fn good_at(&self, now: Instant) -> Option<Arc<Access>> {
+        match self.stage(now) {
+            Stage::Good(access) | Stage::Soft(access) | Stage::Hard { access, .. } => Some(access),
+            Stage::Ended { .. } => None,
+        }
+    }
 }
 
 impl Connections {
-    /// What an attempt through `connection` needs. An expired token is handed out as it is: refreshing is not done here.
+    /// What an attempt through `connection` needs. Waits only where there is nothing good to hand out.
     pub async fn access(&self, connection: &Connection) -> Result<Arc<Access>> {
+        let held = self.held(connection).await?;
+        held.used.store(self.0.clock.now().as_microsecond(), Ordering::Relaxed);
+        match held.stage(Instant::now()) {
+            Stage::Good(access) => Ok(access),
+            Stage::Soft(access) => {
+                self.renew_in_background(&held.key, held.generation);
+                Ok(access)
+            }
+            Stage::Hard { access, end, next } => Ok(self.successor(&held, end, next).await.unwrap_or(access)),
+            Stage::Ended { next } => self.first_or_successor(connection, &held, next).await,
+        }
+    }
+
+    pub(super) async fn held(&self, connection: &Connection) -> Result<Arc<Held>> {
         let provider = self.provider(&connection.provider)?;
         let memory = &self.0.access;
         match memory.get(&connection.id) {
-            Some(held) if Arc::ptr_eq(&held.provider, &provider) => return Ok(Arc::clone(&held.access)),
+            Some(held) if Arc::ptr_eq(&held.provider, &provider) => return Ok(held),
             // The catalog was reloaded: the headers may be other ones now.
             Some(_) => memory.forget(&connection.id),
             None => {}
         }
-        let held = memory.get_or_load(&connection.id, || self.open(connection, provider)).await?;
-        held.map(|held| Arc::clone(&held.access)).ok_or_else(Connection::not_found)
+        let load = || async {
+            let Some(row) = self.row(&connection.tenant, &connection.id).await? else { return Ok(None) };
+            Ok(Some(Arc::new(self.hold(&row)?)))
+        };
+        memory.get_or_load(&connection.id, load).await?.ok_or_else(Connection::not_found)
     }
 
-    async fn open(&self, connection: &Connection, provider: Arc<Provider>) -> Result<Option<Arc<Held>>> {
-        let Some(row) = self.row(&connection.tenant, &connection.id).await? else { return Ok(None) };
-        let opened = self.opened(&connection.tenant, &connection.id, row.generation, &row.sealed)?;
-        let access = Arc::new(access(&provider, &row.connection, row.generation, &opened)?);
-        Ok(Some(Arc::new(Held { access, provider })))
+    /// What memory holds of a row.
+    pub(super) fn hold(&self, row: &Row) -> Result<Held> {
+        // The store may not have taken the newest yet.
+        let newer = self.0.escrow.newer(&row.connection.id, row.generation);
+        let row = &match newer {
+            Some(fresh) => fresh.over(row.clone()),
+            None => row.clone(),
+        };
+        let provider = self.provider(&row.connection.provider)?;
+        let (tenant, id) = (&row.connection.tenant, &row.connection.id);
+        if row.sealed.is_empty() {
+            return Err(row.connection.needs_reauth());
+        }
+        let opened = self.opened(tenant, id, row.generation, &row.sealed)?;
+        let access = match &opened {
+            Credentials::OAuth2(tokens) if tokens.access_token.is_none() => None,
+            _ => Some(Arc::new(access(&provider, &row.connection, row.generation, &opened)?)),
+        };
+        let end = self.ending(&provider, row, &opened);
+        let key = Key { tenant: tenant.clone(), id: id.clone() };
+        let used = AtomicI64::new(0);
+        let renewable = renewable(&provider, &opened);
+        Ok(Held { key, generation: row.generation, access, provider, end, renewable, used })
+    }
+
+    fn ending(&self, provider: &Provider, row: &Row, credentials: &Credentials) -> Ending {
+        let Credentials::OAuth2(tokens) = credentials else { return Ending::Unknown };
+        if !renewable(provider, credentials) {
+            return Ending::Unknown;
+        }
+        let clock = &self.0.clock;
+        let failing = row.failing.and(row.times.next_refresh_at);
+        match (&tokens.access_token, tokens.expires_at) {
+            (None, _) => {
+                let now = Instant::now();
+                Ending::At { next: failing.map_or(now, |next| clock.instant(next)), hard: now, end: now }
+            }
+            (Some(_), None) => Ending::Unknown,
+            (Some(_), Some(expires_at)) => {
+                let issued = row.times.refreshed_at.unwrap_or(row.connection.updated_at);
+                let life = Life::new(issued.min(expires_at), expires_at);
+                // After a failure the stored time is the next attempt's. A soft point is drawn anew by every process.
+                let next = clock.instant(failing.unwrap_or(life.soft));
+                Ending::At { next, hard: clock.instant(life.hard), end: clock.instant(life.end) }
+            }
+        }
     }
 
     pub(super) fn opened(
@@ -61,6 +191,12 @@ impl Connections {
     }
 }
 
+/// Whether new tokens can be had without the customer.
+pub(super) fn renewable(provider: &Provider, credentials: &Credentials) -> bool {
+    let Credentials::OAuth2(tokens) = credentials else { return false };
+    provider.grant.is_some() && (tokens.refresh_token.is_some() || tokens.flow != Flow::AuthorizationCode)
+}
+
 /// What the provider's description makes of the credentials.
 pub(super) fn access(
     provider: &Provider,
@@ -79,6 +215,6 @@ pub(super) fn access(
 }
 
 /// Where a connection's credentials belong; they open nowhere else.
-fn place<'a>(tenant: &'a TenantId, id: &'a ConnectionId, generation: &'a str) -> [&'a [u8]; 4] {
+pub(super) fn place<'a>(tenant: &'a TenantId, id: &'a ConnectionId, generation: &'a str) -> [&'a [u8]; 4] {
     [b"credentials", tenant.0.as_bytes(), id.0.as_bytes(), generation.as_bytes()]
 }

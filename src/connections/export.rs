@@ -4,7 +4,7 @@ use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 
 use super::connection::Connection;
-use super::events::{Event, EventKind, EventRepository, Logged};
+use super::events::{Event, EventKind, Logged};
 use super::service::Connections;
 use crate::auth::Caller;
 use crate::error::{Error, Kind, Result};
@@ -19,7 +19,7 @@ pub struct History {
 
 impl Connections {
     /// The credentials as JSON that `POST /v1/connections` takes. That they were taken is written down first.
-    pub async fn export(&self, caller: &Caller, events: &dyn EventRepository, id: &str) -> Result<Zeroizing<String>> {
+    pub async fn export(&self, caller: &Caller, id: &str) -> Result<Zeroizing<String>> {
         let row = self.own_row(caller, id).await?;
         let Connection { id, tenant, scopes, .. } = &row.connection;
         if row.sealed.is_empty() {
@@ -27,7 +27,7 @@ impl Connections {
         }
         let credentials = self.opened(tenant, id, row.generation, &row.sealed)?;
         let event = Event::now(EventKind::Exported, format!("by the API key {}", caller.key_id));
-        events.append(tenant.clone(), id.clone(), event).await?;
+        self.0.events.append(tenant.clone(), id.clone(), event).await?;
         let mut members = credentials.members();
         members.shift_insert(0, "type".into(), credentials.kind().into());
         if credentials.kind() == "oauth2" && !scopes.is_empty() {
@@ -37,17 +37,10 @@ impl Connections {
     }
 
     /// At most `limit` events before the one with the number `before`.
-    pub async fn history(
-        &self,
-        caller: &Caller,
-        events: &dyn EventRepository,
-        id: &str,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<History> {
+    pub async fn history(&self, caller: &Caller, id: &str, before: Option<u64>, limit: usize) -> Result<History> {
         let connection = self.own_row(caller, id).await?.connection;
         // One more than asked for tells whether there is a next page.
-        let mut data = events.list(connection.tenant, connection.id, before, limit.saturating_add(1)).await?;
+        let mut data = self.0.events.list(connection.tenant, connection.id, before, limit.saturating_add(1)).await?;
         let more = data.len() > limit;
         data.truncate(limit);
         let next = data.last().filter(|_| more).map(|last| last.number);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::access::access;
+use super::access::{access, renewable};
 use super::connection::{Connection, ConnectionId, Credentials, State};
 use super::events::{Event, EventKind};
 use super::repository::{Along, Filter, Listed, Overview, Row, Times, WriteError};
 use super::revocations::Revocation;
 use super::service::Connections;
+use super::tokens::Life;
 use super::{imports, now};
 use crate::auth::Caller;
 use crate::catalog::Provider;
@@ -109,7 +110,7 @@ impl Connections {
                 updated_at: now,
             };
             // Said now rather than at the first request: what the provider's description cannot use.
-            access(&provider, &connection, 1, &new.credentials)?;
+            check_carried(&provider, &connection, &new.credentials)?;
             if let Some(id) = into {
                 // Gone is gone: a customer cannot bring back what its owner has deleted.
                 self.row(&caller.tenant, id).await?.ok_or_else(Connection::not_found)?;
@@ -122,7 +123,7 @@ impl Connections {
             let row = Row {
                 connection,
                 paused: false,
-                times: Times::default(),
+                times: self.times(&provider, &new.credentials),
                 revision: 1,
                 generation: 1,
                 sealed,
@@ -209,6 +210,18 @@ impl Connections {
         Err(busy())
     }
 
+    /// Of credentials that have just come.
+    fn times(&self, provider: &Provider, credentials: &Credentials) -> Times {
+        let Credentials::OAuth2(tokens) = credentials else { return Times::default() };
+        let now = self.0.clock.now();
+        let soft = match (&tokens.access_token, tokens.expires_at) {
+            (None, _) => Some(now),
+            (Some(_), end) => end.map(|end| Life::new(now.min(end), end).soft),
+        };
+        let next_refresh_at = soft.filter(|_| renewable(provider, credentials));
+        Times { expires_at: tokens.expires_at, next_refresh_at, ..Times::default() }
+    }
+
     /// New settings and credentials for a connection there is; `None` if it changed under our hands.
     async fn replace(
         &self,
@@ -222,7 +235,9 @@ impl Connections {
         let mut changed = row.clone();
         changed.generation += 1;
         changed.sealed = self.sealed(&caller.tenant, id, changed.generation, &new.credentials)?;
-        changed.times = Times { last_used_at: row.times.last_used_at, ..Times::default() };
+        let provider = self.provider(&row.connection.provider)?;
+        changed.times = self.times(&provider, &new.credentials);
+        changed.times.last_used_at = row.times.last_used_at;
         let connection = &mut changed.connection;
         connection.settings = settings.clone();
         connection.scopes = new.scopes.clone();
@@ -256,6 +271,15 @@ impl Connections {
         let row = self.row(&caller.tenant, &id).await?;
         let usable = row.filter(|row| caller.may_use(id.as_str(), &row.connection.provider));
         usable.ok_or_else(Connection::not_found)
+    }
+}
+
+/// Whether what the provider's description makes of the credentials can be sent.
+fn check_carried(provider: &Provider, connection: &Connection, credentials: &Credentials) -> Result<()> {
+    match credentials {
+        // There is nothing to carry before the first exchange.
+        Credentials::OAuth2(tokens) if tokens.access_token.is_none() => provider.origin(&connection.settings).map(drop),
+        credentials => access(provider, connection, 1, credentials).map(drop),
     }
 }
 
@@ -300,6 +324,6 @@ fn taken(id: &ConnectionId) -> Error {
     Error::new(Kind::Conflict, detail).violation(violation)
 }
 
-fn busy() -> Error {
+pub(super) fn busy() -> Error {
     Error::new(Kind::Conflict, "The connection is being changed by others at the same time.").retryable(true)
 }

@@ -16,9 +16,11 @@ pub mod oauth;
 mod repository;
 mod resolve;
 mod revocations;
+mod revoke;
 mod service;
 mod tokens;
 mod vault;
+mod verify;
 pub mod view;
 
 /// Lives in `auth`, which stands below; named here as well because every connection has one.
@@ -34,9 +36,10 @@ pub use mappings::{MappingRepository, Mappings};
 pub use repository::{Along, ConnectionRepository, Failing, Filter, Listed, Overview, Row, Times, WriteError};
 pub use resolve::Selector;
 pub use revocations::{Revocation, RevocationRepository};
-pub use service::Connections;
-pub use tokens::{Due, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, TokenRepository};
+pub use service::{Connections, Parts};
+pub use tokens::{Due, Escrow, EscrowError, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, TokenRepository};
 pub use vault::{Vault, VaultError};
+pub use verify::Probe;
 
 /// In microseconds, which is what stores keep: a row that was written equals the one that is read.
 fn now() -> jiff::Timestamp {

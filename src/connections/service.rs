@@ -4,12 +4,19 @@
 use std::sync::Arc;
 
 use super::access::Held;
+use super::clock::Clock;
 use super::connection::{Connection, ConnectionId};
+use super::events::EventRepository;
+use super::oauth::OAuth;
 use super::repository::{ConnectionRepository, Row};
+use super::revocations::RevocationRepository;
+use super::tokens::{Endpoints, Escrow, Flights, Reacted, TokenRepository};
 use super::vault::Vault;
-use crate::auth::{Memory, TenantId};
+use crate::auth::{Memory, TenantId, base62};
 use crate::catalog::{self, Provider};
 use crate::error::{Error, Kind, Result};
+use crate::net::Client;
+use crate::telemetry::Metrics;
 
 /// Connections that are served without the store; about 1 KB each.
 const REMEMBERED: u64 = 200_000;
@@ -20,23 +27,70 @@ pub struct Connections(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) repository: Arc<dyn ConnectionRepository>,
+    pub(super) tokens: Arc<dyn TokenRepository>,
+    pub(super) events: Arc<dyn EventRepository>,
+    pub(super) revocations: Arc<dyn RevocationRepository>,
+    pub(super) oauth: OAuth,
+    pub(super) client: Client,
     pub(super) vault: Vault,
+    pub(super) escrow: Escrow,
+    pub(super) clock: Arc<Clock>,
+    pub(super) metrics: Arc<Metrics>,
     catalog: catalog::Shared,
-    known: Memory<ConnectionId, Arc<Connection>>,
+    pub(super) known: Memory<ConnectionId, Arc<Connection>>,
     customers: Memory<(TenantId, Arc<str>), Arc<[ConnectionId]>>,
     pub(super) access: Memory<ConnectionId, Arc<Held>>,
+    pub(super) flights: Flights,
+    pub(super) endpoints: Endpoints,
+    pub(super) reacted: Reacted,
+    /// This process among those that use the store.
+    pub(super) owner: Arc<str>,
+}
+
+/// What the service is made of.
+pub struct Parts {
+    pub repository: Arc<dyn ConnectionRepository>,
+    pub tokens: Arc<dyn TokenRepository>,
+    pub events: Arc<dyn EventRepository>,
+    pub revocations: Arc<dyn RevocationRepository>,
+    pub oauth: OAuth,
+    pub client: Client,
+    pub vault: Vault,
+    pub escrow: Escrow,
+    pub clock: Arc<Clock>,
+    pub metrics: Arc<Metrics>,
+    pub catalog: catalog::Shared,
 }
 
 impl Connections {
-    pub fn new(repository: Arc<dyn ConnectionRepository>, vault: Vault, catalog: catalog::Shared) -> Self {
-        Self(Arc::new(Inner {
+    pub fn new(parts: Parts) -> Result<Self> {
+        let Parts { repository, tokens, events, revocations, oauth, client, vault, escrow, clock, metrics, catalog } =
+            parts;
+        Ok(Self(Arc::new(Inner {
             repository,
+            tokens,
+            events,
+            revocations,
+            oauth,
+            client,
             vault,
+            escrow,
+            clock,
+            metrics,
             catalog,
             known: Memory::with_capacity(REMEMBERED),
             customers: Memory::with_capacity(REMEMBERED),
             access: Memory::with_capacity(REMEMBERED),
-        }))
+            flights: Flights::default(),
+            endpoints: Endpoints::default(),
+            reacted: Reacted::default(),
+            owner: base62::random(12)?.into(),
+        })))
+    }
+
+    /// Tenants' apps, and the way to authorization servers.
+    pub fn oauth(&self) -> &OAuth {
+        &self.0.oauth
     }
 
     /// Forgets what is in memory of one connection, after it was changed.
@@ -84,7 +138,7 @@ impl Connections {
         self.0.repository.find(tenant.clone(), id.clone()).await
     }
 
-    pub(super) fn provider(&self, name: &str) -> Result<Arc<Provider>> {
+    pub(crate) fn provider(&self, name: &str) -> Result<Arc<Provider>> {
         let catalog = self.0.catalog.load();
         if let Some(provider) = catalog.provider(name) {
             return Ok(Arc::clone(provider));

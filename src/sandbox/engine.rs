@@ -52,6 +52,13 @@ impl Asked<'_> {
     }
 
     pub(super) fn act(&self, state: &mut State) -> Result<Value, Fault> {
+        let read = matches!(
+            self.route.action,
+            Action::List | Action::Query | Action::Continue | Action::Get | Action::Links | Action::Types
+        );
+        if !read && self.object().is_ok_and(|object| !object.of.is_empty()) {
+            return Err(Fault::new("wrong_method"));
+        }
         match self.route.action {
             Action::List => self.list(state),
             Action::Query => self.query(state),
@@ -152,6 +159,9 @@ impl Plan {
         now: Timestamp,
     ) -> Result<Value, Fault> {
         let body = body(request)?;
+        for object in self.objects.values().filter(|object| !object.of.is_empty()) {
+            state.gather(object);
+        }
         if let Some(scope) = scope.as_object_mut() {
             scope.extend(body.map(|body| ("body".to_owned(), body)));
             scope.extend(captures.into_iter().map(|(name, value)| (name, Value::from(value))));

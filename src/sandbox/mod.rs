@@ -11,6 +11,7 @@ mod asking;
 mod column;
 mod columns;
 mod condition;
+mod digits;
 mod draft;
 mod engine;
 mod fault;

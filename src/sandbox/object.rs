@@ -14,6 +14,8 @@ pub(super) struct Object {
     pub(super) name: String,
     /// Other names that requests may use for it.
     pub(super) aliases: Vec<String>,
+    /// The objects whose records, taken together, are this one's: they are read here and written there.
+    pub(super) of: Vec<String>,
     pub(super) ids: Ids,
     /// The columns that hold the id and the stamps.
     pub(super) key: String,
@@ -57,13 +59,16 @@ pub(super) struct Seed {
 impl Object {
     pub(super) fn read(name: &str, node: &Node, problems: &Problems) -> Self {
         let mut words = Words::of(node, problems);
-        let ids = match words.need("id") {
+        let of = words.texts("of");
+        let ids = if of.is_empty() { words.need("id") } else { None };
+        let ids = match ids {
             Some(node) => Ids::read(node, problems),
             None => Ids::read(node, &Problems::default()),
         };
         let mut object = Self {
             name: name.to_owned(),
             aliases: words.texts("aliases"),
+            of,
             ids,
             key: words.need_text("key").to_owned(),
             created: words.text("created").map(str::to_owned),

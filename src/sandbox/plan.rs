@@ -107,6 +107,10 @@ impl Plan {
     fn check(&self, node: &Node, problems: &Problems) {
         let at = |pointer: &str| node.locate(pointer);
         for (name, object) in &self.objects {
+            let single = |other: &&String| self.objects.get(*other).is_some_and(|other| other.of.is_empty());
+            for other in object.of.iter().filter(|other| !single(other)) {
+                problems.add(at(&format!("/objects/{name}/of")), format!("there is no object `{other}` by itself"));
+            }
             for (column_name, column) in &object.columns {
                 let place = at(&format!("/objects/{name}/columns/{column_name}"));
                 let other = match &column.source {

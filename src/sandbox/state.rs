@@ -68,7 +68,25 @@ impl State {
         self.tables.get(object)
     }
 
+    /// Puts the records of several objects together, in the order of their creation.
+    pub(super) fn gather(&mut self, object: &Object) {
+        let tables = object.of.iter().filter_map(|part| self.tables.get(part));
+        let mut records: Vec<Record> = tables.flat_map(|table| table.rows.values().cloned()).collect();
+        let created = |record: &Record| {
+            let stamp = record.values.get(object.created.as_ref()?)?;
+            stamp.as_str().map(str::to_owned)
+        };
+        records.sort_by_cached_key(created);
+        let rows = (0..).zip(records).collect();
+        self.tables.insert(object.name.clone(), Table { rows, ..Table::default() });
+    }
+
     pub(super) fn record(&self, object: &Object, id: &str) -> Result<(u64, &Record), Absent> {
+        if !object.of.is_empty() {
+            let rows = self.tables.get(&object.name).into_iter().flat_map(|table| &table.rows);
+            let mut rows = rows.map(|(number, record)| (*number, record));
+            return rows.find(|(_, record)| record.id.eq_ignore_ascii_case(id)).ok_or(Absent::Never);
+        }
         let number = object.ids.number(id).ok_or(Absent::Never)?;
         let table = self.tables.get(&object.name).ok_or(Absent::Never)?;
         let absent = if table.gone.contains(&number) { Absent::Deleted } else { Absent::Never };

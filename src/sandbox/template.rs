@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::digits;
 use super::fault::Fault;
 use super::words::Problems;
 use crate::catalog::{Node, NodeKind};
@@ -50,7 +51,8 @@ impl Template {
             Template::Path(path) => path.get(scope).cloned(),
             Template::Expression(expression) => expression
                 .evaluate(scope, &Vars::default(), &LIMITS)
-                .map_err(|problem| Fault::broken(format!("{}: {problem}", expression.source())))?,
+                .map_err(|problem| Fault::broken(format!("{}: {problem}", expression.source())))?
+                .map(|value| digits::kept(value, scope)),
             Template::Text(pieces) => join(pieces, scope).map(Value::String),
             Template::List(list) => {
                 let mut items = Vec::with_capacity(list.len());

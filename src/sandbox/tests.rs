@@ -24,7 +24,15 @@ objects:
     seed:
       count: 10
       columns: { name: '"Thing " & $string(n)', size: n * 10, colour: pick.colour }
+  # the things once more, and whatever else there may be
+  all:
+    of: [things]
+    key: id
+    columns: { id: id, name: text }
+    record: columns
 routes:
+  - { request: "GET /all({id})", action: get, object: all, answer: { body: record } }
+  - { request: POST /all, action: create, object: all, answer: { body: record } }
   - request: GET /things
     action: list
     object: things
@@ -97,6 +105,18 @@ async fn offsets_end_where_the_vendor_stops() {
     assert_eq!((&page["next"], &page["data"][0]), (&json!("8"), &json!("Thing 5")));
     let (status, fault) = call(&sandbox, "GET", "/offset/things?skip=8", "").await;
     assert_eq!((status, &fault["error"]), (400, &json!("too_deep")));
+}
+
+#[tokio::test]
+async fn records_of_several_objects_are_read_together() {
+    let sandbox = acme();
+    let (_, made) = call(&sandbox, "POST", "/things", r#"{"name": "New"}"#).await;
+    let (_, page) = call(&sandbox, "GET", "/offset/all?sort=-id&skip=0", "").await;
+    assert_eq!(page["data"].as_array().map(Vec::len), Some(4), "{page}");
+    let (status, record) = call(&sandbox, "GET", "/all(11)", "").await;
+    assert_eq!((status, &record["id"], &record["name"]), (200, &made["id"], &json!("New")));
+    assert_eq!(call(&sandbox, "GET", "/all(12)", "").await.0, 404);
+    assert_eq!(call(&sandbox, "POST", "/all", r#"{"name": "New"}"#).await.0, 405);
 }
 
 #[tokio::test]

@@ -10,10 +10,10 @@ use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::auth::{Keys, Pepper};
-use crate::catalog::{Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
+use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
 use crate::config::Config;
-use crate::connections::oauth::{App as OAuthApp, DeployedApps, OAuth};
-use crate::connections::{Clock, Connect, Connections, Mappings, Vault, VaultError};
+use crate::connections::oauth::{App as OAuthApp, DeployedApps, OAuth, SigningKey};
+use crate::connections::{self, Clock, Connect, Connections, Escrow, EscrowError, Mappings, Vault, VaultError};
 use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
 use crate::store::{OpenError, Role, Store};
@@ -21,6 +21,9 @@ use crate::telemetry::Metrics;
 
 /// How often the times at which keys were last used are written down.
 const FLUSH: Duration = Duration::from_secs(30);
+
+/// How long renewals that have begun may take when the server stops: a token that is on its way would be lost.
+const LAST_RENEWALS: Duration = Duration::from_secs(20);
 
 /// Why the process cannot serve. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,12 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
     #[error("{0} cannot be listened on: {1}")]
     Listen(String, std::io::Error),
+    #[error("the private key {path} cannot be used: {1}", path = .0.display())]
+    AppKey(std::path::PathBuf, String),
+    #[error(transparent)]
+    Escrow(#[from] EscrowError),
+    #[error("the system gives no randomness")]
+    Randomness,
     #[error("the store path in the configuration is not usable")]
     StorePath,
 }
@@ -99,26 +108,16 @@ pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) ->
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));
     let reloader = Arc::new(Reloader::new(sources, options, catalog.clone(), metrics.clone()));
     let keys = keys(&store, &vault);
-    let connections = Connections::new(store.connections(), vault.clone(), catalog.clone());
     let client = Client::new(&config.upstream)?;
-    let clock = Arc::new(Clock::default());
-    let oauth = OAuth::new(client.clone(), store.apps(), deployed_apps(config), vault.clone(), clock);
-    let connect = Connect::new(
-        config.public_origin(),
-        store.connect(),
-        connections.clone(),
-        oauth.clone(),
-        vault.clone(),
-        catalog.clone(),
-    );
+    let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
+    let connect =
+        Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
     let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
     let app = App::new(Parts {
         keys,
         connections,
-        events: store.events(),
         credentials_export: config.credentials_export,
-        oauth,
         connect,
         mappings: Mappings::new(store.mappings()),
         overlays: Overlays::default(),
@@ -133,14 +132,59 @@ pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) ->
     Ok(Running { app, store })
 }
 
-/// The apps that the configuration names.
-fn deployed_apps(config: &Config) -> DeployedApps {
-    let apps = config.providers.iter().filter_map(|(name, provider)| {
-        let client_secret = provider.client_secret.as_ref().map(|secret| secret.expose().into());
-        let app = OAuthApp { client_id: provider.client_id.clone()?, client_secret, key: None };
-        Some((name.clone(), app))
-    });
-    apps.collect()
+/// The connections of a store, with what renews and revokes their credentials.
+pub fn connections(
+    config: &Config,
+    store: &Store,
+    vault: &Vault,
+    catalog: &catalog::Shared,
+    client: &Client,
+    metrics: &Arc<Metrics>,
+) -> Result<Connections, StartError> {
+    let clock = Arc::new(Clock::default());
+    let oauth = OAuth::new(client.clone(), store.apps(), apps(config)?, vault.clone(), clock.clone());
+    let parts = connections::Parts {
+        repository: store.connections(),
+        tokens: store.tokens(),
+        events: store.events(),
+        revocations: store.revocations(),
+        oauth,
+        client: client.clone(),
+        vault: vault.clone(),
+        escrow: escrow(config)?,
+        clock,
+        metrics: metrics.clone(),
+        catalog: catalog.clone(),
+    };
+    Connections::new(parts).map_err(|_| StartError::Randomness)
+}
+
+/// The deployment's OAuth apps.
+fn apps(config: &Config) -> Result<DeployedApps, StartError> {
+    let mut apps = DeployedApps::new();
+    for (provider, settings) in &config.providers {
+        let Some(client_id) = &settings.client_id else { continue };
+        let key = match &settings.private_key_file {
+            Some(path) => {
+                let pem = std::fs::read(path).map_err(|error| StartError::AppKey(path.clone(), error.to_string()))?;
+                let key =
+                    SigningKey::from_pem(&pem).map_err(|error| StartError::AppKey(path.clone(), error.to_string()))?;
+                Some(Arc::new(key))
+            }
+            None => None,
+        };
+        let client_secret = settings.client_secret.as_ref().map(|secret| secret.expose().into());
+        apps.insert(provider.clone(), OAuthApp { client_id: client_id.clone(), client_secret, key });
+    }
+    Ok(apps)
+}
+
+/// Where renewed tokens wait that the store does not take: beside the store, if it is a file.
+fn escrow(config: &Config) -> Result<Escrow, StartError> {
+    match config.escrow_path() {
+        Some(path) => Ok(Escrow::open(&path)?),
+        None => Ok(Escrow::default()),
+    }
 }
 
 /// Serves until `shutdown`, then finishes what has begun and writes down what is only in memory.
@@ -154,6 +198,7 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changed_elsewhere()));
     let reloading = tokio::spawn(reload_when_asked(app.clone()));
+    let renewing = tokio::spawn(app.connections.clone().look_after());
     let admin = tokio::spawn({
         let router = crate::api::admin().with_state(app.clone());
         let until = until(stopped.clone());
@@ -169,6 +214,9 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     flushing.abort();
     watching.abort();
     reloading.abort();
+    renewing.abort();
+    app.connections.finish_renewals(LAST_RENEWALS).await;
+    app.connections.flush_uses().await;
     if let Err(error) = app.keys.flush().await {
         tracing::warn!(%error, "The times at which keys were last used could not be written");
     }

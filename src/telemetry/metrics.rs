@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 use super::Timings;
 
@@ -34,6 +36,12 @@ pub struct Metrics {
     cache: IntCounterVec,
     catalog: IntGaugeVec,
     reloads: IntCounterVec,
+    refreshes: IntCounterVec,
+    refresh_seconds: HistogramVec,
+    token_persist_seconds: Histogram,
+    lost_rotations: IntCounterVec,
+    connections: IntGaugeVec,
+    escrow: IntGauge,
     names: ArcSwap<Names>,
 }
 
@@ -106,6 +114,31 @@ impl Metrics {
             &["provider", "result"],
         )?;
         let reloads = counter("catalog_reloads_total", "Times the mappings were loaded anew.", &["result"])?;
+        let refreshes = counter(
+            "token_refreshes_total",
+            "Renewals of access tokens; result is renewed, failed (tried again later) or lost (the customer has to authorise again).",
+            &["provider", "result"],
+        )?;
+        let refresh_seconds = histogram(
+            "token_refresh_seconds",
+            "Time of a renewal from the lease to its end, the authorization server's time included.",
+            UPSTREAM_BUCKETS,
+            &["provider"],
+        )?;
+        let lost_rotations = counter(
+            "token_rotations_lost_total",
+            "Renewed tokens that were lost between provider and store: always worth finding out why.",
+            &["provider"],
+        )?;
+        let connections = gauge("connections", "Connections by provider and state.", &["provider", "state"])?;
+        let options = HistogramOpts::new(
+            "token_persist_seconds",
+            "Time from reading a renewed token to its being durable in the store.",
+        );
+        let token_persist_seconds = Histogram::with_opts(options.buckets(OWN_BUCKETS.to_vec()))?;
+        registry.register(Box::new(token_persist_seconds.clone()))?;
+        let escrow = IntGauge::new("token_escrow_entries", "Renewed tokens that the store has not taken yet.")?;
+        registry.register(Box::new(escrow.clone()))?;
         let mapping_seconds = histogram(
             "mapping_seconds",
             "Time that translating one call and its answers took.",
@@ -136,6 +169,12 @@ impl Metrics {
             cache,
             catalog,
             reloads,
+            refreshes,
+            refresh_seconds,
+            token_persist_seconds,
+            lost_rotations,
+            connections,
+            escrow,
             names: ArcSwap::default(),
             registry,
         }))
@@ -176,6 +215,35 @@ impl Metrics {
     pub fn retry(&self, provider: &str, result: &'static str) {
         let names = self.names.load();
         self.retries.with_label_values(&[known(&names.providers, provider), result]).inc();
+    }
+
+    /// The end of a renewal of tokens: `renewed`, `failed` or `lost`.
+    pub fn refresh(&self, provider: &str, result: &'static str, time: Duration) {
+        let names = self.names.load();
+        let provider = known(&names.providers, provider);
+        self.refreshes.with_label_values(&[provider, result]).inc();
+        self.refresh_seconds.with_label_values(&[provider]).observe(time.as_secs_f64());
+    }
+
+    /// From reading a renewed token to its being durable.
+    pub fn token_persisted(&self, time: Duration) {
+        self.token_persist_seconds.observe(time.as_secs_f64());
+    }
+
+    pub fn rotation_lost(&self, provider: &str) {
+        let names = self.names.load();
+        self.lost_rotations.with_label_values(&[known(&names.providers, provider)]).inc();
+    }
+
+    /// Provider, state and number of connections, all there are; and how many tokens wait for the store.
+    pub fn census(&self, counted: &[(&str, &str, u64)], escrow: usize) {
+        let names = self.names.load();
+        self.connections.reset();
+        for (provider, state, number) in counted {
+            let gauge = self.connections.with_label_values(&[known(&names.providers, provider), state]);
+            gauge.add(i64::try_from(*number).unwrap_or(i64::MAX));
+        }
+        self.escrow.set(i64::try_from(escrow).unwrap_or(i64::MAX));
     }
 
     /// One translation, `out` to the provider or `in` from it.

@@ -37,6 +37,7 @@ pub async fn list(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     let limit = page_size(&call, variant, &mut warnings);
     let position = call.from.as_ref().map(|from| &from.position);
     let sort = sort_columns(&call, variant);
+    has_room(&call, variant, &encoded.conditions, position)?;
     let conditions = match seek(resource, variant, &sort, position) {
         Some(seek) => encoded.conditions.clone().and(seek)?,
         None => encoded.conditions.clone(),
@@ -163,6 +164,20 @@ fn sort_columns(call: &Call, variant: &Variant) -> Vec<SortColumn> {
         columns.push(SortColumn { on: on.clone(), descending: false, field: key.clone() });
     }
     columns
+}
+
+/// Refuses to go on behind the row where the vendor stops with one condition more than the vendor takes.
+fn has_room(call: &Call, variant: &Variant, conditions: &Conditions, position: Option<&Position>) -> Result<(), Error> {
+    let most = variant.accepts.conditions.unwrap_or(usize::MAX);
+    let (Some((stops, _)), Some(Position::Window { .. })) = (&variant.window, position) else { return Ok(()) };
+    if conditions.most() < most {
+        return Ok(());
+    }
+    let title = &call.provider.title;
+    let detail = format!(
+        "{title} ends a list at {stops} records and takes {most} conditions, of which going on needs one: begin the list anew with a filter less."
+    );
+    Err(Error::new(Kind::UnsupportedFilter, detail))
 }
 
 /// The conditions that begin after the last row of the page before.

@@ -5,6 +5,7 @@ mod attempt;
 mod credentials;
 pub mod headers;
 pub mod path;
+mod renew;
 mod request;
 mod response;
 mod retry;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use attempt::{RecordAttempt, RecordAttemptLayer};
 pub use credentials::{AddCredentials, AddCredentialsLayer};
+pub use renew::{Renew, RenewLayer};
 pub use request::{Attempt, Request};
 pub use response::Response;
 pub use retry::{Retry, RetryLayer, retry_after};

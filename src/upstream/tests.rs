@@ -106,7 +106,10 @@ async fn connected(origin: &str) -> (Connections, Arc<Connection>) {
     let catalog = Arc::new(arc_swap::ArcSwap::from_pointee(catalog));
     let vault = Vault::from_key_base64(&Vault::generate_key().expect("random")).expect("a key");
     let store = Store::memory().expect("a store");
-    let connections = Connections::new(store.connections(), vault, catalog);
+    let config = crate::config::Config { store: "sqlite::memory:".into(), ..Default::default() };
+    let (client, metrics) = (Client::new(&config.upstream).expect("a client"), Metrics::new().expect("metrics"));
+    let connections =
+        crate::serve::connections(&config, &store, &vault, &catalog, &client, &metrics).expect("the service");
     let body = serde_json::json!({
         "provider": "acme", "customer_id": "customer", "credentials": {"type": "token", "token": "the-real-one"},
     });

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use throughline::author::{Example, prepare, shown};
 use throughline::catalog::{Catalog, Files, Options};
 use throughline::error::{Error, Kind, Place};
+use throughline::model::Operation;
 use throughline::net::{Body, collect_capped};
 use throughline::unified::{Call, Reply, Translate};
 use throughline::upstream;
@@ -194,7 +195,8 @@ async fn play_once(catalog: &Catalog, provider: &str, example: &Example, answers
 }
 
 /// What accounts say of their own fields, in the shapes of their vendors. Those of other vendors keep it to themselves.
-fn account(provider: &str) -> Answer {
+/// `key` is a further one by which a call knows its record.
+fn account(provider: &str, key: Option<&str>) -> Answer {
     match provider {
         "hubspot" => {
             let field = |name: &str, kind: &str, widget: &str| json!({"name": name, "label": name, "type": kind, "fieldType": widget, "hubspotDefined": false});
@@ -212,27 +214,31 @@ fn account(provider: &str) -> Answer {
                     "nillable": true, "filterable": true, "picklistValues": [],
                 })
             };
-            let own = [
+            let mut own = vec![
                 field("Tier__c", "picklist", true),
                 field("Interests__c", "multipicklist", true),
                 field("CurrencyIsoCode", "picklist", false),
             ];
+            own.extend(key.map(|key| field(key, "string", true)));
             Answer::json(200, json!({ "fields": own }))
         }
         _ => Answer::json(403, Value::Null),
     }
 }
 
-/// Requests for what the account is like are answered beside the script, and are not among those that were sent.
+/// Requests for what the account is like are answered beside the script, and are not among those that were sent, unless
+/// the call is for that alone.
 pub async fn play_call(call: Call, answers: Vec<Answer>) -> Played {
     let sent = Arc::new(Mutex::new(Vec::new()));
+    let asked = call.operation == Operation::Fields;
+    let key = call.by.as_ref().and_then(|by| by.strip_prefix("custom_fields.")).map(str::to_owned);
     let answers = Arc::new(answers);
     let seen = sent.clone();
     let vendor = tower::service_fn(move |request: upstream::Request| {
-        let (seen, answers) = (seen.clone(), answers.clone());
+        let (seen, answers, key) = (seen.clone(), answers.clone(), key.clone());
         async move {
-            if request.labels.operation == "fields" {
-                return Ok(account(&request.labels.provider).response(&request));
+            if request.labels.operation == "fields" && !asked {
+                return Ok(account(&request.labels.provider, key.as_deref()).response(&request));
             }
             let bytes = match request.body.try_clone() {
                 Some(body) => collect_capped(body, usize::MAX, Duration::from_secs(1)).await.unwrap_or_default(),

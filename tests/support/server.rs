@@ -90,7 +90,7 @@ where
     N: Into<String>,
     T: Into<String>,
 {
-    let mut config = Config::default();
+    let mut config = Config { store: "sqlite::memory:".into(), ..Config::default() };
     config.upstream.dangerous_allow_private_addresses = true;
     let mut seen = HashMap::new();
     for provider in embedded.providers() {

@@ -104,11 +104,11 @@ impl Connect {
         let code = code.ok_or_else(|| trouble(What::Garbled))?;
 
         let tenant = &opened.session.tenant;
-        let app = self.0.oauth.app(tenant, &provider.name, Some(&kept.client_id)).await;
+        let app = self.0.connections.oauth().app(tenant, &provider.name, Some(&kept.client_id)).await;
         let app = app.map_err(|error| trouble(What::Refused(error.detail().to_owned())))?;
         let redirect_uri = self.redirect_uri(&provider.name).unwrap_or_default();
         let exchange = Exchange::Code { code, redirect_uri: &redirect_uri, verifier: kept.verifier.as_ref() };
-        let granted = self.0.oauth.exchange(grant, &consent.settings, &app, exchange).await;
+        let granted = self.0.connections.oauth().exchange(grant, &consent.settings, &app, exchange).await;
         let granted = granted.map_err(|refused| trouble(What::Refused(refused.reason)))?;
         let made = made(provider, grant, &app, consent.settings, granted);
         let made = made.map_err(|reason| trouble(What::Unfit(reason)))?;

@@ -43,13 +43,13 @@ impl Connect {
             Kind::ValidationFailed => trouble(What::Refused(error.detail().to_owned())),
             _ => trouble(What::Failed(error)),
         };
-        let app = self.0.oauth.app(&opened.session.tenant, &provider.name, None).await.map_err(failed)?;
+        let app = self.0.connections.oauth().app(&opened.session.tenant, &provider.name, None).await.map_err(failed)?;
         let state = secret::random().map_err(failed)?;
         let verifier = secret::random().map_err(failed)?;
         let challenge = secret::challenge(&verifier);
         let ask =
             Ask { redirect_uri: &redirect_uri, state: &state, challenge: grant.pkce.then_some(challenge.as_str()) };
-        let url = self.0.oauth.authorize_url(grant, &settings, &app, &ask).map_err(failed)?;
+        let url = self.0.connections.oauth().authorize_url(grant, &settings, &app, &ask).map_err(failed)?;
         let kept = Kept {
             link: opened.token.clone(),
             client_id: app.client_id.clone(),

@@ -32,7 +32,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::catalog;
-use crate::connections::oauth::OAuth;
 use crate::connections::service::Connections;
 use crate::connections::vault::Vault;
 use crate::net::Origin;
@@ -46,7 +45,6 @@ struct Inner {
     public: Option<Origin>,
     repository: Arc<dyn ConnectRepository>,
     connections: Connections,
-    oauth: OAuth,
     vault: Vault,
     catalog: catalog::Shared,
     /// When rows that have had their day were last deleted.
@@ -58,11 +56,10 @@ impl Connect {
         public: Option<Origin>,
         repository: Arc<dyn ConnectRepository>,
         connections: Connections,
-        oauth: OAuth,
         vault: Vault,
         catalog: catalog::Shared,
     ) -> Self {
-        Self(Arc::new(Inner { public, repository, connections, oauth, vault, catalog, swept: Mutex::new(None) }))
+        Self(Arc::new(Inner { public, repository, connections, vault, catalog, swept: Mutex::new(None) }))
     }
 
     /// Where browsers reach this server, as far as it knows.

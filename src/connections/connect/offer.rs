@@ -66,7 +66,7 @@ impl Connect {
     /// nothing else: what is pasted has been seen by more people than it should.
     pub(super) async fn offer(&self, tenant: &TenantId, provider: &Arc<Provider>) -> Result<Option<Offer>> {
         let consents = provider.grant.as_ref().is_some_and(|grant| grant.flows.contains(&Flow::AuthorizationCode));
-        let ways = if consents && self.0.oauth.has_app(tenant, &provider.name).await? {
+        let ways = if consents && self.0.connections.oauth().has_app(tenant, &provider.name).await? {
             vec![Way::Consent]
         } else {
             let kinds = provider.credential_kinds();

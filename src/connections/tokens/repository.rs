@@ -58,6 +58,23 @@ pub struct Fresh {
     pub next_refresh_at: Option<Timestamp>,
 }
 
+impl Fresh {
+    /// The row as it is with these.
+    pub(in crate::connections) fn over(self, mut row: Row) -> Row {
+        row.generation = self.generation;
+        row.sealed = self.sealed;
+        row.times.refreshed_at = Some(self.refreshed_at);
+        row.times.expires_at = self.expires_at;
+        row.times.next_refresh_at = self.next_refresh_at;
+        row.failing = None;
+        let connection = &mut row.connection;
+        (connection.state, connection.state_reason, connection.last_error) = (State::Active, None, None);
+        connection.settings = self.settings.unwrap_or_else(|| std::mem::take(&mut connection.settings));
+        connection.scopes = self.scopes.unwrap_or_else(|| std::mem::take(&mut connection.scopes));
+        row
+    }
+}
+
 /// Why a connection whose renewed token was lost between provider and store has to be authorised again.
 pub const LOST_ROTATION: &str = "lost_rotation";
 

@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use super::{acme, catalog, connections, vault};
+use super::{acme, catalog, connections, connections_with, vault};
 use crate::auth::{Caller, Keys, Mode, NewKey, Pepper, TenantId};
 use crate::connections::{
     Along, Change, Connections, Credentials, Filter, NewConnection, OnConflict, Selector, State, WriteError, view,
@@ -313,7 +313,7 @@ async fn credentials_moved_to_another_row_do_not_open() {
 async fn a_reloaded_catalog_makes_new_access() {
     let store = Store::memory().expect("a store");
     let catalog = catalog();
-    let connections = Connections::new(store.connections(), vault(), catalog.clone());
+    let connections = connections_with(&store, vault(), &catalog);
     let id = imported(&connections, "blue", "c1").await;
     let connection = connections.resolve(&acme(), &by_id(&id)).await.expect("found");
     let before = connections.access(&connection).await.expect("access");

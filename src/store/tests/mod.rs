@@ -12,7 +12,11 @@ use arc_swap::ArcSwap;
 use super::Store;
 use crate::auth::{Caller, Keys, Pepper, TenantId, base62};
 use crate::catalog::{self, Catalog, Files, Options};
+use crate::config::Config;
 use crate::connections::{Connections, Vault};
+use crate::net::Client;
+use crate::serve;
+use crate::telemetry::Metrics;
 
 /// A catalog with the providers `blue` and `red`.
 fn catalog() -> catalog::Shared {
@@ -36,7 +40,14 @@ fn keys(store: &Store) -> Keys {
 }
 
 fn connections(store: &Store) -> Connections {
-    Connections::new(store.connections(), vault(), catalog())
+    connections_with(store, vault(), &catalog())
+}
+
+fn connections_with(store: &Store, vault: Vault, catalog: &catalog::Shared) -> Connections {
+    let config = Config { store: "sqlite::memory:".into(), ..Config::default() };
+    let client = Client::new(&config.upstream).expect("a client");
+    let metrics = Metrics::new().expect("metrics");
+    serve::connections(&config, store, &vault, catalog, &client, &metrics).expect("the service")
 }
 
 fn acme() -> Caller {
