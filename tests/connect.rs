@@ -557,6 +557,36 @@ async fn what_a_provider_asks_for_is_asked_on_the_page() {
 }
 
 #[tokio::test]
+async fn credentials_that_do_not_work_connect_nothing() {
+    let scene = scene().await;
+    let link = scene.link(json!({"providers": ["plain"]})).await;
+    let browser = Browser::new();
+    let page = browser.get(&link).await;
+    let typed = [("settings.account", "1"), ("credentials.token", "t")];
+    for (status, says) in
+        [(401, "does not accept the credentials"), (404, "nothing at the address"), (503, "answered 503")]
+    {
+        scene.consents.api_answers(status);
+        browser.send(&page, &typed).await.says(422, says);
+    }
+    assert!(scene.connections().await.is_empty());
+    scene.consents.api_answers(200);
+    assert_eq!(told(&browser.send(&page, &typed).await)["status"], "connected");
+    // After a consent there is a connection all the same, and its customer is told.
+    scene.consents.api_answers(403);
+    let link = scene.link(json!({"providers": ["blue"]})).await;
+    let back = scene.consent(&browser, &link).await;
+    let page = browser.get(&back).await;
+    page.says(200, "Blue is connected");
+    page.says(200, "a permission or scope is missing");
+    page.says(200, "status=connected");
+    let connections = scene.connections().await;
+    let blue = connections.iter().find(|connection| connection["provider"] == "blue").expect("a connection");
+    let events = scene.events(blue["id"].as_str().expect("an id")).await;
+    assert_eq!(events, ["verify_failed", "created"]);
+}
+
+#[tokio::test]
 async fn other_kinds_of_credentials_are_taken_as_well() {
     let scene = scene().await;
     let browser = Browser::new();

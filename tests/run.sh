@@ -30,6 +30,7 @@ needs python3 python3
 $fast || python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 $fast || needs node nodejs
 $fast || needs npm npm
+$fast || needs chromium chromium
 [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -115,6 +116,10 @@ else
     doing='the API against its own document'
     say "$doing"
     tests/outside/fuzz.py "$outside" "$throughline" | tee "$scratch/fuzz.log"
-    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log")"
+
+    doing='connect links in a browser'
+    say "$doing"
+    tests/outside/connect.mjs "$outside" "$throughline" | tee "$scratch/connect.log"
+    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log")"
 fi
 doing='end'

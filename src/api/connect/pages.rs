@@ -113,7 +113,7 @@ pub fn connect(frame: &Frame, form: &Form<'_>) -> Markup {
         (summary(form))
         h1 { (title) }
         p { strong { (frame.tenant()) } " asks to connect your " (provider.title) " account." }
-        p { (what_happens(form)) }
+        p { (what_happens(frame.tenant(), form)) }
         form method="post" action=(frame.link()) {
             input type="hidden" name="form" value=(form.token);
             input type="hidden" name="provider" value=(provider.name);
@@ -144,14 +144,14 @@ pub fn connect(frame: &Frame, form: &Form<'_>) -> Markup {
     frame.layout(&if faults { format!("Error: {title}") } else { title }, main)
 }
 
-fn what_happens(form: &Form<'_>) -> String {
+fn what_happens(tenant: &str, form: &Form<'_>) -> String {
     let title = &form.offer.provider.title;
     match form.way {
         Way::Consent => {
             format!("You go to {title} now, log in there and say yes or no. Your password stays with {title}.")
         }
         Way::Paste(_) => {
-            format!("What you enter is kept encrypted, and used for nothing but reaching your {title} account.")
+            format!("What you enter is stored encrypted. With it, {tenant} reaches your {title} account.")
         }
     }
 }
@@ -193,7 +193,7 @@ fn question(field: &Field) -> Markup {
     let value = field.value.as_deref().unwrap_or_default();
     html! {
         div.question.faulty[field.fault.is_some()] {
-            label for=(id) { (field.label) @if !field.required { " (may be left as it is)" } }
+            label for=(id) { (field.label) @if !field.required { " " span.optional { "(optional)" } } }
             @if let (Some(text), Some(hint)) = (&field.hint, &hint) { p.hint id=(hint) { (text) } }
             @if let (Some(text), Some(fault)) = (&field.fault, &fault) { p.fault id=(fault) { (text) } }
             @match &field.input {

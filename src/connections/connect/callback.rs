@@ -142,7 +142,7 @@ fn made(
         client_id: Some(app.client_id.clone()),
         ..Tokens::default()
     });
-    Ok(Made { settings, credentials, scopes: granted.scopes.unwrap_or(asked), missing, given: false })
+    Ok(Made { settings, credentials, scopes: granted.scopes.unwrap_or(asked), missing, verified: false })
 }
 
 /// The scopes that were asked for and not granted. Those that ask for a refresh token are granted by there being one,

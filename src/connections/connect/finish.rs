@@ -18,8 +18,8 @@ pub(super) struct Made {
     pub scopes: Vec<String>,
     /// Scopes that were asked for and not granted.
     pub missing: Vec<String>,
-    /// The customer typed the credentials, and can type others.
-    pub given: bool,
+    /// The provider was asked whether it takes the credentials.
+    pub verified: bool,
 }
 
 /// An account is connected.
@@ -65,8 +65,24 @@ impl Connect {
             return Err(Trouble::new(What::Completed).on(opened).with(&provider.title));
         }
         let told = [("connection_id", id.as_str()), ("provider", &*provider.name), ("status", "connected")];
+        let unverified = if made.verified { None } else { self.unverified(&customer, provider, &id).await };
         let return_url = return_url::with(&session.return_url, &told);
-        Ok(Done { connection: id, provider: Arc::clone(provider), return_url, missing: made.missing, unverified: None })
+        Ok(Done { connection: id, provider: Arc::clone(provider), return_url, missing: made.missing, unverified })
+    }
+}
+
+impl Connect {
+    /// Why the provider does not answer with new tokens. The connection stays: consent was given, and what is in the way
+    /// may be a permission that somebody can still give.
+    async fn unverified(&self, customer: &Caller, provider: &Provider, id: &ConnectionId) -> Option<String> {
+        provider.verify.as_ref()?;
+        match self.0.connections.verify(customer, id.as_str()).await {
+            Ok(probe) if probe.works == Some(true) => None,
+            Ok(probe) => Some(probe.detail),
+            // It is paused: nobody wants it to be used.
+            Err(error) if error.kind() == Kind::ConnectionPaused => None,
+            Err(error) => Some(error.detail().to_owned()),
+        }
     }
 }
 

@@ -1,10 +1,15 @@
 //! Connecting with credentials that the customer gives.
 
+use serde_json::{Map, Value};
+
 use super::ask::{credentials_of, settings_of};
 use super::finish::Made;
 use super::{Connect, Done, Offer, Opened, Trouble, What};
-use crate::connections::connection::Credentials;
-use crate::error::{Error, Kind, Violation};
+use crate::catalog::Provider;
+use crate::connections::access::access;
+use crate::connections::connection::{Connection, ConnectionId, Credentials, State};
+use crate::connections::now;
+use crate::error::{Error, Kind, Result, Violation};
 
 /// Why a form did not lead on.
 pub enum NotMade {
@@ -35,11 +40,46 @@ impl Connect {
         let (Ok(settings), Ok((credentials, scopes))) = (settings, credentials) else {
             return Err(NotMade::Faults(violations));
         };
-        let made = Made { settings, credentials, scopes, missing: Vec::new(), given: true };
+        if let Err(error) = self.tried(opened, provider, &settings, &credentials).await {
+            return Err(NotMade::Faults(faults(&error)));
+        }
+        let made = Made { settings, credentials, scopes, missing: Vec::new(), verified: true };
         self.finish(opened, provider, made).await.map_err(|trouble| match trouble.what {
             What::Failed(error) if is_mendable(&error) => NotMade::Faults(faults(&error)),
             _ => trouble.into(),
         })
+    }
+}
+
+impl Connect {
+    /// Whether the provider takes the credentials, as far as it has a request to find out with.
+    async fn tried(
+        &self,
+        opened: &Opened,
+        provider: &Provider,
+        settings: &Map<String, Value>,
+        credentials: &Credentials,
+    ) -> Result<()> {
+        let now = now();
+        let connection = Connection {
+            id: ConnectionId::generate()?,
+            tenant: opened.session.tenant.clone(),
+            provider: provider.name.clone(),
+            customer_id: opened.session.customer_id.clone(),
+            state: State::Active,
+            state_reason: None,
+            settings: settings.clone(),
+            scopes: Vec::new(),
+            last_error: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let access = access(provider, &connection, 1, credentials)?;
+        if provider.verify.is_none() {
+            return Ok(());
+        }
+        let probe = self.0.connections.probe(provider, &connection, &access).await;
+        if probe.works == Some(true) { Ok(()) } else { Err(Error::new(Kind::ValidationFailed, probe.detail)) }
     }
 }
 
