@@ -2,11 +2,12 @@
 // Do connect links work in a real browser, with a certified authorization server?
 //
 //   tests/outside/connect.mjs CACHE THROUGHLINE        (tests/outside/tools.sh CACHE installs what this needs)
+//   SCREENSHOTS=FOLDER keeps a picture of every kind of page, CHROMIUM names another browser than Debian's.
 //
 // Chromium goes through the pages of `throughline serve` and of oidc-provider as a customer does: consent, refusal, forged
 // and used states, two tabs, without JavaScript. axe-core looks at every kind of page, narrow and wide, light and dark. A
 // violation of a page's own content security policy is a fault, too.
-import { spawn, execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -19,7 +20,6 @@ const require = createRequire(path.join(installed, 'x.js'));
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 // It warns of everything that is for development only, which all of this is.
-const { warn, info } = console;
 console.warn = console.info = () => {};
 const { Provider } = await import(pathToFileURL(require.resolve('oidc-provider')));
 
@@ -238,9 +238,10 @@ async function consent(page, url) {
   return answers[0];
 }
 
-const connected = (page) => {
+const connected = async (page) => {
   const at = new URL(page.url());
-  check(page.url().startsWith(back) && at.searchParams.get('status') === 'connected', `ended at ${page.url()}`);
+  const good = page.url().startsWith(back) && at.searchParams.get('status') === 'connected';
+  check(good, `ended at ${page.url()}: ${good || (await page.locator('body').innerText())}`);
   return at.searchParams.get('connection_id');
 };
 
@@ -252,7 +253,7 @@ await scenario('consent', {}, async (context) => {
   await page.goto(url);
   await look(page, 'consent');
   const answer = await consent(page, url);
-  const id = connected(page);
+  const id = await connected(page);
   const [connection] = await connections(customer);
   check(connection?.id === id && connection.state === 'active', `the connection is ${JSON.stringify(connection)}`);
   check(connection.scopes.includes('offline_access'), `the scopes are ${connection.scopes}`);
@@ -276,7 +277,7 @@ await scenario('refusal, and a second try', {}, async (context) => {
   check((await connections(customer)).length === 0, 'a refusal made a connection');
   await page.getByRole('link', { name: 'Try again' }).click();
   await consent(page, page.url());
-  connected(page);
+  await connected(page);
 });
 
 await scenario('a forged state', {}, async (context) => {
@@ -316,7 +317,7 @@ await scenario('two tabs', {}, async (context) => {
   await two.getByRole('button', { name: 'Continue to Checked CRM' }).click();
   await two.locator('input[name=login]').waitFor();
   await consent(one, url);
-  connected(one);
+  await connected(one);
   await two.locator('input[name=login]').fill('ada');
   await two.locator('input[name=password]').fill('any');
   await two.getByRole('button', { name: /sign-in/i }).click();
@@ -329,7 +330,7 @@ await scenario('without JavaScript', { javaScriptEnabled: false }, async (contex
   const page = await context.newPage();
   const { url } = await link();
   await consent(page, url);
-  connected(page);
+  await connected(page);
 });
 
 await scenario('programs that look at links', {}, async (context) => {
@@ -337,7 +338,7 @@ await scenario('programs that look at links', {}, async (context) => {
   for (const method of ['GET', 'GET', 'HEAD']) check((await fetch(url, { method })).status === 200, `${method} of a link`);
   const page = await context.newPage();
   await consent(page, url);
-  connected(page);
+  await connected(page);
 });
 
 await scenario('credentials by hand', {}, async (context) => {
@@ -365,7 +366,7 @@ await scenario('credentials by hand', {}, async (context) => {
   await page.getByLabel('API key').fill('a-good-key');
   await page.getByRole('button', { name: 'Connect' }).click();
   await page.waitForURL(`${back}?**`);
-  connected(page);
+  await connected(page);
   check((await connections(customer))[0].settings.account === '12', 'the setting is lost');
 });
 

@@ -10,9 +10,9 @@ set -euo pipefail
 mkdir -p "$1"
 CACHE=$(cd "$1" && pwd)
 readonly CACHE
-# Later releases of Prism want a newer Node than Debian has.
+# Later releases of Prism, playwright-core and oidc-provider want a newer Node than Debian 12 has.
 readonly PRISM=(@stoplight/prism-cli@5.14.2 yaml@2.9.1)
-readonly BROWSER=(playwright-core@1.65.1 axe-core@4.14.1 oidc-provider@9.13.3)
+readonly BROWSER=(playwright-core@1.60.0 axe-core@4.14.1 oidc-provider@8.8.1)
 # hypothesis makes the requests: with another release of it, the same seed gives others.
 readonly PYPI=(schemathesis==4.32.5 hypothesis==6.170.15)
 
