@@ -74,7 +74,9 @@ fn setting_field(name: &str, setting: &Setting, known: Option<&Value>) -> Field 
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let choices = setting.choices();
     let input = if choices.is_empty() { Input::Line } else { Input::Choice(choices.to_vec()) };
+    let example = setting.example.as_ref().map(text).filter(|example| !setting.ask.contains(example.as_str()));
     Field {
+        hint: example.filter(|_| choices.is_empty()).map(|example| format!("It may look like “{example}”.")),
         required: setting.default.is_none() && !setting.optional,
         value: known.or(setting.default.as_ref()).map(text),
         ..Field::new(format!("{SETTINGS}{name}"), &setting.ask, input)
@@ -154,4 +156,41 @@ fn fault(field: &Field, given: &[(String, String)]) -> String {
         (_, false) => "This does not look right. Compare it with what is asked for.",
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn answers_become_settings_and_credentials() {
+        let form =
+            given(&[("form", "x"), ("settings.site", " a "), ("settings.none", " "), ("credentials.token", "t\n")]);
+        assert_eq!(Value::from(settings_of(&form)), serde_json::json!({"site": "a"}));
+        assert_eq!(credentials_of("token", &form), serde_json::json!({"type": "token", "token": "t"}));
+        let form = given(&[("credentials.headers", "X-A: b:c\r\n\r\nbare\r\n")]);
+        let headers = serde_json::json!({"X-A": "b:c", "bare": ""});
+        assert_eq!(credentials_of("headers", &form), serde_json::json!({"type": "headers", "headers": headers}));
+    }
+
+    #[test]
+    fn faults_stand_at_their_fields_and_secrets_do_not_come_back() {
+        let fields = credential_fields("basic");
+        let form = given(&[("credentials.username", "ada"), ("credentials.password", "canary\u{1}")]);
+        let violations = [
+            Violation::at("/credentials/password", "wrong"),
+            Violation::at("/credentials/headers/x", "elsewhere"),
+            Violation::at("", "the whole"),
+        ];
+        let (fields, left) = with_faults(fields, &form, &violations);
+        assert_eq!(left, ["elsewhere", "the whole"]);
+        let faulty: Vec<bool> = fields.iter().map(|field| field.fault.is_some()).collect();
+        assert_eq!(faulty, [false, true]);
+        assert_eq!(fields[0].value.as_deref(), Some("ada"));
+        assert!(!format!("{fields:?}").contains("canary"));
+    }
 }

@@ -8,7 +8,7 @@ use super::{Connect, Opened, Trouble, What, secret};
 use crate::error::Result;
 
 /// A browser, by the random text in its cookie.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Browser {
     pub cookie: String,
     /// The cookie has to be set: the browser did not bring one.

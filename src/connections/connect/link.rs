@@ -31,7 +31,6 @@ pub struct NewLink {
     pub return_url: String,
 }
 
-#[derive(Debug, Clone)]
 pub struct Link {
     pub url: String,
     pub expires_at: Timestamp,

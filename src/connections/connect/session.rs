@@ -1,5 +1,6 @@
 //! An open link, and what can be wrong with one.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::link::id_of;
@@ -8,9 +9,9 @@ use crate::connections::now;
 use crate::error::{Error, Result};
 
 /// A link that somebody looks at.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Opened {
-    /// What stands in its URL.
+    /// What stands in its URL. Never printed: whoever has it can go on in the customer's place.
     pub token: String,
     pub session: Session,
 }
@@ -73,6 +74,12 @@ impl Trouble {
     pub fn with(mut self, title: &str) -> Self {
         self.provider = Some(title.to_owned());
         self
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opened({})", self.session.id)
     }
 }
 
