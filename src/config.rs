@@ -46,6 +46,8 @@ pub struct Config {
 pub struct VaultConfig {
     /// A file with 32 bytes in base64. THROUGHLINE_VAULT_KEY takes the key itself instead.
     pub key_file: Option<PathBuf>,
+    /// A command line that prints the same, run by `sh`: for keys that a key management service hands out.
+    pub key_command: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -77,7 +77,8 @@ async fn scene_with(configure: impl FnOnce(&mut Config)) -> Scene {
         files.extend(contacts.chain([(format!("{name}/provider.yaml"), text.to_owned())]));
     }
     let url = consents.url();
-    let server = start_configured(files, &[], |config| {
+    let store = throughline::store::Store::memory().expect("a store in memory");
+    let server = start_configured(files, &[], store, |config| {
         let app = ProviderConfig {
             authorize_url: Some(format!("{url}/authorize")),
             token_url: Some(format!("{url}/token")),

@@ -76,7 +76,7 @@ impl Proxy {
         let turn = TURN.lock().await;
         config.upstream.dangerous_allow_private_addresses = true;
         let vault = Vault::from_key_base64(&Vault::generate_key().expect("a key")).expect("a vault");
-        let running = serve::build(&config, Store::memory().expect("a store"), vault).expect("a server");
+        let running = serve::build(&config, Store::memory().expect("a store"), vault).await.expect("a server");
         let tenant = TenantId::parse("test").expect("a tenant");
         let scopes = [Scope::Read, Scope::Write, Scope::Passthrough, Scope::Connect];
         let new = NewKey::with_scopes(Mode::Test, Scopes::from_iter(scopes));

@@ -59,7 +59,7 @@ async fn shown(args: &DemoArgs) -> Result<(), String> {
     let key = Vault::generate_key().map_err(|error| error.to_string())?;
     let vault = Vault::from_key_base64(&key).map_err(|error| error.to_string())?;
     let store = Store::memory().map_err(|error| error.to_string())?;
-    let running = serve::build(&config, store, vault).map_err(|error| error.to_string())?;
+    let running = serve::build(&config, store, vault).await.map_err(|error| error.to_string())?;
     let seeded = seed(&running, settings).await?;
     announce(&api, &admin, &seeded)?;
     serve::run(running, Listeners { api, admin }, stop_signal()).await;

@@ -1,13 +1,9 @@
-//! `keys` and `vault`: what an operator does before the first request.
+//! `keys`: who may call.
 
-use std::io::Write;
-use std::path::PathBuf;
-
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::server::{ConfigArg, VAULT_KEY};
 use crate::auth::{Keys, Mode, NewKey, Scopes, TenantId};
-use crate::connections::Vault;
 use crate::serve;
 use crate::store::Role;
 
@@ -47,18 +43,6 @@ pub enum KeysCommand {
         /// The key's id: the eight characters after tl_live_.
         id: String,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum VaultCommand {
-    /// Write a new key to a file that only this user can read. Refuses to replace one.
-    Init(VaultInit),
-}
-
-#[derive(Debug, Args)]
-pub struct VaultInit {
-    #[arg(default_value = "vault.key")]
-    file: PathBuf,
 }
 
 pub fn keys(command: &KeysCommand) -> u8 {
@@ -112,27 +96,14 @@ fn with_keys<F: Future<Output = Result<Vec<String>, String>>>(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
         let store = serve::open_store(&config, Role::Command).map_err(|error| error.to_string())?;
-        let lines = work(serve::keys(&store, &vault)).await;
+        let keys = serve::keys(&store, &vault).await.map_err(|error| error.to_string())?;
+        let lines = work(keys).await;
         store.close().await;
         lines
     })
 }
 
-pub fn vault(command: &VaultCommand) -> u8 {
-    let VaultCommand::Init(args) = command;
-    finish(init(args).map(|()| vec![format!("wrote {}", args.file.display())]))
-}
-
-fn init(args: &VaultInit) -> Result<(), String> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let key = Vault::generate_key().map_err(|error| error.to_string())?;
-    let failed = |error: std::io::Error| format!("{}: {error}", args.file.display());
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file).map_err(failed)?;
-    writeln!(file, "{}", key.as_str()).and_then(|()| file.sync_all()).map_err(failed)
-}
-
-fn finish(lines: Result<Vec<String>, String>) -> u8 {
+pub(super) fn finish(lines: Result<Vec<String>, String>) -> u8 {
     match lines {
         Ok(lines) => {
             lines.iter().for_each(super::say);

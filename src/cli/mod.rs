@@ -1,10 +1,12 @@
 //! The command line: what can be said, and which code does it.
 
+mod connections;
 mod demo;
 mod documents;
 mod keys;
 mod mappings;
 mod server;
+mod vault;
 
 use clap::{Parser, Subcommand};
 
@@ -25,9 +27,12 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// See and end customers' connections.
+    #[command(subcommand)]
+    Connections(connections::ConnectionsCommand),
     /// The key that credentials are sealed with.
     #[command(subcommand)]
-    Vault(keys::VaultCommand),
+    Vault(vault::VaultCommand),
     /// Check all mapping files and report everything that is wrong with file and line.
     Check(mappings::CheckArgs),
     /// Run the examples of all providers, or of one.
@@ -50,7 +55,8 @@ pub fn run() -> u8 {
         Command::Demo(args) => demo::demo(&args),
         Command::Serve(args) => server::serve(&args),
         Command::Keys(command) => keys::keys(&command),
-        Command::Vault(command) => keys::vault(&command),
+        Command::Connections(command) => connections::connections(&command),
+        Command::Vault(command) => vault::vault(&command),
         Command::Check(args) => mappings::check(&args),
         Command::Test(args) => mappings::test(&args),
         Command::Explain(args) => mappings::explain(&args),

@@ -17,6 +17,7 @@ mod repository;
 mod resolve;
 mod revocations;
 mod revoke;
+mod sealed;
 mod service;
 mod tokens;
 mod vault;
@@ -36,9 +37,10 @@ pub use mappings::{MappingRepository, Mappings};
 pub use repository::{Along, ConnectionRepository, Failing, Filter, Listed, Overview, Row, Times, WriteError};
 pub use resolve::Selector;
 pub use revocations::{Revocation, RevocationRepository};
+pub use sealed::{Resealed, SealedAt, SealedRepository, lasting_secret, reseal_all};
 pub use service::{Connections, Parts};
 pub use tokens::{Due, Escrow, EscrowError, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, TokenRepository};
-pub use vault::{Vault, VaultError};
+pub use vault::{KeySource, Vault, VaultError};
 pub use verify::Probe;
 
 /// In microseconds, which is what stores keep: a row that was written equals the one that is read.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::connection::{Connection, ConnectionId, Credentials, State};
 use super::events::{Event, EventKind};
 use super::now;
-use super::repository::{Along, WriteError};
+use super::repository::{Along, Row, WriteError};
 use super::revocations::Revocation;
 use super::service::Connections;
 use super::tokens::Entry;
@@ -24,6 +24,23 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 const ATTEMPTS: u32 = 60;
 /// How often a write is tried again when somebody else was faster.
 const RACES: usize = 5;
+
+impl Row {
+    /// The row without its credentials.
+    pub fn revoked(&self, reason: &str) -> Self {
+        let mut changed = self.clone();
+        changed.revision += 1;
+        changed.generation += 1;
+        changed.sealed = Vec::new();
+        changed.failing = None;
+        changed.times.next_refresh_at = None;
+        changed.times.expires_at = None;
+        changed.connection.state = State::Revoked;
+        changed.connection.state_reason = Some(reason.to_owned());
+        changed.connection.updated_at = now();
+        changed
+    }
+}
 
 impl Connections {
     /// The kill switch: ends all connections of a provider, of a tenant, or of both, at once. Their credentials are wiped
@@ -53,17 +70,7 @@ impl Connections {
                 events: vec![Event::now(EventKind::Revoked, reason.to_owned())],
                 revocation: Revocation::of(&row)?,
             };
-            let mut changed = row.clone();
-            changed.revision += 1;
-            changed.generation += 1;
-            changed.sealed = Vec::new();
-            changed.failing = None;
-            changed.times.next_refresh_at = None;
-            changed.times.expires_at = None;
-            changed.connection.state = State::Revoked;
-            changed.connection.state_reason = Some(reason.to_owned());
-            changed.connection.updated_at = now();
-            let written = self.0.repository.update(changed, row.revision, along).await;
+            let written = self.0.repository.update(row.revoked(reason), row.revision, along).await;
             self.forget(id);
             match written {
                 Ok(()) => return Ok(true),

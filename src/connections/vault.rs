@@ -5,13 +5,16 @@
 //! a repeated nonce.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{digest, hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
 use secrecy::zeroize::{Zeroize, Zeroizing};
 
 const VERSION: u8 = 1;
@@ -29,6 +32,8 @@ pub enum VaultError {
     WrongLength(usize),
     #[error("the vault key file {path} cannot be read")]
     Unreadable { path: String, source: std::io::Error },
+    #[error("the command that prints the vault key failed: {0}")]
+    Command(String),
     #[error("the sealed text is not in a known format")]
     Format,
     #[error("the sealed text was made with the vault key {0}, which is not configured")]
@@ -39,9 +44,28 @@ pub enum VaultError {
     Library,
 }
 
-/// Seals with its first key, opens with any. Cheap to clone.
+/// Seals with its first key, opens with any. Cheap to clone; all clones see the same keys, which may be read anew.
 #[derive(Clone)]
-pub struct Vault(Arc<Keys>);
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    keys: ArcSwap<Keys>,
+    source: KeySource,
+    read_at: Mutex<Instant>,
+}
+
+/// Where keys come from.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// Given by whoever started the process; they stay as they are.
+    Given,
+    File(PathBuf),
+    /// A command line whose output is the keys: for what a key management service hands out.
+    Command(String),
+}
+
+/// A key that is not known may have been added to the file a moment ago; it is looked for no more often than that.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 struct Keys {
     first: Key,
@@ -61,16 +85,37 @@ impl Vault {
         let keys = keys.split(|c: char| c == ',' || c.is_whitespace()).filter(|key| !key.is_empty());
         let mut keys = keys.map(Key::from_base64);
         let first = keys.next().ok_or(VaultError::NoKey)??;
-        Ok(Self(Arc::new(Keys { first, older: keys.collect::<Result<_, _>>()? })))
+        let keys = Keys { first, older: keys.collect::<Result<_, _>>()? };
+        let (source, read_at) = (KeySource::Given, Mutex::new(Instant::now()));
+        Ok(Self(Arc::new(Inner { keys: ArcSwap::from_pointee(keys), source, read_at })))
     }
 
-    /// The same from a file: a key a line, the newest first; lines that start with `#` are remarks.
+    /// With keys from a file (a key a line, the newest first; lines that start with `#` are remarks) or from a command
+    /// that prints the same.
+    pub fn from_source(source: KeySource) -> Result<Self, VaultError> {
+        let keys = Self::from_key_base64(&read(&source)?)?.0.keys.load_full();
+        let read_at = Mutex::new(Instant::now());
+        Ok(Self(Arc::new(Inner { keys: ArcSwap::new(keys), source, read_at })))
+    }
+
+    /// Reads the keys anew: from here on the first of them seals.
+    pub fn reload(&self) -> Result<(), VaultError> {
+        if matches!(self.0.source, KeySource::Given) {
+            return Ok(());
+        }
+        *self.0.read_at.lock() = Instant::now();
+        self.0.keys.store(Self::from_key_base64(&read(&self.0.source)?)?.0.keys.load_full());
+        Ok(())
+    }
+
+    /// Whether the first key sealed this.
+    pub fn is_sealed_by_first(&self, sealed: &[u8]) -> bool {
+        sealed.get(1..=KEY_ID) == Some(self.0.keys.load().first.id.as_slice())
+    }
+
+    /// The same from a file.
     pub fn from_file(path: &Path) -> Result<Self, VaultError> {
-        let text = std::fs::read_to_string(path).map(Zeroizing::new);
-        let text = text.map_err(|source| VaultError::Unreadable { path: path.display().to_string(), source })?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-        let keys = Zeroizing::new(lines.fold(String::with_capacity(text.len() + 1), |keys, line| keys + line + "\n"));
-        Self::from_key_base64(&keys)
+        Self::from_source(KeySource::File(path.to_owned()))
     }
 
     /// A new key, ready for a key file.
@@ -82,17 +127,18 @@ impl Vault {
 
     /// A secret for another purpose that follows from the first key and does not lead back to it.
     pub fn derive(&self, purpose: &[u8]) -> [u8; 32] {
-        self.0.first.derive(purpose)
+        self.0.keys.load().first.derive(purpose)
     }
 
     /// The same from the replaced keys: what was made under one of them can still be recognised.
     pub fn derive_older(&self, purpose: &[u8]) -> Vec<[u8; 32]> {
-        self.0.older.iter().map(|key| key.derive(purpose)).collect()
+        self.0.keys.load().older.iter().map(|key| key.derive(purpose)).collect()
     }
 
     /// Seals `plain` for the place that `context` names.
     pub fn seal(&self, context: &[&[u8]], plain: &[u8]) -> Result<Vec<u8>, VaultError> {
-        let key = &self.0.first;
+        let keys = self.0.keys.load();
+        let key = &keys.first;
         let head = [&[VERSION], key.id.as_slice()].concat();
         let mut body = plain.to_vec();
         let aad = Aad::from([head.as_slice(), &place(context)].concat());
@@ -111,13 +157,45 @@ impl Vault {
         let (Some((&VERSION, id)), Ok(nonce)) = (head.split_first(), Nonce::try_assume_unique_for_key(nonce)) else {
             return Err(VaultError::Format);
         };
-        let key = self.0.with_id(id).ok_or_else(|| VaultError::UnknownKey(hex(id)))?;
+        let mut keys = self.0.keys.load_full();
+        if keys.with_id(id).is_none() && self.0.read_at.lock().elapsed() >= LOOK_AGAIN {
+            // Another process may have changed the key; what cannot be read leaves the keys there are.
+            if let Err(error) = self.reload() {
+                tracing::error!(%error, "The vault's keys could not be read anew");
+            }
+            keys = self.0.keys.load_full();
+        }
+        let key = keys.with_id(id).ok_or_else(|| VaultError::UnknownKey(hex(id)))?;
         let aad = Aad::from([head, &place(context)].concat());
         let mut body = Zeroizing::new(body.to_vec());
         let length = key.aead.open_in_place(nonce, aad, &mut body).map_err(|_| VaultError::Refused)?.len();
         body.truncate(length);
         Ok(body)
     }
+}
+
+fn read(source: &KeySource) -> Result<Zeroizing<String>, VaultError> {
+    let text = match source {
+        KeySource::Given => return Err(VaultError::NoKey),
+        KeySource::File(path) => std::fs::read_to_string(path)
+            .map_err(|source| VaultError::Unreadable { path: path.display().to_string(), source })?,
+        KeySource::Command(command) => printed(command)?,
+    };
+    let text = Zeroizing::new(text);
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    Ok(Zeroizing::new(lines.fold(String::with_capacity(text.len() + 1), |keys, line| keys + line + "\n")))
+}
+
+/// What a command prints. Its errors go where this process's go.
+fn printed(command: &str) -> Result<String, VaultError> {
+    let failed = |why: String| VaultError::Command(why);
+    let mut shell = std::process::Command::new("sh");
+    shell.arg("-c").arg(command).stdin(std::process::Stdio::null()).stderr(std::process::Stdio::inherit());
+    let output = shell.output().map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(output.status.to_string()));
+    }
+    String::from_utf8(output.stdout).map_err(|_| failed("it printed something that is not text".to_owned()))
 }
 
 impl Keys {

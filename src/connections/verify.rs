@@ -51,7 +51,7 @@ impl Connections {
         let held = self.held(&connection).await?;
         if !held.renewable {
             return Err(Error::new(
-                Kind::UnsupportedOperation,
+                Kind::Conflict,
                 "The connection has no refresh token: its credentials are not of a kind that is renewed.",
             ));
         }

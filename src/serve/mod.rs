@@ -13,7 +13,10 @@ use crate::auth::{Keys, Pepper};
 use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
 use crate::config::Config;
 use crate::connections::oauth::{App as OAuthApp, DeployedApps, OAuth, SigningKey};
-use crate::connections::{self, Clock, Connect, Connections, Escrow, EscrowError, Mappings, Vault, VaultError};
+use crate::connections::{
+    self, Clock, Connect, Connections, Escrow, EscrowError, KeySource, Mappings, Vault, VaultError, lasting_secret,
+};
+use crate::error::Error;
 use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
 use crate::store::{OpenError, Role, Store};
@@ -44,6 +47,8 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
     #[error("{0} cannot be listened on: {1}")]
     Listen(String, std::io::Error),
+    #[error("the store cannot be read: {}", .0.detail())]
+    Stored(Error),
     #[error("the private key {path} cannot be used: {1}", path = .0.display())]
     AppKey(std::path::PathBuf, String),
     #[error(transparent)]
@@ -74,24 +79,27 @@ pub fn open_store(config: &Config, role: Role) -> Result<Store, StartError> {
 
 /// The vault with the configured key. `inline` is the value of THROUGHLINE_VAULT_KEY.
 pub fn open_vault(config: &Config, inline: Option<&str>) -> Result<Vault, StartError> {
-    match (inline, &config.vault.key_file) {
-        (Some(key), _) => Ok(Vault::from_key_base64(key)?),
-        (None, Some(file)) => Ok(Vault::from_file(file)?),
-        (None, None) => Err(StartError::NoKey),
+    match (inline, &config.vault.key_file, &config.vault.key_command) {
+        (Some(key), _, _) => Ok(Vault::from_key_base64(key)?),
+        (None, Some(file), _) => Ok(Vault::from_file(file)?),
+        (None, None, Some(command)) => Ok(Vault::from_source(KeySource::Command(command.clone()))?),
+        (None, None, None) => Err(StartError::NoKey),
     }
 }
 
-/// The keys of API callers, hashed under the vault's key.
-pub fn keys(store: &Store, vault: &Vault) -> Keys {
+/// The keys of API callers, hashed under a secret of the deployment. It was the vault key's once; sealed in the store, it
+/// stays the same when that key is replaced.
+pub async fn keys(store: &Store, vault: &Vault) -> Result<Keys, Error> {
     const PURPOSE: &[u8] = b"throughline api keys";
+    let secret = lasting_secret(store.sealed().as_ref(), vault, "api keys", vault.derive(PURPOSE)).await?;
     let older = vault.derive_older(PURPOSE).into_iter().map(Pepper::new).collect();
-    Keys::with(store.keys(), Pepper::new(vault.derive(PURPOSE)), older, Arc::new(jiff::Timestamp::now))
+    Ok(Keys::with(store.keys(), Pepper::new(secret), older, Arc::new(jiff::Timestamp::now)))
 }
 
 /// Builds everything, with the mappings that the configuration names. Nothing listens yet.
-pub fn build(config: &Config, store: Store, vault: Vault) -> Result<Running, StartError> {
+pub async fn build(config: &Config, store: Store, vault: Vault) -> Result<Running, StartError> {
     let files = sources(config).read().map_err(|problem| StartError::Mappings(vec![problem]))?;
-    build_with(config, store, vault, &files)
+    build_with(config, store, vault, &files).await
 }
 
 fn sources(config: &Config) -> Sources {
@@ -99,7 +107,7 @@ fn sources(config: &Config) -> Sources {
 }
 
 /// The same with these mappings, until a reload.
-pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) -> Result<Running, StartError> {
+pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) -> Result<Running, StartError> {
     let options = Options { engine: config.engine(), bases: config.bases(), addresses: config.addresses() };
     let sources = sources(config);
     let catalog = Catalog::load(files, &options).map_err(StartError::Mappings)?;
@@ -107,7 +115,7 @@ pub fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) ->
     metrics.catalog_loaded(&catalog.revision, catalog.provider_names(), catalog.models.keys().map(String::as_str));
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));
     let reloader = Arc::new(Reloader::new(sources, options, catalog.clone(), metrics.clone()));
-    let keys = keys(&store, &vault);
+    let keys = keys(&store, &vault).await.map_err(StartError::Stored)?;
     let client = Client::new(&config.upstream)?;
     let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
     let connect =

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::auth::KeyRepository;
 use crate::connections::{
     AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
-    TokenRepository,
+    SealedRepository, TokenRepository,
 };
 use crate::error::Result;
 
@@ -56,6 +56,10 @@ impl Store {
         Arc::new(self.sqlite.clone())
     }
 
+    pub fn sealed(&self) -> Arc<dyn SealedRepository> {
+        Arc::new(self.sqlite.clone())
+    }
+
     pub fn apps(&self) -> Arc<dyn AppRepository> {
         Arc::new(self.sqlite.clone())
     }
@@ -68,7 +72,7 @@ impl Store {
         Arc::new(self.sqlite.clone())
     }
 
-    /// Operations so far. A warm request adds none.
+    /// Operations so far, but for those that happen by the clock. A warm request adds none.
     pub fn calls(&self) -> u64 {
         self.sqlite.calls()
     }

@@ -2,6 +2,7 @@
 //! and after all other work on headers, so that nothing can take it out. Nothing above ever holds a credential.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::ExposeSecret;
@@ -13,6 +14,9 @@ use crate::connections::{Access, Connections};
 use crate::error::{Error, Kind, Outcome, Result};
 
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// For callers whose own deadline was shorter than the renewal.
+const COME_BACK: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub struct AddCredentialsLayer {
@@ -73,6 +77,8 @@ where
 
 fn pending(request: &Request) -> Error {
     let error = Error::new(Kind::CredentialRefreshPending, "The connection's credentials were not renewed in time.");
+    // The renewal goes on without the caller.
+    let error = error.retryable(true).retry_after(Some(COME_BACK));
     if request.is_safe() { error } else { error.outcome(Outcome::NotExecuted) }
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports)]
 
+mod authority;
 mod authorization;
 mod browser;
 mod client;
@@ -10,6 +11,7 @@ mod process;
 mod server;
 mod vendor;
 
+pub use authority::{Authority, Scene, in_seconds};
 pub use authorization::AuthorizationServer;
 pub use browser::{Browser, Page, members_of};
 pub use client::{Answer, Client, Request, encode};

@@ -61,29 +61,31 @@ where
     N: Into<String>,
     T: Into<String>,
 {
-    start_from(Files::embedded(), files, vendors, |_| {}).await
+    start_from(Files::embedded(), files, vendors, Store::memory().expect("a store in memory"), |_| {}).await
 }
 
 /// The server with these files alone, besides the models: it starts in no time.
 pub async fn start_alone(files: Vec<(String, String)>, vendors: &[(&str, &FakeVendor)]) -> Server {
-    start_configured(files, vendors, |_| {}).await
+    start_configured(files, vendors, Store::memory().expect("a store in memory"), |_| {}).await
 }
 
-/// The same, with what the test changes about the configuration.
+/// The same on this store, with a configuration that the test has changed.
 pub async fn start_configured(
     files: Vec<(String, String)>,
     vendors: &[(&str, &FakeVendor)],
+    store: Store,
     configure: impl FnOnce(&mut Config),
 ) -> Server {
     let models = concat!(env!("CARGO_MANIFEST_DIR"), "/mappings/models");
     let models = Files::folder(std::path::Path::new(models)).unwrap_or_else(|problem| panic!("{problem}"));
-    start_from(models.below("models"), files, vendors, configure).await
+    start_from(models.below("models"), files, vendors, store, configure).await
 }
 
 async fn start_from<N, T>(
     embedded: Files,
     files: Vec<(N, T)>,
     vendors: &[(&str, &FakeVendor)],
+    store: Store,
     configure: impl FnOnce(&mut Config),
 ) -> Server
 where
@@ -110,7 +112,6 @@ where
         );
     }
     let vault = Vault::from_key_base64(&Vault::generate_key().expect("randomness")).expect("a key");
-    let store = Store::memory().expect("a store in memory");
     for (name, vendor) in vendors {
         config
             .providers
@@ -120,7 +121,8 @@ where
     config.public_url = Some(format!("http://{}", api.local_addr().expect("an address")));
     configure(&mut config);
     let files = embedded.laid_over(Files::of(files));
-    let running = serve::build_with(&config, store.clone(), vault, &files).unwrap_or_else(|error| panic!("{error}"));
+    let running =
+        serve::build_with(&config, store.clone(), vault, &files).await.unwrap_or_else(|error| panic!("{error}"));
 
     let app = running.app.clone();
     let admin = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -76,6 +76,7 @@ pub fn api(provider: Option<&str>) -> Vec<(&'static str, Value)> {
                 "credentials": {"type": "oauth2", "access_token": "…", "refresh_token": "…", "expires_at": "2026-09-01T14:00:00Z"},
             }),
         ),
+        ("Probe", json!({"works": true, "status": 200, "detail": "The provider accepts the credentials."})),
         ("ConnectionChange", json!({"paused": true})),
         (
             "NewConnectLink",

@@ -42,6 +42,20 @@ pub fn get_connection() -> Operation {
         .problems(&problems::CONNECTION)
 }
 
+pub fn refresh_connection() -> Operation {
+    operation("refreshConnection", "Connections", "Renew a connection's tokens now", CONNECTS)
+        .about("Nobody has to: tokens are renewed ahead of their end. Waits for the provider's answer.")
+        .answer(200, "The connection with its new tokens.", "Connection", "Connection", &[])
+        .problems(&problems::RENEWAL)
+}
+
+pub fn verify_connection() -> Operation {
+    operation("verifyConnection", "Connections", "Try a connection's credentials at the provider", CONNECTS)
+        .about("One harmless request of the provider's API. That it was refused is an answer, not a problem.")
+        .answer(200, "What came of it.", "Probe", "Probe", &[])
+        .problems(&problems::RENEWAL)
+}
+
 pub fn update_connection() -> Operation {
     operation("updateConnection", "Connections", "Pause, resume or change a connection", CONNECTS)
         .patch("ConnectionChange", "ConnectionChange")

@@ -80,6 +80,21 @@ pub const PROVIDER: Family =
 pub const PROVIDERS: Family = Family { name: "Providers", kinds: &[EVERY, &[Kind::Unauthenticated]] };
 pub const CONNECTIONS: Family = Family { name: "Connections", kinds: &[EVERY, KEYED, &[Kind::InvalidCursor]] };
 pub const CONNECTION: Family = Family { name: "Connection", kinds: &[EVERY, KEYED, &[Kind::ConnectionNotFound]] };
+pub const RENEWAL: Family = Family {
+    name: "Renewal",
+    kinds: &[
+        EVERY,
+        KEYED,
+        &[
+            Kind::ConnectionNotFound,
+            Kind::ProviderNotFound,
+            Kind::Conflict,
+            Kind::NeedsReauth,
+            Kind::ConnectionPaused,
+            Kind::CredentialRefreshPending,
+        ],
+    ],
+};
 pub const NEW_CONNECTION: Family = Family {
     name: "NewConnection",
     kinds: &[EVERY, KEYED, BODY, &[Kind::Forbidden, Kind::ProviderNotFound, Kind::Conflict, Kind::ValidationFailed]],
@@ -117,7 +132,7 @@ pub const NEW_KEY: Family =
 pub const KEY: Family = Family { name: "Key", kinds: &[EVERY, KEYED, &[Kind::NotFound]] };
 pub const OPEN: Family = Family { name: "Open", kinds: &[EVERY] };
 
-const ALL: [&Family; 27] = [
+const ALL: [&Family; 28] = [
     &LIST,
     &SEARCH,
     &GET,
@@ -134,6 +149,7 @@ const ALL: [&Family; 27] = [
     &CONNECTIONS,
     &CONNECTION,
     &NEW_CONNECTION,
+    &RENEWAL,
     &CHANGE,
     &EVENTS,
     &EXPORT,

@@ -49,7 +49,7 @@ const RECORDS: [Line; 12] = [
     on("delete", "/{id}/associations/{other}/{other_id}", Each(relations::remove)),
 ];
 
-const OTHERS: [Line; 35] = [
+const OTHERS: [Line; 37] = [
     on("get", "/v1/crm/objects", Each(relations::types)),
     on("any", "/v1/passthrough", Alias),
     on("any", "/v1/passthrough/", Alias),
@@ -62,6 +62,8 @@ const OTHERS: [Line; 35] = [
     on("get", "/v1/connections/{id}", Once(management::get_connection)),
     on("patch", "/v1/connections/{id}", Once(management::update_connection)),
     on("delete", "/v1/connections/{id}", Once(management::delete_connection)),
+    on("post", "/v1/connections/{id}/refresh", Once(management::refresh_connection)),
+    on("post", "/v1/connections/{id}/verify", Once(management::verify_connection)),
     on("get", "/v1/connections/{id}/mapping", Once(overrides::get_of_connection)),
     on("put", "/v1/connections/{id}/mapping", Once(overrides::put_of_connection)),
     on("delete", "/v1/connections/{id}/mapping", Once(overrides::delete_of_connection)),

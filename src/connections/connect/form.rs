@@ -7,6 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::{Connect, Opened, Trouble, What, secret};
 use crate::error::Result;
 
+const PURPOSE: &[u8] = b"throughline connect forms";
+
 /// A browser, by the random text in its cookie.
 #[derive(Clone)]
 pub struct Browser {
@@ -34,24 +36,26 @@ impl Connect {
     /// The hidden member of a form. Good for this link in this browser, and for as long as the link is: a link that was
     /// used takes no form.
     pub fn form_token(&self, opened: &Opened, browser: &Browser) -> String {
-        URL_SAFE_NO_PAD.encode(hmac::sign(&self.form_key(), &signed(opened, &browser.cookie)))
+        URL_SAFE_NO_PAD.encode(hmac::sign(&key(&self.0.vault.derive(PURPOSE)), &signed(opened, &browser.cookie)))
     }
 
     /// Binds the link to the browser if the form is one of ours that this browser was given.
     pub async fn admit(&self, opened: &Opened, browser: &Browser, token: &str) -> Result<(), Trouble> {
         let Some(cookie) = browser.brought() else { return Err(Trouble::new(What::NoCookie).on(opened)) };
-        let good = URL_SAFE_NO_PAD
-            .decode(token)
-            .is_ok_and(|tag| hmac::verify(&self.form_key(), &signed(opened, cookie), &tag).is_ok());
+        let tag = URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
+        // The vault's key may have been replaced since the page was shown.
+        let vault = &self.0.vault;
+        let mut secrets = std::iter::once(vault.derive(PURPOSE)).chain(vault.derive_older(PURPOSE));
+        let good = secrets.any(|secret| hmac::verify(&key(&secret), &signed(opened, cookie), &tag).is_ok());
         if !good {
             return Err(Trouble::new(What::ForeignForm).on(opened));
         }
         self.bind(opened, cookie).await
     }
+}
 
-    fn form_key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &self.0.vault.derive(b"throughline connect forms"))
-    }
+fn key(secret: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret)
 }
 
 /// Both have a fixed length: no two pairs look the same.

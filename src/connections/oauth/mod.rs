@@ -9,6 +9,7 @@ mod exchange;
 mod request;
 
 pub use answer::{Class, Granted, Refused};
+pub(super) use app::place;
 pub use app::{App, DeployedApps, NewApp, OwnApp};
 pub use assertion::SigningKey;
 pub use exchange::{Exchange, OAuth};

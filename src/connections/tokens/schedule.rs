@@ -45,6 +45,10 @@ impl Connections {
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 self.flush_uses().await;
+                // The key may have been replaced beside us: from now on the new one seals.
+                if let Err(error) = self.0.vault.reload() {
+                    tracing::error!(%error, "The vault's keys could not be read anew");
+                }
                 let jump = self.0.clock.jump();
                 if let (Some(jump), false) = (jump, jumped) {
                     tracing::warn!(

@@ -10,6 +10,7 @@ mod lock;
 mod mappings;
 mod revocations;
 mod schema;
+mod sealed;
 mod tokens;
 mod worker;
 
@@ -96,6 +97,15 @@ impl Sqlite {
         F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         self.worker.run(operation).await?.map_err(failure)
+    }
+
+    /// The same for what happens by the clock and not because of a request: it is not counted.
+    async fn run_aside<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.worker.run_aside(operation).await?.map_err(failure)
     }
 }
 

@@ -18,7 +18,7 @@ impl RevocationRepository for Sqlite {
     }
 
     fn claim(&self, now: Timestamp, hold: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Revocation>>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.run_aside(move |database| {
             let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let claimed: Vec<Revocation> = {
                 let mut statement = transaction.prepare_cached(

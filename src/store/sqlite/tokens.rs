@@ -100,7 +100,7 @@ impl TokenRepository for Sqlite {
     }
 
     fn due(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<Due>>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.run_aside(move |database| {
             let mut statement = database.prepare_cached(&format!(
                 "SELECT tenant, id, provider, generation, last_used_at, refreshed_at, created_at FROM connections
                  WHERE next_refresh_at <= ?1 AND state IN ('active', 'degraded') AND paused = 0
@@ -121,7 +121,7 @@ impl TokenRepository for Sqlite {
     }
 
     fn touch(&self, used: Vec<(Key, Timestamp)>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.run_aside(move |database| {
             let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
             {
                 let mut statement = transaction.prepare_cached(
@@ -136,7 +136,7 @@ impl TokenRepository for Sqlite {
     }
 
     fn census(&self) -> BoxFuture<'_, Result<Vec<(Arc<str>, State, u64)>>> {
-        Box::pin(self.run(|database| {
+        Box::pin(self.run_aside(|database| {
             let mut statement = database.prepare_cached(
                 "SELECT provider, CASE paused WHEN 0 THEN state ELSE 'paused' END AS shown, count(*) AS number
                  FROM connections GROUP BY provider, shown",

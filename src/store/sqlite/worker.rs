@@ -54,6 +54,15 @@ impl Worker {
         F: FnOnce(&mut Connection) -> T + Send + 'static,
     {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        self.run_aside(operation).await
+    }
+
+    /// The same for what happens by the clock and not because of a request.
+    pub(super) async fn run_aside<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> T + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let operation = move |connection: &mut Connection| drop(answer.send(operation(connection)));
         match self.queue.try_send(Job::Run(Box::new(operation))) {

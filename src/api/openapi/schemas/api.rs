@@ -114,6 +114,15 @@ fn connections() -> Value {
             },
         },
         "ConnectionPage": page("Connection"),
+        "Probe": {
+            "type": "object",
+            "required": ["works", "status", "detail"],
+            "properties": {
+                "works": {"type": ["boolean", "null"], "description": "Null if the answer says nothing about the credentials."},
+                "status": {"type": ["integer", "null"], "description": "The provider's."},
+                "detail": {"type": "string"},
+            },
+        },
         "NewConnection": {
             "type": "object",
             "required": ["provider", "customer_id", "credentials"],

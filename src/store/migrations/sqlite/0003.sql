@@ -76,3 +76,9 @@ CREATE TABLE connect_states (
     sealed     BLOB NOT NULL,
     expires_at TEXT NOT NULL
 ) STRICT;
+
+-- Secrets of the deployment itself, sealed like those of connections.
+CREATE TABLE secrets (
+    name   TEXT NOT NULL PRIMARY KEY,
+    sealed BLOB NOT NULL
+) STRICT;
