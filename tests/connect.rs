@@ -29,6 +29,7 @@ auth:
       token: https://login.blue.test/token
       pkce: true
       scopes: { always: [offline_access, contacts.read, contacts.write] }
+      returned: { region: data-centre }
       keep: { site: site }
   token: { send: { X-Key: token } }
 "#;
@@ -477,6 +478,21 @@ async fn facts_that_lead_elsewhere_connect_nothing() {
             assert_eq!(scene.connections().await.len(), 0, "{site}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_the_redirect_tells_becomes_a_setting_if_it_fits() {
+    let scene = scene().await;
+    let browser = Browser::new();
+    let link = scene.link(json!({"providers": ["blue"]})).await;
+    let back = scene.consent(&browser, &link).await;
+    browser.get(&format!("{back}&data-centre=mars")).await.says(502, "`region` does not look right");
+    let back = scene.consent(&browser, &link).await;
+    browser.get(&format!("{back}&data-centre=us&data-centre=eu")).await.says(400, "cannot be understood");
+    assert_eq!((scene.consents.exchanges(), scene.connections().await.len()), (0, 0));
+    let back = scene.consent(&browser, &link).await;
+    assert_eq!(told(&browser.get(&format!("{back}&data-centre=us&location=us")).await)["status"], "connected");
+    assert_eq!(scene.connections().await[0]["settings"]["region"], "us");
 }
 
 #[tokio::test]

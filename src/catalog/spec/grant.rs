@@ -58,6 +58,9 @@ pub struct GrantSpec {
     /// Who a signed assertion is for (`aud` of RFC 7523); the token endpoint without it.
     #[serde(default)]
     pub audience: Option<String>,
+    /// Settings that the redirect after the consent tells: the names of its parameters.
+    #[serde(default)]
+    pub returned: IndexMap<String, String>,
     /// Settings that the token answer tells: a leaf over it.
     #[serde(default)]
     pub keep: IndexMap<String, LeafSpec>,

@@ -1,58 +1,21 @@
 //! Coming back from the provider.
 
 use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
 
 use super::consent::{Kept, state_id};
 use super::finish::Made;
 use super::session::browser_of;
-use super::{Connect, Done, Opened, Trouble, What, secret};
+use super::{Connect, Done, Opened, Returned, Trouble, What, secret};
 use crate::catalog::{Grant, Provider};
 use crate::connections::connection::{Credentials, Tokens};
 use crate::connections::now;
 use crate::connections::oauth::{App, Exchange, Granted};
+use crate::error::Violation;
 use crate::net::Origin;
 
-/// The parameters of the redirect URI, each at most once.
-#[derive(Default)]
-pub struct Returned {
-    pub state: Option<String>,
-    pub code: Option<String>,
-    /// The server's own code of a refusal, and its words.
-    pub error: Option<String>,
-    pub description: Option<String>,
-    /// Who says this (RFC 9207).
-    pub issuer: Option<String>,
-}
-
-const WORDS: [&str; 5] = ["state", "code", "error", "error_description", "iss"];
 /// Of what a server says, as much as helps.
 const LONGEST_REASON: usize = 200;
-
-impl Returned {
-    /// Reads a query. Vendors add parameters of their own; one of ours that stands there twice is nobody's.
-    pub fn of(pairs: Vec<(String, String)>) -> Result<Self, Trouble> {
-        let mut returned = Self::default();
-        for (name, value) in pairs {
-            // `state[]` is how some servers are told of a list.
-            let bare = name.split('[').next().unwrap_or_default();
-            if bare != name && WORDS.contains(&bare) {
-                return Err(Trouble::new(What::Garbled));
-            }
-            let place = match name.as_str() {
-                "state" => &mut returned.state,
-                "code" => &mut returned.code,
-                "error" => &mut returned.error,
-                "error_description" => &mut returned.description,
-                "iss" => &mut returned.issuer,
-                _ => continue,
-            };
-            if place.replace(value).is_some() {
-                return Err(Trouble::new(What::Garbled));
-            }
-        }
-        Ok(returned)
-    }
-}
 
 impl Connect {
     /// Makes the connection of what the provider sent the customer back with.
@@ -103,14 +66,19 @@ impl Connect {
         let code = returned.code.as_deref().filter(|code| !code.is_empty());
         let code = code.ok_or_else(|| trouble(What::Garbled))?;
 
+        let mut settings = consent.settings;
+        returned.told(grant, &mut settings).map_err(trouble)?;
+        let settings = provider.check_some_settings(&settings, |name| !grant.keeps(name));
+        let settings = settings.map_err(|violations| trouble(What::Unfit(words(violations))))?;
+
         let tenant = &opened.session.tenant;
         let app = self.0.connections.oauth().app(tenant, &provider.name, Some(&kept.client_id)).await;
         let app = app.map_err(|error| trouble(What::Refused(error.detail().to_owned())))?;
         let redirect_uri = self.redirect_uri(&provider.name).unwrap_or_default();
         let exchange = Exchange::Code { code, redirect_uri: &redirect_uri, verifier: kept.verifier.as_ref() };
-        let granted = self.0.connections.oauth().exchange(grant, &consent.settings, &app, exchange).await;
+        let granted = self.0.connections.oauth().exchange(grant, &settings, &app, exchange).await;
         let granted = granted.map_err(|refused| trouble(What::Refused(refused.reason)))?;
-        let made = made(provider, grant, &app, consent.settings, granted);
+        let made = made(provider, grant, &app, settings, granted);
         let made = made.map_err(|reason| trouble(What::Unfit(reason)))?;
         let done = self.finish(&opened, provider, made).await?;
         Ok((opened, done))
@@ -122,16 +90,13 @@ fn made(
     provider: &Provider,
     grant: &Grant,
     app: &App,
-    settings: serde_json::Map<String, serde_json::Value>,
+    settings: Map<String, Value>,
     granted: Granted,
 ) -> Result<Made, String> {
     let asked = grant.scopes(&settings);
     let mut settings = settings;
     settings.extend(granted.settings);
-    let settings = provider.check_settings(&settings).map_err(|violations| {
-        let details: Vec<String> = violations.into_iter().map(|violation| violation.detail).collect();
-        details.join("; ")
-    })?;
+    let settings = provider.check_settings(&settings).map_err(words)?;
     provider.origin(&settings).map_err(|error| error.detail().to_owned())?;
     let refreshable = granted.refresh_token.is_some();
     let missing = granted.scopes.as_ref().map(|scopes| missing(&asked, scopes, refreshable)).unwrap_or_default();
@@ -143,6 +108,10 @@ fn made(
         ..Tokens::default()
     });
     Ok(Made { settings, credentials, scopes: granted.scopes.unwrap_or(asked), missing, verified: false })
+}
+
+fn words(violations: Vec<Violation>) -> String {
+    violations.into_iter().map(|violation| violation.detail).collect::<Vec<_>>().join("; ")
 }
 
 /// The scopes that were asked for and not granted. Those that ask for a refresh token are granted by there being one,
@@ -174,21 +143,6 @@ fn reported(error: &str, description: Option<&str>) -> What {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(pairs: &[(&str, &str)]) -> Result<Returned, Trouble> {
-        Returned::of(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
-    }
-
-    #[test]
-    fn parameters_that_stand_there_twice_are_nobodys() {
-        let good = of(&[("state", "a"), ("code", "b"), ("location", "eu"), ("location", "us")]).expect("good");
-        assert_eq!((good.state.as_deref(), good.code.as_deref()), (Some("a"), Some("b")));
-        for wrong in
-            [[("state", "a"), ("state", "a")], [("state", "a"), ("code[]", "b")], [("state[0]", "a"), ("x", "")]]
-        {
-            assert!(of(&wrong).is_err(), "{wrong:?}");
-        }
-    }
 
     #[test]
     fn missing_scopes_are_those_that_nothing_stands_for() {

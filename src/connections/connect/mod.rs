@@ -14,17 +14,18 @@ mod offer;
 mod paste;
 mod repository;
 pub mod return_url;
+mod returned;
 mod secret;
 mod session;
 
 pub use ask::{Field, Input, with_faults};
-pub use callback::Returned;
 pub use finish::Done;
 pub use form::Browser;
 pub use link::{Link, NewLink};
 pub use offer::{Offer, Way};
 pub use paste::NotMade;
 pub use repository::{ConnectRepository, Consent, Session};
+pub use returned::Returned;
 pub use session::{Opened, Trouble, What};
 
 use std::sync::Arc;
