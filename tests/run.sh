@@ -32,6 +32,7 @@ $fast || python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-v
 $fast || needs node nodejs
 $fast || needs npm npm
 $fast || needs openssl openssl
+$fast || needs faketime faketime
 $fast || tests/counterparts/postgres-up.sh --find >/dev/null 2>&1 || packages+=(postgresql)
 $fast || needs chromium chromium
 [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
@@ -102,6 +103,14 @@ if ! $fast; then
     servers+=("$TRYTON_PID")
     # Its tests have to run here, rather than say that they skip.
     export THROUGHLINE_REQUIRE_TRYTON=1
+fi
+
+if ! $fast; then
+    doing='installing the authorization server'
+    tests/counterparts/oidc/install.sh "$target/counterparts/oidc"
+    export THROUGHLINE_TEST_OIDC=$target/counterparts/oidc
+    # Its tests have to run here, rather than say that they skip.
+    export THROUGHLINE_REQUIRE_PROCESSES=1
 fi
 
 # --- tests --------------------------------------------------------------------------------------------------------

@@ -102,11 +102,11 @@ impl Connections {
         self.0.access.forget(id);
     }
 
-    /// Forgets everything, for when the store was changed by somebody else.
+    /// Everything is asked for anew, for when the store was changed by somebody else.
     pub fn forget_all(&self) {
-        self.0.known.forget_all();
-        self.0.customers.forget_all();
-        self.0.access.forget_all();
+        self.0.known.doubt_all();
+        self.0.customers.doubt_all();
+        self.0.access.doubt_all();
     }
 
     /// Forgets which connections a customer has.
