@@ -34,6 +34,7 @@ $fast || needs npm npm
 $fast || needs openssl openssl
 $fast || needs faketime faketime
 $fast || tests/counterparts/postgres-up.sh --find >/dev/null 2>&1 || packages+=(postgresql)
+$fast || needs chromium chromium
 [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -147,6 +148,10 @@ else
     doing='the API against its own document'
     say "$doing"
     tests/outside/fuzz.py "$outside" "$throughline" | tee "$scratch/fuzz.log"
-    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log")"
+
+    doing='connect links in a browser'
+    say "$doing"
+    tests/outside/connect.mjs "$outside" "$throughline" | tee "$scratch/connect.log"
+    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log")"
 fi
 doing='end'

@@ -88,6 +88,11 @@ impl Connections {
         })))
     }
 
+    /// Tenants' apps, and the way to authorization servers.
+    pub fn oauth(&self) -> &OAuth {
+        &self.0.oauth
+    }
+
     /// Forgets what is in memory of one connection, after it was changed.
     pub fn forget(&self, id: &ConnectionId) {
         if let Some(connection) = self.0.known.get(id) {
