@@ -176,7 +176,10 @@ async fn refusals_are_told_apart() {
     let cases = [
         Strange {
             name: "invalid_grant is final",
-            answer: error(400, json!({"error": "invalid_grant", "error_description": "revoked by the user"})),
+            answer: error(
+                400,
+                json!({"error": "invalid_grant", "error_description": "refresh-0 was revoked by the user"}),
+            ),
             status: 409,
             state: "needs_reauth",
             reason: Some("refused"),
@@ -396,4 +399,81 @@ async fn the_kill_switch_ends_all_connections_of_a_provider() {
     assert_eq!((record["state"].clone(), record["state_reason"].clone()), (json!("revoked"), json!("incident 7")));
     assert!(scene.row().await.sealed.is_empty());
     until("tokens are given back", async || scene.authority.revoked().len() == 2).await;
+}
+
+#[tokio::test]
+async fn where_the_provider_forgives_the_token_before_is_tried_before_a_connection_is_given_up() {
+    let mut scene = Scene::start().await;
+    let credentials = |replaced_at: i64| {
+        json!({
+            "access_token": "old", "expires_at": ended(), "refresh_token": "never-arrived",
+            "previous_refresh_token": "refresh-0", "replaced_at": support::in_seconds(replaced_at).to_string(),
+        })
+    };
+    scene.connection = scene.import("forgotten", credentials(-600)).await;
+    assert_eq!(scene.get().await.status, 409, "ten minutes are more than the provider's grace");
+    scene.connection = scene.import("forgiven", credentials(-20)).await;
+    assert_eq!(scene.get().await.status, 200);
+    let sent = scene.authority.exchanges().join(" ");
+    assert_eq!(sent.matches("refresh_token=never-arrived").count(), 2, "each is tried once: {sent}");
+    assert_eq!(sent.matches("refresh_token=refresh-0").count(), 1);
+}
+
+#[tokio::test]
+async fn an_app_signs_for_its_user() {
+    let folder = support::scratch("assertion");
+    let pem = folder.join("app.pem");
+    std::fs::write(&pem, private_key()).expect("written");
+    let store = throughline::store::Store::memory().expect("a store");
+    let mut scene = Scene::on(store, |config| {
+        if let Some(provider) = config.providers.get_mut("fake") {
+            provider.private_key_file = Some(pem);
+        }
+    })
+    .await;
+    let credentials = json!({
+        "flow": "jwt-bearer", "subject": "robot@customer.test", "access_token": null, "refresh_token": null,
+    });
+    scene.connection = scene.import("robot", credentials).await;
+    let answer = scene.get().await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = scene.authority.exchanges().remove(0);
+    let assertion = sent.split("assertion=").nth(1).expect("an assertion").replace("%2E", ".").replace("%2D", "-");
+    let claims = assertion.replace("%5F", "_");
+    let claims = claims.split('.').nth(1).expect("three parts");
+    use base64::Engine as _;
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).expect("base64");
+    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    assert_eq!((claims["iss"].as_str(), claims["sub"].as_str()), (Some("our-app"), Some("robot@customer.test")));
+    let (issued, ends) = (claims["iat"].as_i64().expect("a time"), claims["exp"].as_i64().expect("a time"));
+    assert_eq!(ends - issued, 180);
+}
+
+/// An EC key as `openssl genpkey` writes it.
+fn private_key() -> String {
+    use aws_lc_rs::{rand::SystemRandom, signature};
+    use base64::Engine as _;
+    let algorithm = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+    let key = signature::EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).expect("a key");
+    let text = base64::engine::general_purpose::STANDARD.encode(key.as_ref());
+    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+}
+
+#[tokio::test]
+async fn what_nobody_uses_is_left_alone_but_for_keeping_the_grant_alive() {
+    let scene = Scene::start().await;
+    let mut row = scene.row().await;
+    let expected = row.revision;
+    row.revision += 1;
+    let weeks_ago = Some(support::in_seconds(-30 * 24 * 3600));
+    (row.times.last_used_at, row.times.refreshed_at) = (weeks_ago, weeks_ago);
+    row.times.next_refresh_at = Some(support::in_seconds(-1));
+    let store = scene.server.store.connections();
+    store.update(row, expected, throughline::connections::Along::default()).await.expect("written");
+    scene.server.app.connections.forget_all();
+    // Refresh tokens of this provider live without use for as long as anybody knows: nothing to keep alive.
+    until("it is not looked at again", async || scene.row().await.times.next_refresh_at.is_none()).await;
+    assert!(scene.authority.exchanges().is_empty());
+    assert_eq!(scene.get().await.status, 200);
 }

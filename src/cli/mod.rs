@@ -5,6 +5,7 @@ mod demo;
 mod documents;
 mod keys;
 mod mappings;
+mod new;
 mod server;
 mod store;
 mod vault;
@@ -43,8 +44,8 @@ enum Command {
     Test(mappings::TestArgs),
     /// Show the vendor request that a call becomes, or the record that a vendor's payload becomes.
     Explain(mappings::ExplainArgs),
-    /// Write the folder of a new provider that passes check.
-    New(mappings::NewArgs),
+    /// Write the folder of a new provider that passes check, from a few answers or from an OpenAPI document.
+    New(new::NewArgs),
     /// Print what each provider can do, as a Markdown table.
     Coverage(documents::CoverageArgs),
     /// Print the OpenAPI document of the API as these mappings make it.
@@ -65,7 +66,7 @@ pub fn run() -> u8 {
         Command::Check(args) => mappings::check(&args),
         Command::Test(args) => mappings::test(&args),
         Command::Explain(args) => mappings::explain(&args),
-        Command::New(args) => mappings::new(&args),
+        Command::New(args) => new::new(&args),
         Command::Coverage(args) => documents::coverage(&args),
         Command::Openapi(args) => documents::openapi(&args),
         Command::Schemas(args) => mappings::schemas(&args),

@@ -180,6 +180,7 @@ const GRANT: &str = r#"
       flows: [authorization-code, client-credentials, jwt-bearer]
       lifetime: 1800
       rotates: always
+      grace: 120
       refused:
         - { status: 400, when: '$contains(error_description, "already being processed")', is: race }
 "#;
