@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::auth::Keys;
 use crate::catalog::{Catalog, Overlays, Reloader, Shared};
-use crate::connections::{Connections, Mappings, Vault};
+use crate::connections::{Connect, Connections, Mappings, Vault};
 use crate::telemetry::Metrics;
 use crate::{unified, upstream};
 
@@ -14,6 +14,10 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     pub keys: Keys,
     pub connections: Connections,
+    /// Whether credentials can be read back.
+    pub credentials_export: bool,
+    /// Links on which customers connect their accounts.
+    pub connect: Connect,
     /// Overrides of tenants and connections, as text and compiled.
     pub mappings: Mappings,
     pub overlays: Overlays,

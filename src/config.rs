@@ -21,10 +21,14 @@ pub struct Config {
     pub listen: String,
     /// Metrics and health. Keep it on loopback: it asks for no key.
     pub admin_listen: String,
+    /// Where customers' browsers reach this server: connect links and redirect URIs begin with it.
+    pub public_url: Option<String>,
     /// `sqlite:` and a path: one `serve` per file, commands may run beside it. Or a URL of a PostgreSQL database:
     /// any number of them.
     pub store: Location,
     pub vault: VaultConfig,
+    /// Whether keys with the scope `export` can read credentials back.
+    pub credentials_export: bool,
     /// A file for renewed tokens that the store does not take; beside the store's file without it. Keep it on a disk that
     /// outlives the process.
     pub escrow: Option<PathBuf>,
@@ -119,8 +123,10 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8080".into(),
             admin_listen: "127.0.0.1:9090".into(),
+            public_url: None,
             store: "sqlite:./throughline.db".into(),
             vault: VaultConfig::default(),
+            credentials_export: false,
             escrow: None,
             mappings: None,
             overrides: None,
@@ -183,6 +189,9 @@ impl Config {
                 faults.push(format!("{name}: `{address}` is not an address and port, such as 127.0.0.1:8080"));
             }
         }
+        if let Some(Err(error)) = self.public_url.as_deref().map(net::Origin::parse) {
+            faults.push(format!("public_url: it has to be a URL such as https://crm.example.com: {error}"));
+        }
         // The value is not repeated: it may hold a password.
         if let Err(error) = self.store.address() {
             faults.push(format!("store: {error}"));
@@ -194,6 +203,11 @@ impl Config {
         faults
     }
 
+    /// `public_url`, which was checked when the configuration was read.
+    pub fn public_origin(&self) -> Option<net::Origin> {
+        self.public_url.as_deref().and_then(|url| net::Origin::parse(url).ok())
+    }
+
     /// Where renewed tokens wait that the store does not take.
     pub fn escrow_path(&self) -> Option<PathBuf> {
         self.escrow.clone().or_else(|| match self.store.address().ok()? {
@@ -202,7 +216,12 @@ impl Config {
                 path.push(".escrow");
                 Some(path.into())
             }
-            _ => None,
+            Address::Sqlite(_) => None,
+            // One file for each process, and several may run in one folder.
+            Address::Postgres(_) => {
+                let listen: String = self.listen.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+                Some(format!("./throughline-{listen}.escrow").into())
+            }
         })
     }
 

@@ -32,7 +32,9 @@ $fast || python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-v
 $fast || needs node nodejs
 $fast || needs npm npm
 $fast || needs openssl openssl
+$fast || needs faketime faketime
 $fast || tests/counterparts/postgres-up.sh --find >/dev/null 2>&1 || packages+=(postgresql)
+$fast || needs chromium chromium
 [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -103,6 +105,14 @@ if ! $fast; then
     export THROUGHLINE_REQUIRE_TRYTON=1
 fi
 
+if ! $fast; then
+    doing='installing the authorization server'
+    tests/counterparts/oidc/install.sh "$target/counterparts/oidc"
+    export THROUGHLINE_TEST_OIDC=$target/counterparts/oidc
+    # Its tests have to run here, rather than say that they skip.
+    export THROUGHLINE_REQUIRE_PROCESSES=1
+fi
+
 # --- tests --------------------------------------------------------------------------------------------------------
 doing='building'
 say "$doing"
@@ -138,6 +148,10 @@ else
     doing='the API against its own document'
     say "$doing"
     tests/outside/fuzz.py "$outside" "$throughline" | tee "$scratch/fuzz.log"
-    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log")"
+
+    doing='connect links in a browser'
+    say "$doing"
+    tests/outside/connect.mjs "$outside" "$throughline" | tee "$scratch/connect.log"
+    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log")"
 fi
 doing='end'

@@ -6,11 +6,14 @@ mod associations;
 mod authenticate;
 mod batch;
 mod body;
+mod connect;
 mod connections;
 mod crm;
+mod exports;
 mod keys;
 mod mapping;
 mod metadata;
+mod oauth_apps;
 pub mod openapi;
 mod page;
 mod passthrough;
@@ -53,7 +56,12 @@ pub fn routes() -> Router<App> {
         .route("/v1/connections/{id}/refresh", post(connections::refresh))
         .route("/v1/connections/{id}/verify", post(connections::verify))
         .route("/v1/connections/{id}/mapping", get(mapping::get).put(mapping::put).delete(mapping::delete))
+        .route("/v1/connections/{id}/credentials", get(exports::credentials))
+        .route("/v1/connections/{id}/events", get(exports::events))
         .route("/v1/mapping", get(mapping::get_tenant).put(mapping::put_tenant).delete(mapping::delete_tenant))
+        .route("/v1/connect/sessions", post(connect::create))
+        .route("/v1/oauth-apps", get(oauth_apps::list))
+        .route("/v1/oauth-apps/{provider}", get(oauth_apps::get).put(oauth_apps::put).delete(oauth_apps::delete))
         .route("/v1/keys", get(keys::list).post(keys::create))
         .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
         .route("/v1/providers", get(providers::list))
@@ -75,15 +83,26 @@ fn records(base: &str) -> Router<App> {
         .route(&below("/{id}/associations/{other}/{other_id}"), put(associations::add).delete(associations::remove))
 }
 
-/// What needs no key.
+/// What needs no key: this API's description, and what customers' browsers open.
 pub fn open_routes() -> Router<App> {
     let rendered = Arc::new(openapi::Rendered::default());
     let document = move |State(app): State<App>, request: Request| openapi::get(app, rendered, request);
-    Router::new().route("/openapi.json", get(document)).method_not_allowed_fallback(no_method)
+    Router::new()
+        .route("/openapi.json", get(document))
+        .route("/connect/style.css", get(connect::style))
+        .route("/connect/{token}", get(connect::show).post(connect::submit))
+        // What comes back here is good once: programs that only look must not use it up.
+        .route("/oauth/callback/{provider}", get(connect::callback).head(only_get))
+        .method_not_allowed_fallback(no_method)
 }
 
 async fn no_route() -> Refusal {
     Error::new(Kind::NotFound, "There is no such route; the API lives below /v1.").into()
+}
+
+async fn only_get() -> Refusal {
+    let detail = "This route has to be opened: what it is sent is good once.";
+    Refusal::from(Error::new(Kind::UnsupportedOperation, detail)).allow("GET")
 }
 
 /// `Allow` is added by the router.

@@ -68,7 +68,11 @@ pub fn selector(headers: &HeaderMap) -> Result<Selector, Error> {
 
 /// The query's pairs, decoded. Malformed escapes are an error rather than a guess.
 pub fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, Error> {
-    let query = parts.uri.query().unwrap_or_default();
+    decoded(parts.uri.query().unwrap_or_default())
+}
+
+/// The same of a text, such as a form's.
+pub fn decoded(query: &str) -> Result<Vec<(String, String)>, Error> {
     let decode = |text: &str| {
         let spaced = text.replace('+', " ");
         percent_encoding::percent_decode_str(&spaced)

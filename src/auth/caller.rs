@@ -32,6 +32,11 @@ impl Caller {
         }
     }
 
+    /// A tenant's customer on a page that a key of the tenant opened: may connect, and nothing else.
+    pub fn customer(tenant: TenantId) -> Self {
+        Self { key_id: "customer".into(), scopes: Scopes::from_iter([Scope::Connect]), ..Self::operator(tenant) }
+    }
+
     pub(super) fn of(key: &KeyRecord) -> Self {
         Self {
             tenant: key.tenant.clone(),

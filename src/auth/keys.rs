@@ -123,9 +123,9 @@ impl Keys {
         self.0.absent.invalidate(id);
     }
 
-    /// Forgets what is in memory, for when the store was changed by somebody else.
+    /// Everything is asked for anew, for when the store was changed by somebody else.
     pub fn forget_all(&self) {
-        self.0.known.forget_all();
+        self.0.known.doubt_all();
         self.0.absent.invalidate_all();
     }
 

@@ -1,18 +1,28 @@
 //! What was read from the store and is kept in memory: bounded by count, loaded once however many ask at the same time,
-//! and never older than the last `forget`.
+//! and never older than the last `forget`. What is doubted is loaded again; where the store cannot be reached it serves
+//! on, as it would have if nobody had doubted it.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-use crate::error::Result;
+use crate::error::{Kind, Result};
 
 /// Loads that may run at the same time; those of one key always wait for each other.
 const FLIGHTS: usize = 64;
+/// After the store could not be reached, what is doubted serves without asking for so long: those who ask must not wait
+/// for it one after the other.
+const UNREACHABLE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Memory<K, V> {
-    held: moka::sync::Cache<K, V>,
+    /// Each with the era that it was loaded in.
+    held: moka::sync::Cache<K, (u64, V)>,
+    /// Counts every doubt: what is of an earlier one is doubted.
+    era: AtomicU64,
+    unreachable_until: parking_lot::Mutex<Option<Instant>>,
     /// Counts every `forget`, so that a load that began before it does not bring the old value back.
     changes: AtomicU64,
     flights: Vec<Mutex<()>>,
@@ -27,6 +37,8 @@ where
     pub(crate) fn with_capacity(count: u64) -> Self {
         Self {
             held: moka::sync::Cache::new(count),
+            era: AtomicU64::new(0),
+            unreachable_until: parking_lot::Mutex::default(),
             changes: AtomicU64::new(0),
             flights: (0..FLIGHTS).map(|_| Mutex::new(())).collect(),
             hasher: RandomState::new(),
@@ -34,7 +46,16 @@ where
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<V> {
-        self.held.get(key)
+        let (era, value) = self.held.get(key)?;
+        (era == self.era.load(Ordering::SeqCst)).then_some(value)
+    }
+
+    fn doubted(&self, key: &K) -> Option<V> {
+        self.held.get(key).map(|(_, value)| value)
+    }
+
+    fn is_unreachable(&self) -> bool {
+        self.unreachable_until.lock().is_some_and(|until| Instant::now() < until)
     }
 
     /// What is held for `key`, or what `load` finds. Nothing found is not remembered.
@@ -42,7 +63,7 @@ where
     where
         F: Future<Output = Result<Option<V>>>,
     {
-        if let Some(value) = self.held.get(key) {
+        if let Some(value) = self.get(key) {
             return Ok(Some(value));
         }
         let flight = self.flights.get(self.hasher.hash_one(key) as usize % FLIGHTS);
@@ -50,17 +71,31 @@ where
             Some(flight) => Some(flight.lock().await),
             None => None,
         };
-        if let Some(value) = self.held.get(key) {
+        if let Some(value) = self.get(key) {
             return Ok(Some(value));
         }
-        let before = self.changes.load(Ordering::SeqCst);
-        let found = load().await?;
+        if self.is_unreachable()
+            && let Some(value) = self.doubted(key)
+        {
+            return Ok(Some(value));
+        }
+        let (before, era) = (self.changes.load(Ordering::SeqCst), self.era.load(Ordering::SeqCst));
+        let found = match load().await {
+            Ok(found) => found,
+            Err(error) if error.kind() == Kind::Overloaded => {
+                *self.unreachable_until.lock() = Some(Instant::now() + UNREACHABLE);
+                return self.doubted(key).map(Some).ok_or(error);
+            }
+            Err(error) => return Err(error),
+        };
         // No await from here on: a caller who hangs up cannot leave between the insertion and its check.
         if let Some(value) = &found {
-            self.held.insert(key.clone(), value.clone());
+            self.held.insert(key.clone(), (era, value.clone()));
             if self.changes.load(Ordering::SeqCst) != before {
                 self.held.invalidate(key);
             }
+        } else {
+            self.held.invalidate(key);
         }
         Ok(found)
     }
@@ -68,12 +103,12 @@ where
     /// Newer than whatever a load that is under way will find.
     pub(crate) fn put(&self, key: K, value: V) {
         self.changes.fetch_add(1, Ordering::SeqCst);
-        self.held.insert(key, value);
+        self.held.insert(key, (self.era.load(Ordering::SeqCst), value));
     }
 
     /// What is held, in no order.
     pub(crate) fn values(&self) -> impl Iterator<Item = V> {
-        self.held.iter().map(|(_, value)| value)
+        self.held.iter().map(|(_, (_, value))| value)
     }
 
     pub(crate) fn forget(&self, key: &K) {
@@ -81,9 +116,9 @@ where
         self.held.invalidate(key);
     }
 
-    pub(crate) fn forget_all(&self) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        self.held.invalidate_all();
+    /// Anything may have changed.
+    pub(crate) fn doubt_all(&self) {
+        self.era.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -92,6 +127,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::error::Error;
 
     #[tokio::test]
     async fn those_who_ask_together_load_once() {
@@ -112,7 +148,7 @@ mod tests {
         let memory = Memory::<&str, u32>::with_capacity(10);
         for forget in [
             |memory: &Memory<&'static str, u32>| memory.forget(&"a"),
-            |memory: &Memory<&'static str, u32>| memory.forget_all(),
+            |memory: &Memory<&'static str, u32>| memory.doubt_all(),
         ] {
             let found = memory.get_or_load(&"a", || async {
                 forget(&memory);
@@ -121,5 +157,32 @@ mod tests {
             assert_eq!(found.await.expect("loads"), Some(1));
             assert_eq!(memory.get(&"a"), None);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_doubted_serves_while_the_store_cannot_be_reached() {
+        let memory = Memory::<&str, u32>::with_capacity(10);
+        memory.put("a", 1);
+        memory.doubt_all();
+        assert_eq!(memory.get(&"a"), None);
+        let asked = Cell::new(0);
+        let away = || async {
+            asked.set(asked.get() + 1);
+            Err(Error::new(Kind::Overloaded, "away"))
+        };
+        for _ in 0..5 {
+            assert_eq!(memory.get_or_load(&"a", away).await.expect("the old value"), Some(1));
+        }
+        assert_eq!(asked.get(), 1, "nobody waits for it behind another");
+        assert!(memory.get_or_load(&"b", away).await.is_err(), "what was never known");
+
+        tokio::time::advance(UNREACHABLE).await;
+        assert_eq!(memory.get_or_load(&"a", || async { Ok(Some(2)) }).await.expect("loads"), Some(2));
+        memory.doubt_all();
+        assert_eq!(memory.get_or_load(&"a", || async { Ok(None) }).await.expect("loads"), None);
+        assert!(memory.get_or_load(&"a", away).await.is_err(), "what is gone is gone");
+        memory.put("c", 3);
+        memory.forget(&"c");
+        assert!(memory.get_or_load(&"c", away).await.is_err(), "what was forgotten is gone");
     }
 }

@@ -38,6 +38,8 @@ pub struct Grant {
     /// The least time between two refreshes of one connection.
     pub spacing: Option<Duration>,
     pub unauthorized: Unauthorized,
+    /// Setting and parameter of the redirect after the consent.
+    pub returned: IndexMap<String, String>,
     keep: Vec<(String, Leaf)>,
     refused: Vec<Refused>,
 }
@@ -130,6 +132,9 @@ impl Grant {
                 "without it nobody can give consent; or leave `authorization-code` out of `flows`",
             );
         }
+        for name in spec.returned.keys() {
+            check_setting(build, &format!("{at}/returned/{name}"), name, provider);
+        }
         let keep = keep(build, at, spec, provider);
         let refused = spec.refused.iter().enumerate().map(|(index, row)| Refused {
             status: row.status.as_ref().map(OneOrMany::to_vec).unwrap_or_default(),
@@ -162,6 +167,7 @@ impl Grant {
             grace: seconds(spec.grace),
             spacing: seconds(spec.spacing),
             unauthorized: spec.unauthorized,
+            returned: spec.returned.clone(),
             keep,
             refused,
         })
@@ -205,6 +211,16 @@ impl Grant {
         self.scopes.iter().filter_map(|template| template.render_raw(&scope).ok()).collect()
     }
 
+    /// Whether the token answer tells this setting.
+    pub fn keeps(&self, setting: &str) -> bool {
+        self.keep.iter().any(|(name, _)| name == setting)
+    }
+
+    /// Whether this is one of the places that the provider's secrets may be sent to.
+    pub fn is_own(&self, origin: &Origin) -> bool {
+        allowed(&self.hosts, &origin.root())
+    }
+
     /// The settings that an answer tells.
     pub fn kept(&self, said: Said<'_>) -> Map<String, Value> {
         let vars = vars(said);
@@ -236,14 +252,18 @@ fn allowed(hosts: &[HostRule], origin: &Origin) -> bool {
     hosts.iter().any(|rule| rule.allows(origin))
 }
 
+fn check_setting(build: &mut Build<'_>, at: &str, name: &str, provider: &ProviderSpec) {
+    if !provider.settings.contains_key(name) {
+        let hint = hint(name, provider.settings.keys().map(String::as_str));
+        build.problem(at, format!("`{name}` is not a setting{hint}"));
+    }
+}
+
 fn keep(build: &mut Build<'_>, at: &str, spec: &GrantSpec, provider: &ProviderSpec) -> Vec<(String, Leaf)> {
     let mut keep = Vec::new();
     for (name, leaf) in &spec.keep {
         let here = format!("{at}/keep/{name}");
-        if !provider.settings.contains_key(name) {
-            let hint = hint(name, provider.settings.keys().map(String::as_str));
-            build.problem(&here, format!("`{name}` is not a setting{hint}"));
-        }
+        check_setting(build, &here, name, provider);
         keep.extend(Leaf::compile(build, &here, leaf, &answer_scope()).map(|leaf| (name.clone(), leaf)));
     }
     keep

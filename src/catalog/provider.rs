@@ -60,6 +60,14 @@ pub struct Setting {
     pub optional: bool,
     pub example: Option<Value>,
     pattern: Option<Regex>,
+    choices: Vec<String>,
+}
+
+impl Setting {
+    /// All values there are, where the pattern is a list of plain words; empty elsewhere.
+    pub fn choices(&self) -> &[String] {
+        &self.choices
+    }
 }
 
 impl Provider {
@@ -155,6 +163,15 @@ impl Provider {
 
     /// A connection's settings with defaults filled in, or everything that is wrong with them.
     pub fn check_settings(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, Vec<Violation>> {
+        self.check_some_settings(given, |_| true)
+    }
+
+    /// The same, where settings that are not `needed` yet may be missing.
+    pub fn check_some_settings(
+        &self,
+        given: &Map<String, Value>,
+        needed: impl Fn(&str) -> bool,
+    ) -> Result<Map<String, Value>, Vec<Violation>> {
         let mut violations = Vec::new();
         for name in given.keys().filter(|name| !self.settings.contains_key(*name)) {
             let known = self.settings.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -168,7 +185,7 @@ impl Provider {
         for (name, setting) in &self.settings {
             let at = format!("/settings/{name}");
             match given.get(name).filter(|value| !value.is_null()).or(setting.default.as_ref()) {
-                None if setting.optional => {}
+                None if setting.optional || !needed(name) => {}
                 None => {
                     violations.push(Violation::at(at, format!("`{name}` is missing")).expected(setting.ask.clone()))
                 }
@@ -223,10 +240,18 @@ fn compile_settings(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<Stri
                 optional: setting.optional,
                 example: setting.example.clone(),
                 pattern,
+                choices: setting.pattern.as_deref().map(choices).unwrap_or_default(),
             };
             (name.clone(), setting)
         })
         .collect()
+}
+
+/// `yes|no` as its words.
+fn choices(pattern: &str) -> Vec<String> {
+    let words: Vec<String> = pattern.split('|').map(str::to_owned).collect();
+    let is_plain = |word: &String| !word.is_empty() && *word == regex::escape(word).replace("\\-", "-");
+    if words.len() > 1 && words.iter().all(is_plain) { words } else { Vec::new() }
 }
 
 fn compile_codecs(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<String, Codec> {

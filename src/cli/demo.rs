@@ -52,13 +52,14 @@ pub fn demo(args: &DemoArgs) -> u8 {
 }
 
 async fn shown(args: &DemoArgs) -> Result<(), String> {
-    let (config, settings) = with_sandboxes(args.mappings.clone()).await?;
+    let (mut config, settings) = with_sandboxes(args.mappings.clone()).await?;
+    let api = bind(&format!("127.0.0.1:{}", args.port)).await.map_err(|error| error.to_string())?;
+    let admin = bind(&format!("127.0.0.1:{}", args.admin_port)).await.map_err(|error| error.to_string())?;
+    config.public_url = Some(url(&api)?);
     let key = Vault::generate_key().map_err(|error| error.to_string())?;
     let vault = Vault::from_key_base64(&key).map_err(|error| error.to_string())?;
     let store = Store::memory().map_err(|error| error.to_string())?;
     let running = serve::build(&config, store, vault).await.map_err(|error| error.to_string())?;
-    let api = bind(&format!("127.0.0.1:{}", args.port)).await.map_err(|error| error.to_string())?;
-    let admin = bind(&format!("127.0.0.1:{}", args.admin_port)).await.map_err(|error| error.to_string())?;
     let seeded = seed(&running, settings).await?;
     announce(&api, &admin, &seeded)?;
     serve::run(running, Listeners { api, admin }, stop_signal()).await;
@@ -118,8 +119,6 @@ async fn seed(running: &Running, settings: HashMap<String, Map<String, Value>>) 
 
 /// Lines to paste, then the one line that programs wait for.
 fn announce(api: &TcpListener, admin: &TcpListener, seeded: &Seeded) -> Result<(), String> {
-    let url =
-        |listener: &TcpListener| listener.local_addr().map(|at| format!("http://{at}")).map_err(|e| e.to_string());
     let (api, admin) = (url(api)?, url(admin)?);
     println!("Throughline, with stand-ins for the vendors. Nothing leaves this machine, nothing is kept.\n");
     println!("  export TL={api}");
@@ -137,6 +136,10 @@ fn announce(api: &TcpListener, admin: &TcpListener, seeded: &Seeded) -> Result<(
     }
     println!("\nready {}", json!({"api": api, "admin": admin, "key": seeded.key, "connections": seeded.connections}));
     Ok(())
+}
+
+fn url(listener: &TcpListener) -> Result<String, String> {
+    listener.local_addr().map(|at| format!("http://{at}")).map_err(|error| error.to_string())
 }
 
 fn shell_name(provider: &str) -> String {

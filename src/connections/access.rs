@@ -115,7 +115,12 @@ impl Connections {
                 self.renew_in_background(&held.key, held.generation);
                 Ok(access)
             }
-            Stage::Hard { access, end, next } => Ok(self.successor(&held, end, next).await.unwrap_or(access)),
+            Stage::Hard { access, end, next } => match self.successor(&held, end, next).await {
+                Some(successor) => Ok(successor),
+                None if Instant::now() < end => Ok(access),
+                // It was waited for until the old one had ended as well, which nobody would take any more.
+                None => self.first_or_successor(connection, &held, next).await,
+            },
             Stage::Ended { next } => self.first_or_successor(connection, &held, next).await,
         }
     }

@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 use super::access::{access, renewable};
 use super::connection::{Connection, ConnectionId, Credentials, State};
 use super::events::{Event, EventKind};
-use super::now;
 use super::repository::{Along, Filter, Listed, Overview, Row, Times, WriteError};
 use super::revocations::Revocation;
 use super::service::Connections;
 use super::tokens::Life;
+use super::{imports, now};
 use crate::auth::Caller;
 use crate::catalog::Provider;
 use crate::error::{Error, Kind, Result, Violation};
@@ -29,6 +29,21 @@ pub struct NewConnection {
     /// The scopes the customer granted.
     pub scopes: Vec<String>,
     pub on_conflict: OnConflict,
+    pub source: Source,
+}
+
+/// Who brings a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A backend that has the credentials already.
+    Import,
+    /// The customer, on a connect link.
+    Customer {
+        /// The connection to be authorised again, if the link is for one.
+        into: Option<ConnectionId>,
+        /// What is to be known of the connection from the start.
+        state_reason: Option<String>,
+    },
 }
 
 /// What to do when the customer has a connection to the provider already.
@@ -76,6 +91,10 @@ impl Connections {
         }
         let settings = checked(&provider, &new)?;
         let now = now();
+        let (into, state_reason) = match &new.source {
+            Source::Import => (None, None),
+            Source::Customer { into, state_reason } => (into.as_ref(), state_reason.as_ref()),
+        };
         for _ in 0..ATTEMPTS {
             let connection = Connection {
                 id: ConnectionId::generate()?,
@@ -83,7 +102,7 @@ impl Connections {
                 provider: new.provider.as_str().into(),
                 customer_id: new.customer_id.as_str().into(),
                 state: State::Active,
-                state_reason: None,
+                state_reason: state_reason.cloned(),
                 settings: settings.clone(),
                 scopes: new.scopes.clone(),
                 last_error: None,
@@ -92,6 +111,14 @@ impl Connections {
             };
             // Said now rather than at the first request: what the provider's description cannot use.
             check_carried(&provider, &connection, &new.credentials)?;
+            if let Some(id) = into {
+                // Gone is gone: a customer cannot bring back what its owner has deleted.
+                self.row(&caller.tenant, id).await?.ok_or_else(Connection::not_found)?;
+                match self.replace(caller, id, &new, &settings, state_reason).await? {
+                    Some(overview) => return Ok(Created { overview, replaced: true }),
+                    None => continue,
+                }
+            }
             let sealed = self.sealed(&connection.tenant, &connection.id, 1, &new.credentials)?;
             let row = Row {
                 connection,
@@ -109,7 +136,7 @@ impl Connections {
             match inserted {
                 Ok(()) => return Ok(Created { overview, replaced: false }),
                 Err(WriteError::Taken(id)) if new.on_conflict == OnConflict::Fail => return Err(taken(&id)),
-                Err(WriteError::Taken(id)) => match self.replace(caller, &id, &new, &settings).await? {
+                Err(WriteError::Taken(id)) => match self.replace(caller, &id, &new, &settings, state_reason).await? {
                     Some(overview) => return Ok(Created { overview, replaced: true }),
                     None => continue,
                 },
@@ -210,6 +237,7 @@ impl Connections {
         id: &ConnectionId,
         new: &NewConnection,
         settings: &Map<String, Value>,
+        state_reason: Option<&String>,
     ) -> Result<Option<Overview>> {
         let Some(row) = self.row(&caller.tenant, id).await? else { return Ok(None) };
         let mut changed = row.clone();
@@ -222,7 +250,7 @@ impl Connections {
         connection.settings = settings.clone();
         connection.scopes = new.scopes.clone();
         connection.state = State::Active;
-        connection.state_reason = None;
+        connection.state_reason = state_reason.cloned();
         connection.last_error = None;
         changed.failing = None;
         self.write(changed, &row, Event::now(EventKind::Reconnected, None)).await
@@ -274,6 +302,10 @@ fn checked(provider: &Provider, new: &NewConnection) -> Result<Map<String, Value
         let violation = Violation::at("/credentials/type", "the provider does not take credentials of this type");
         violations.push(violation.expected(format!("one of {}", kinds.join(", "))));
         return Err(invalid(violations).supported(kinds));
+    }
+    // What a customer was granted just now is what the provider gives.
+    if new.source == Source::Import {
+        violations.extend(imports::faults(provider, &new.credentials));
     }
     if violations.is_empty() { Ok(settings) } else { Err(invalid(violations)) }
 }

@@ -74,8 +74,8 @@ impl Mappings {
         self.known.forget(&(tenant.clone(), connection.cloned()));
     }
 
-    /// Forgets everything, for when the store was changed by somebody else.
+    /// Everything is asked for anew, for when the store was changed by somebody else.
     pub fn forget_all(&self) {
-        self.known.forget_all();
+        self.known.doubt_all();
     }
 }

@@ -88,6 +88,11 @@ impl Connections {
         })))
     }
 
+    /// Tenants' apps, and the way to authorization servers.
+    pub fn oauth(&self) -> &OAuth {
+        &self.0.oauth
+    }
+
     /// Forgets what is in memory of one connection, after it was changed.
     pub fn forget(&self, id: &ConnectionId) {
         if let Some(connection) = self.0.known.get(id) {
@@ -97,11 +102,11 @@ impl Connections {
         self.0.access.forget(id);
     }
 
-    /// Forgets everything, for when the store was changed by somebody else.
+    /// Everything is asked for anew, for when the store was changed by somebody else.
     pub fn forget_all(&self) {
-        self.0.known.forget_all();
-        self.0.customers.forget_all();
-        self.0.access.forget_all();
+        self.0.known.doubt_all();
+        self.0.customers.doubt_all();
+        self.0.access.doubt_all();
     }
 
     /// Forgets which connections a customer has.

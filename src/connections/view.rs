@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::Members;
 use super::connection::Credentials;
-use super::manage::{Change, NewConnection, OnConflict, invalid};
+use super::manage::{Change, NewConnection, OnConflict, Source, invalid};
 use super::repository::Overview;
 use crate::error::{Error, Kind, Result, Violation};
 
@@ -52,11 +52,12 @@ impl NewConnection {
             Some(Ok(credentials)) => Some(credentials),
             None => None,
         };
+        let source = Source::Import;
         match (provider, customer_id, credentials, members.violations()) {
             (Some(provider), Some(customer_id), Some((credentials, scopes)), violations) if violations.is_empty() => {
                 let on_conflict = on_conflict.flatten().unwrap_or_default();
                 let (provider, customer_id) = (provider.to_owned(), customer_id.to_owned());
-                Ok(Self { provider, customer_id, settings, credentials, scopes, on_conflict })
+                Ok(Self { provider, customer_id, settings, credentials, scopes, on_conflict, source })
             }
             (.., violations) => Err(invalid(violations)),
         }
@@ -78,7 +79,7 @@ impl Change {
 }
 
 /// A customer's id travels in a header, which cannot begin or end with a space.
-fn customer<'a>(members: &mut Members<'a>) -> Option<&'a str> {
+pub(super) fn customer<'a>(members: &mut Members<'a>) -> Option<&'a str> {
     let customer = members.line("customer_id", LONGEST_CUSTOMER)?;
     if customer.trim() != customer {
         members.refuse("customer_id", "the value cannot be used", "a string without space at its ends");
@@ -86,7 +87,7 @@ fn customer<'a>(members: &mut Members<'a>) -> Option<&'a str> {
     Some(customer)
 }
 
-fn object(body: &Value) -> Result<&Map<String, Value>> {
+pub(super) fn object(body: &Value) -> Result<&Map<String, Value>> {
     let wrong = || Violation::at("", "the body cannot be used").expected("a JSON object");
     body.as_object()
         .ok_or_else(|| Error::new(Kind::InvalidRequest, "The body must be a JSON object.").violation(wrong()))

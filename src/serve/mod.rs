@@ -14,7 +14,7 @@ use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reloader,
 use crate::config::Config;
 use crate::connections::oauth::{App as OAuthApp, DeployedApps, OAuth, SigningKey};
 use crate::connections::{
-    self, Clock, Connections, Escrow, EscrowError, KeySource, Mappings, Vault, VaultError, lasting_secret,
+    self, Clock, Connect, Connections, Escrow, EscrowError, KeySource, Mappings, Vault, VaultError, lasting_secret,
 };
 use crate::error::Error;
 use crate::net::{Client, ClientError, listen};
@@ -117,11 +117,15 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let keys = keys(&store, &vault).await.map_err(StartError::Stored)?;
     let client = Client::new(&config.upstream)?;
     let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
+    let connect =
+        Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
     let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
     let app = App::new(Parts {
         keys,
         connections,
+        credentials_export: config.credentials_export,
+        connect,
         mappings: Mappings::new(store.mappings()),
         overlays: Overlays::default(),
         expressions_in_overrides: config.mapping.expressions_in_overrides,

@@ -3,14 +3,16 @@
 #
 #   tests/outside/tools.sh CACHE
 #
-# Prism and a YAML parser from npm, in CACHE/prism; schemathesis from PyPI, in CACHE/schemathesis.
+# Prism and a YAML parser from npm, in CACHE/prism; what drives a browser, axe-core and an authorization server from npm,
+# in CACHE/browser; schemathesis from PyPI, in CACHE/schemathesis. The browser itself is Debian's (see tests/run.sh).
 set -euo pipefail
 
 mkdir -p "$1"
 CACHE=$(cd "$1" && pwd)
 readonly CACHE
-# Later releases of Prism want a newer Node than Debian has.
-readonly NPM=(@stoplight/prism-cli@5.14.2 yaml@2.9.1)
+# Later releases of Prism, playwright-core and oidc-provider want a newer Node than Debian 12 has.
+readonly PRISM=(@stoplight/prism-cli@5.14.2 yaml@2.9.1)
+readonly BROWSER=(playwright-core@1.60.0 axe-core@4.14.1 oidc-provider@8.8.1)
 # hypothesis makes the requests: with another release of it, the same seed gives others.
 readonly PYPI=(schemathesis==4.32.5 hypothesis==6.170.15)
 
@@ -18,12 +20,17 @@ readonly PYPI=(schemathesis==4.32.5 hypothesis==6.170.15)
 complete() { # FOLDER VERSIONS…
     [ "$(cat "$1/.complete" 2>/dev/null)" = "${*:2}" ]
 }
-if ! complete "$CACHE/prism" "${NPM[@]}"; then
-    echo "installing ${NPM[*]} from npm into $CACHE/prism" >&2
-    rm -rf "$CACHE/prism" && mkdir "$CACHE/prism"
-    npm install --prefix "$CACHE/prism" --no-audit --no-fund --silent "${NPM[@]}" >&2
-    echo "${NPM[*]}" >"$CACHE/prism/.complete"
-fi
+from_npm() { # FOLDER PACKAGES…
+    local folder=$1
+    shift
+    complete "$folder" "$@" && return
+    echo "installing $* from npm into $folder" >&2
+    rm -rf "$folder" && mkdir "$folder"
+    npm install --prefix "$folder" --no-audit --no-fund --silent "$@" >&2
+    echo "$*" >"$folder/.complete"
+}
+from_npm "$CACHE/prism" "${PRISM[@]}"
+from_npm "$CACHE/browser" "${BROWSER[@]}"
 if ! complete "$CACHE/schemathesis" "${PYPI[@]}"; then
     echo "installing ${PYPI[*]} from PyPI into $CACHE/schemathesis" >&2
     rm -rf "$CACHE/schemathesis"

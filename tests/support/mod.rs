@@ -4,12 +4,16 @@
 #![allow(dead_code, unused_imports)]
 
 mod authority;
+mod authorization;
+mod browser;
 mod client;
 mod process;
 mod server;
 mod vendor;
 
 pub use authority::{Authority, Scene, in_seconds};
+pub use authorization::AuthorizationServer;
+pub use browser::{Browser, Page, members_of};
 pub use client::{Answer, Client, Request, encode};
 pub use process::{Process, free_port, scratch, throughline};
 pub use server::{Server, TOKEN, on_shared, start, start_alone, start_configured, start_with};

@@ -117,13 +117,14 @@ where
             .providers
             .insert((*name).to_owned(), ProviderConfig { base_url: Some(vendor.url()), ..ProviderConfig::default() });
     }
+    let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    config.public_url = Some(format!("http://{}", api.local_addr().expect("an address")));
     configure(&mut config);
     let files = embedded.laid_over(Files::of(files));
     let running =
         serve::build_with(&config, store.clone(), vault, &files).await.unwrap_or_else(|error| panic!("{error}"));
 
     let app = running.app.clone();
-    let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let admin = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let (stop, stopped) = oneshot::channel();
     let mut server = Server {

@@ -59,6 +59,7 @@ impl Components {
 /// The schemas that do not depend on the models. No model's schemas may have their names.
 pub fn fixed_schemas() -> Map<String, Value> {
     let mut schemas = schemas::api();
+    schemas.extend(schemas::connect());
     schemas.extend(schemas::objects());
     schemas
 }

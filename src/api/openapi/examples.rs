@@ -58,6 +58,13 @@ pub fn api(provider: Option<&str>) -> Vec<(&'static str, Value)> {
     if let Value::Object(members) = &mut created {
         members.insert("key".into(), "tl_live_8fK2mQx4Lr_…".into());
     }
+    let app = json!({
+        "provider": provider,
+        "client_id": "4711",
+        "redirect_uri": format!("https://crm.example.test/oauth/callback/{provider}"),
+        "created_at": "2026-09-01T12:00:00Z",
+        "updated_at": "2026-09-01T12:00:00Z",
+    });
     vec![
         ("Connection", connection.clone()),
         ("ConnectionPage", json!({"data": [connection], "next_cursor": null})),
@@ -71,6 +78,31 @@ pub fn api(provider: Option<&str>) -> Vec<(&'static str, Value)> {
         ),
         ("Probe", json!({"works": true, "status": 200, "detail": "The provider accepts the credentials."})),
         ("ConnectionChange", json!({"paused": true})),
+        (
+            "NewConnectLink",
+            json!({"customer_id": "customer-7", "providers": [provider], "return_url": "https://app.example.test/settings"}),
+        ),
+        ("ConnectLink", json!({"url": "https://crm.example.test/connect/Jx0…", "expires_at": "2026-09-01T12:30:00Z"})),
+        ("OauthApp", app.clone()),
+        ("OauthAppPage", json!({"data": [app], "next_cursor": null})),
+        ("NewOauthApp", json!({"client_id": "4711", "client_secret": "…"})),
+        (
+            "EventPage",
+            json!({
+                "data": [{"number": 12, "at": "2026-09-01T12:00:00Z", "kind": "created", "detail": null}],
+                "next_cursor": null,
+            }),
+        ),
+        (
+            "Credentials",
+            json!({
+                "type": "oauth2",
+                "access_token": "…",
+                "refresh_token": "…",
+                "expires_at": "2026-09-01T14:00:00Z",
+                "client_id": "4711",
+            }),
+        ),
         ("Key", key.clone()),
         ("KeyPage", json!({"data": [key], "next_cursor": null})),
         ("NewKey", json!({"name": "backend", "scopes": ["read", "write"]})),

@@ -1,6 +1,7 @@
 //! `/openapi.json`: the API described for machines (OpenAPI 3.1), made of the same catalog that serves it.
 
 mod components;
+mod connect;
 mod examples;
 mod headers;
 mod management;

@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 use super::problems::Family;
 
 /// Groups of operations besides those of the resources.
-pub const TAGS: [(&str, &str); 5] = [
+pub const TAGS: [(&str, &str); 6] = [
     ("Passthrough", "The provider's own API, with the customer's credential: nothing is translated."),
     ("Connections", "Customers' accounts, by which requests reach their CRMs."),
+    ("Connect", "Links on which customers connect their accounts themselves, and the OAuth apps under which they do."),
     ("Mapping", "A tenant's and a connection's own lines over the shipped mappings."),
     ("Keys", "API keys. The secret of a key is shown once, when it is made."),
     ("About", "What the providers can do, and this document."),
@@ -80,6 +81,12 @@ impl Operation {
     pub fn patch(mut self, schema: &str, example: &str) -> Self {
         let media = media(schema, example);
         let content = json!({"application/json": media, "application/merge-patch+json": media});
+        self.body = Some(json!({"required": true, "content": content}));
+        self
+    }
+
+    /// A body of these media types.
+    pub fn media_body(mut self, content: Value) -> Self {
         self.body = Some(json!({"required": true, "content": content}));
         self
     }
@@ -160,7 +167,8 @@ fn in_path(path: &str) -> impl Iterator<Item = Value> {
     names.map(|name| {
         let about = match name {
             "id" => "The id of the one that is meant.",
-            "name" => "The provider's name.",
+            "name" | "provider" => "The provider's name.",
+            "token" => "What makes the link one that nobody can guess.",
             "path" => "Path of the provider's own API, with its slashes; an empty one is the root of its host.",
             "other" => "The resource on the other side.",
             "other_id" => "The id of the record on the other side.",

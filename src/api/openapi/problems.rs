@@ -103,6 +103,24 @@ pub const CHANGE: Family = Family {
     name: "Change",
     kinds: &[EVERY, KEYED, BODY, &[Kind::ConnectionNotFound, Kind::Conflict, Kind::ValidationFailed]],
 };
+pub const EVENTS: Family =
+    Family { name: "Events", kinds: &[EVERY, KEYED, &[Kind::InvalidCursor, Kind::ConnectionNotFound]] };
+pub const EXPORT: Family =
+    Family { name: "Export", kinds: &[EVERY, KEYED, &[Kind::Forbidden, Kind::ConnectionNotFound, Kind::NeedsReauth]] };
+pub const NEW_LINK: Family = Family {
+    name: "NewLink",
+    kinds: &[
+        EVERY,
+        KEYED,
+        BODY,
+        &[Kind::Forbidden, Kind::ProviderNotFound, Kind::ConnectionNotFound, Kind::ValidationFailed],
+    ],
+};
+pub const APP: Family = Family { name: "App", kinds: &[EVERY, KEYED, &[Kind::Forbidden, Kind::NotFound]] };
+pub const NEW_APP: Family = Family {
+    name: "NewApp",
+    kinds: &[EVERY, KEYED, BODY, &[Kind::Forbidden, Kind::ProviderNotFound, Kind::ValidationFailed]],
+};
 pub const MAPPING: Family = Family {
     name: "Mapping",
     kinds: &[EVERY, KEYED, &[Kind::NotFound, Kind::ConnectionNotFound, Kind::ProviderNotFound, Kind::MappingFailed]],
@@ -114,7 +132,7 @@ pub const NEW_KEY: Family =
 pub const KEY: Family = Family { name: "Key", kinds: &[EVERY, KEYED, &[Kind::NotFound]] };
 pub const OPEN: Family = Family { name: "Open", kinds: &[EVERY] };
 
-const ALL: [&Family; 23] = [
+const ALL: [&Family; 28] = [
     &LIST,
     &SEARCH,
     &GET,
@@ -133,6 +151,11 @@ const ALL: [&Family; 23] = [
     &NEW_CONNECTION,
     &RENEWAL,
     &CHANGE,
+    &EVENTS,
+    &EXPORT,
+    &NEW_LINK,
+    &APP,
+    &NEW_APP,
     &MAPPING,
     &NEW_MAPPING,
     &NEW_KEY,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::operation::Operation;
 use super::served::Served;
-use super::{management, overrides, passthrough, records, relations};
+use super::{connect, management, overrides, passthrough, records, relations};
 
 pub struct Route {
     /// Lower-case, or `any`.
@@ -49,7 +49,7 @@ const RECORDS: [Line; 12] = [
     on("delete", "/{id}/associations/{other}/{other_id}", Each(relations::remove)),
 ];
 
-const OTHERS: [Line; 26] = [
+const OTHERS: [Line; 37] = [
     on("get", "/v1/crm/objects", Each(relations::types)),
     on("any", "/v1/passthrough", Alias),
     on("any", "/v1/passthrough/", Alias),
@@ -67,9 +67,20 @@ const OTHERS: [Line; 26] = [
     on("get", "/v1/connections/{id}/mapping", Once(overrides::get_of_connection)),
     on("put", "/v1/connections/{id}/mapping", Once(overrides::put_of_connection)),
     on("delete", "/v1/connections/{id}/mapping", Once(overrides::delete_of_connection)),
+    on("get", "/v1/connections/{id}/credentials", Once(connect::credentials)),
+    on("get", "/v1/connections/{id}/events", Once(connect::events)),
     on("get", "/v1/mapping", Once(overrides::get_of_tenant)),
     on("put", "/v1/mapping", Once(overrides::put_of_tenant)),
     on("delete", "/v1/mapping", Once(overrides::delete_of_tenant)),
+    on("post", "/v1/connect/sessions", Once(connect::create_link)),
+    on("get", "/connect/{token}", Once(connect::show)),
+    on("post", "/connect/{token}", Once(connect::submit)),
+    on("get", "/connect/style.css", Once(connect::style)),
+    on("get", "/oauth/callback/{provider}", Once(connect::callback)),
+    on("get", "/v1/oauth-apps", Once(connect::list_apps)),
+    on("get", "/v1/oauth-apps/{provider}", Once(connect::get_app)),
+    on("put", "/v1/oauth-apps/{provider}", Once(connect::put_app)),
+    on("delete", "/v1/oauth-apps/{provider}", Once(connect::delete_app)),
     on("get", "/v1/keys", Once(management::list_keys)),
     on("post", "/v1/keys", Once(management::create_key)),
     on("delete", "/v1/keys/{id}", Once(management::revoke_key)),

@@ -58,6 +58,9 @@ pub struct GrantSpec {
     /// Who a signed assertion is for (`aud` of RFC 7523); the token endpoint without it.
     #[serde(default)]
     pub audience: Option<String>,
+    /// Settings that the redirect after the consent tells: the names of its parameters.
+    #[serde(default)]
+    pub returned: IndexMap<String, String>,
     /// Settings that the token answer tells: a leaf over it.
     #[serde(default)]
     pub keep: IndexMap<String, LeafSpec>,
@@ -89,6 +92,8 @@ impl Flow {
         (Flow::ClientCredentials, "client-credentials"),
         (Flow::JwtBearer, "jwt-bearer"),
     ];
+
+    pub const ALL: [Flow; 3] = [Flow::AuthorizationCode, Flow::ClientCredentials, Flow::JwtBearer];
 
     pub fn as_str(self) -> &'static str {
         Self::NAMES.iter().find(|(flow, _)| *flow == self).map_or("", |(_, name)| name)

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{acme, catalog, connections, connections_with, vault};
 use crate::auth::{Caller, Keys, Mode, NewKey, Pepper, TenantId};
 use crate::connections::{
-    Along, Change, Connections, Credentials, Filter, NewConnection, OnConflict, Selector, State, WriteError, view,
+    Along, Change, Connections, Credentials, Filter, NewConnection, OnConflict, Selector, Source, State, WriteError,
+    view,
 };
 use crate::error::{Error, Kind};
 use crate::store::Store;
@@ -19,6 +20,7 @@ fn import(provider: &str, customer: &str) -> NewConnection {
         credentials: Credentials::Token { token: SecretString::from("s3cret-token") },
         scopes: Vec::new(),
         on_conflict: OnConflict::Fail,
+        source: Source::Import,
     }
 }
 

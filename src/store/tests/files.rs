@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::{Scratch, acme, connections, keys};
 use crate::auth::{Mode, NewKey, TenantId};
-use crate::connections::{Credentials, NewConnection, OnConflict, Selector, Vault, VaultError};
+use crate::connections::{Credentials, NewConnection, OnConflict, Selector, Source, Vault, VaultError};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Backend, Changed, OpenError, Role, Store};
 
@@ -21,6 +21,7 @@ fn canary() -> NewConnection {
         credentials: Credentials::Token { token: SecretString::from(CANARY) },
         scopes: vec!["contacts".into()],
         on_conflict: OnConflict::Fail,
+        source: Source::Import,
     }
 }
 

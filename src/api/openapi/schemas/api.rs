@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{members, page};
 use crate::api::openapi::operation::reference;
 use crate::auth::Scope;
-use crate::catalog::Coverage;
+use crate::catalog::{Coverage, Flow};
 use crate::connections::State;
 use crate::error::KINDS;
 
@@ -90,6 +90,7 @@ fn problems() -> Value {
 fn connections() -> Value {
     let time = json!({"type": ["string", "null"], "format": "date-time"});
     let states = State::all().map(State::as_str);
+    let flows = Flow::ALL.map(Flow::as_str);
     let settings = json!({"type": "object", "description": "What the provider asks for besides credentials; see `settings` of the provider."});
     let secret = |members: Value, required: &[&str], about: &str| json!({"type": "object", "description": about, "required": required, "properties": members, "additionalProperties": false});
     json!({
@@ -151,12 +152,17 @@ fn connections() -> Value {
                 secret(
                     json!({
                         "type": {"const": "oauth2"},
-                        "access_token": {"type": "string"},
-                        "refresh_token": {"type": ["string", "null"]},
+                        "flow": {"type": "string", "enum": flows, "default": Flow::default().as_str()},
+                        "access_token": {"type": ["string", "null"], "description": "May be missing where it can be had without the customer."},
+                        "refresh_token": {"type": ["string", "null"], "description": "Needed where the provider's tokens end; a token without an end is of type `token`."},
                         "expires_at": time,
                         "scopes": {"type": "array", "items": {"type": "string"}},
+                        "client_id": {"type": "string", "description": "The app that the tokens were given to, if it is not the one that new connections get."},
+                        "subject": {"type": "string", "description": "The user that assertions are signed for."},
+                        "previous_refresh_token": {"type": ["string", "null"]},
+                        "replaced_at": time,
                     }),
-                    &["type", "access_token"],
+                    &["type"],
                     "Tokens of an OAuth 2 grant.",
                 ),
                 secret(

@@ -1,10 +1,12 @@
 //! The schemas: those that follow from the models, and those of the API itself.
 
 mod api;
+mod connect;
 mod models;
 mod objects;
 
 pub use api::api;
+pub use connect::connect;
 pub use models::{of_model, writable};
 pub use objects::objects;
 

@@ -1,0 +1,76 @@
+//! The schemas of connect links, OAuth apps and events.
+
+use serde_json::{Map, Value, json};
+
+use super::{members, page};
+use crate::connections::EventKind;
+
+pub fn connect() -> Map<String, Value> {
+    let time = json!({"type": "string", "format": "date-time"});
+    let kinds: Vec<&str> = EventKind::all().map(EventKind::as_str).collect();
+    let secret = |about: &str| json!({"type": ["string", "null"], "writeOnly": true, "description": about});
+    members(json!({
+        "NewConnectLink": {
+            "type": "object",
+            "required": ["customer_id", "return_url"],
+            "properties": {
+                "customer_id": {"type": "string", "maxLength": 255, "description": "Your own id of the customer."},
+                "providers": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "Those the customer may choose from; all without it. With one there is nothing to choose.",
+                },
+                "connection_id": {"type": "string", "description": "A connection of the customer's that is to be authorised again."},
+                "return_url": {
+                    "type": "string",
+                    "maxLength": 2000,
+                    "description": "Where the browser goes in the end: https, or http to the developer's own machine.",
+                },
+            },
+            "additionalProperties": false,
+        },
+        "ConnectLink": {
+            "type": "object",
+            "required": ["url", "expires_at"],
+            "properties": {"url": {"type": "string"}, "expires_at": time},
+        },
+        "OauthApp": {
+            "type": "object",
+            "description": "A tenant's own app at a provider. Secrets are never shown.",
+            "required": ["provider", "client_id", "redirect_uri", "created_at", "updated_at"],
+            "properties": {
+                "provider": {"type": "string"},
+                "client_id": {"type": "string"},
+                "redirect_uri": {
+                    "type": ["string", "null"],
+                    "description": "What the app has to name at the provider; null while the deployment has no `public_url`.",
+                },
+                "created_at": time,
+                "updated_at": time,
+            },
+        },
+        "OauthAppPage": page("OauthApp"),
+        "NewOauthApp": {
+            "type": "object",
+            "required": ["client_id"],
+            "properties": {
+                "client_id": {"type": "string"},
+                "client_secret": secret("None for an app without one."),
+                "private_key": secret("A private key in PEM (RSA or EC) that assertions are signed with, for `jwt-bearer`."),
+            },
+            "additionalProperties": false,
+        },
+        "Event": {
+            "type": "object",
+            "description": "Something that happened to a connection.",
+            "required": ["number", "at", "kind", "detail"],
+            "properties": {
+                "number": {"type": "integer", "description": "Its place in the log, which only grows."},
+                "at": time,
+                "kind": {"type": "string", "enum": kinds},
+                "detail": {"type": ["string", "null"], "description": "In words."},
+            },
+        },
+        "EventPage": page("Event"),
+    }))
+}

@@ -1,0 +1,149 @@
+//! A deployment: a store, a vault key, a configuration for each replica, and the `serve` processes.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::authorization::{Authorization, Grant};
+use crate::client::{Answer, Client};
+use crate::postgres::Postgres;
+use crate::process::{Process, free_port, scratch, throughline};
+
+pub struct Deployment {
+    pub folder: PathBuf,
+    store: String,
+    authorization: [String; 3],
+    /// May do everything.
+    pub key: String,
+}
+
+/// One `serve` process.
+pub struct Replica {
+    pub process: Process,
+    pub client: Client,
+    pub admin: Client,
+    pub log: PathBuf,
+}
+
+/// The parts of a deployment on a PostgreSQL of its own; `None`, after saying so, where something is not installed.
+pub async fn on_postgres(name: &str) -> Option<(Authorization, Postgres, Deployment)> {
+    let folder = scratch(name);
+    let authorization = Authorization::start(&folder).await?;
+    let postgres = Postgres::start()?;
+    let deployment = Deployment::new(&folder, Some(&postgres.url), &authorization);
+    Some((authorization, postgres, deployment))
+}
+
+impl Deployment {
+    /// With its files in `folder`, and a key. `store` is the setting; without one it is a file.
+    pub fn new(folder: &Path, store: Option<&str>, authorization: &Authorization) -> Self {
+        let store = store.map_or_else(|| format!("sqlite:{}", folder.join("throughline.db").display()), str::to_owned);
+        let urls = [&authorization.api, &authorization.token_url, &authorization.revoke_url].map(Clone::clone);
+        let mut deployment = Self { folder: folder.to_owned(), store, authorization: urls, key: String::new() };
+        run(throughline().args(["vault", "init"]).arg(deployment.folder.join("vault.key")));
+        deployment.key = deployment.new_key();
+        deployment
+    }
+
+    /// By the command line, beside replicas that may be running.
+    pub fn new_key(&self) -> String {
+        let config = self.config("command", free_port(), free_port());
+        let mut command = throughline();
+        command.args(["keys", "create", "--tenant", "acme", "--scopes", "read,write,passthrough,connect,admin"]);
+        run(command.arg("--config").arg(config))
+    }
+
+    fn config(&self, name: &str, api: SocketAddr, admin: SocketAddr) -> PathBuf {
+        let at = |file: &str| self.folder.join(file).display().to_string();
+        let [base_url, token_url, revoke_url] = &self.authorization;
+        let config = json!({
+            "listen": api,
+            "admin_listen": admin,
+            "store": self.store,
+            "escrow": at(&format!("{name}.escrow")),
+            "vault": {"key_file": at("vault.key")},
+            "mappings": concat!(env!("CARGO_MANIFEST_DIR"), "/tests/processes/mappings"),
+            "upstream": {"dangerous_allow_private_addresses": true},
+            "providers": {"vendor": {
+                "base_url": base_url, "token_url": token_url, "revoke_url": revoke_url,
+                "client_id": "proxy", "client_secret": "canary-client-secret-5f0c2b",
+            }},
+            "log": {"level": "debug"},
+        });
+        let path = self.folder.join(format!("{name}.yaml"));
+        std::fs::write(&path, config.to_string()).expect("the configuration is written");
+        path
+    }
+
+    pub fn escrow(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.escrow"))
+    }
+
+    pub async fn serve(&self, name: &str) -> Replica {
+        self.serve_with(name, |_| {}).await
+    }
+
+    /// A replica of that name. One that was there before under the same name is followed by this one.
+    pub async fn serve_with(&self, name: &str, prepare: impl FnOnce(&mut Command)) -> Replica {
+        let (api, admin) = (free_port(), free_port());
+        let config = self.config(name, api, admin);
+        let log = self.folder.join(format!("{name}.log"));
+        let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
+        let mut command = throughline();
+        command.arg("serve").arg("--config").arg(config).stderr(errors);
+        prepare(&mut command);
+        let mut process = Process::start(command);
+        process.listening(admin).await;
+        let admin = Client::new(admin);
+        assert_eq!(admin.get("/healthz").await.status, 200);
+        Replica { process, client: Client::new(api).key(&self.key), admin, log }
+    }
+}
+
+impl Replica {
+    /// A connection of the family's customer.
+    pub async fn connect(&self, grant: &Grant) -> String {
+        let credentials = json!({
+            "type": "oauth2", "access_token": grant.access_token, "refresh_token": grant.refresh_token,
+            "expires_at": grant.expires_at,
+        });
+        let body = json!({"provider": "vendor", "customer_id": grant.grant, "credentials": credentials});
+        let answer = self.client.post("/v1/connections", body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Reads a record through the connection; waits for no longer than that.
+    pub async fn read(&self, connection: &str, patience: Duration) -> Answer {
+        let wait = format!("wait={}", patience.as_secs());
+        self.client.connection(connection).with("Prefer", &wait).get("/v1/crm/contacts/1").await
+    }
+
+    pub async fn write(&self, connection: &str) -> Answer {
+        self.client.connection(connection).post("/v1/crm/contacts", json!({"last_name": "Ada"})).await
+    }
+
+    /// The connection's record.
+    pub async fn state(&self, connection: &str) -> Value {
+        self.client.get(&format!("/v1/connections/{connection}")).await.json()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.process.0.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill").success());
+    }
+
+    /// Waits for the end of a process that was killed.
+    pub fn ended(&mut self) {
+        self.process.0.wait().expect("it ends");
+    }
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().expect("the binary starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}

@@ -1,0 +1,32 @@
+//! Tokens with real processes: `serve` as it is deployed, a real authorization server with rotating refresh tokens that
+//! ends a family when one of them is used twice, and faults between them.
+//!
+//! They need node, `oidc-provider` and PostgreSQL, and say that they skip without; THROUGHLINE_REQUIRE_PROCESSES=1, which
+//! `tests/run.sh` sets, makes that a failure.
+
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../support/client.rs"]
+mod client;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../support/process.rs"]
+mod process;
+
+mod authorization;
+mod canary;
+mod deployment;
+mod postgres;
+mod traffic;
+
+mod clock;
+mod killed;
+mod replicas;
+mod restarted;
+mod slow;
+mod unwritable;
+
+/// Says why a test does not run.
+pub fn skipped<T>(why: &str) -> Option<T> {
+    assert!(std::env::var_os("THROUGHLINE_REQUIRE_PROCESSES").is_none_or(|value| value != "1"), "{why}");
+    eprintln!("skipped: {why}");
+    None
+}
