@@ -6,7 +6,7 @@
 //! Prints one line for `benches/RESULTS.md`. Exits with 1 above 3 % of a core or 2 KB a connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,17 +26,16 @@ const LIFETIME: u64 = 1800;
 /// A fifth of the lifetime before its end.
 const SOFT: u64 = 1440;
 
-fn main() {
+fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     if words.first().is_some_and(|word| word == "endpoint") {
-        return endpoint();
+        endpoint();
+        return ExitCode::SUCCESS;
     }
     let number = |at: usize, default: u64| words.get(at).and_then(|word| word.parse().ok()).unwrap_or(default);
     let (connections, seconds) = (number(0, 100_000), number(1, 60));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    if !runtime.block_on(measure(connections, seconds)) {
-        std::process::exit(1);
-    }
+    if runtime.block_on(measure(connections, seconds)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn measure(connections: u64, seconds: u64) -> bool {
@@ -102,6 +101,7 @@ async fn measure(connections: u64, seconds: u64) -> bool {
         connections as f64 / SOFT as f64
     );
     let _ = child.kill();
+    let _ = child.wait();
     let _ = std::fs::remove_dir_all(&folder);
     share <= 3.0 && grown <= 2048
 }

@@ -39,7 +39,9 @@ pub use resolve::Selector;
 pub use revocations::{Revocation, RevocationRepository};
 pub use sealed::{Resealed, SealedAt, SealedRepository, lasting_secret, reseal_all};
 pub use service::{Connections, Parts};
-pub use tokens::{Due, Escrow, EscrowError, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, TokenRepository};
+pub use tokens::{
+    Counted, Due, Escrow, EscrowError, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, TokenRepository,
+};
 pub use vault::{KeySource, Vault, VaultError};
 pub use verify::Probe;
 

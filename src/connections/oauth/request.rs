@@ -126,16 +126,16 @@ pub(super) fn revocation_request(
 
 /// The crate is asked to send and hands the finished request over instead.
 fn build(request: HttpRequest) -> Result<HttpResponse, Built> {
-    Err(Built(request))
+    Err(Built(Box::new(request)))
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("a request that is not sent here")]
-struct Built(HttpRequest);
+struct Built(Box<HttpRequest>);
 
 fn built<T, E: oauth2::ErrorResponse + 'static>(result: Result<T, RequestTokenError<Built, E>>) -> Result<HttpRequest> {
     match result {
-        Err(RequestTokenError::Request(Built(request))) => Ok(request),
+        Err(RequestTokenError::Request(Built(request))) => Ok(*request),
         _ => Err(Error::internal("the request to the token endpoint could not be built")),
     }
 }

@@ -23,4 +23,4 @@ pub(super) use flight::Flights;
 pub use flight::Landed;
 pub(super) use life::Life;
 pub(super) use react::Reacted;
-pub use repository::{Due, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, TokenRepository};
+pub use repository::{Counted, Due, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, TokenRepository};

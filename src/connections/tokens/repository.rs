@@ -99,6 +99,9 @@ pub struct Due {
     pub created_at: Timestamp,
 }
 
+/// A provider, a state, and how many connections are in it.
+pub type Counted = (Arc<str>, State, u64);
+
 pub trait TokenRepository: Send + Sync + 'static {
     /// Takes the lease if the row still has `generation`, is active or degraded, not paused, and nobody holds a lease
     /// that has not run out. Notes the intent.
@@ -133,5 +136,5 @@ pub trait TokenRepository: Send + Sync + 'static {
     fn touch(&self, used: Vec<(Key, Timestamp)>) -> BoxFuture<'_, Result<()>>;
 
     /// How many connections there are of each provider in each state; paused ones count as paused.
-    fn census(&self) -> BoxFuture<'_, Result<Vec<(Arc<str>, State, u64)>>>;
+    fn census(&self) -> BoxFuture<'_, Result<Vec<Counted>>>;
 }

@@ -12,6 +12,7 @@ use self::value::Value;
 use super::Store;
 use super::address::Address;
 use super::open::{OpenError, Role};
+use super::postgres::words;
 
 #[cfg(test)]
 pub(super) use self::tables::Column;
@@ -45,7 +46,7 @@ pub enum CopyError {
     Unreadable { table: &'static str, column: &'static str },
     #[error("{0}; nothing was changed")]
     Sqlite(#[from] rusqlite::Error),
-    #[error("{0}; nothing was changed")]
+    #[error("{}; nothing was changed", words(.0))]
     Postgres(#[from] tokio_postgres::Error),
     #[error("the copying stopped: {0}")]
     Stopped(#[from] tokio::task::JoinError),

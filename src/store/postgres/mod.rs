@@ -28,7 +28,7 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, Recycling
 use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 
-pub(super) use self::schema::SCHEMA;
+pub(super) use self::schema::{SCHEMA, words};
 pub use self::server::Server;
 use super::Migrated;
 use super::changed::{Changed, Changes, KEPT};

@@ -33,7 +33,7 @@ pub(super) async fn migrate(server: &Server, tls: &MakeRustlsConnect) -> Result<
     let mut client = connect(server, tls).await?;
     let failed = |error: String| OpenError::Migration(error);
     let migrated = timeout(LIMIT, bring_up(&mut client)).await.map_err(|_| failed("it took too long".into()))?;
-    let migrated = migrated.map_err(|error| failed(error.to_string()))?;
+    let migrated = migrated.map_err(|error| failed(words(&error)))?;
     let (found, known) = (migrated.from, SCHEMA);
     if found > known { Err(OpenError::Newer { found, known }) } else { Ok(migrated) }
 }
@@ -52,7 +52,7 @@ pub(super) async fn connect(server: &Server, tls: &MakeRustlsConnect) -> Result<
 }
 
 /// The error with its causes: the first line of tokio-postgres alone says little.
-fn words(error: &dyn std::error::Error) -> String {
+pub(in crate::store) fn words(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

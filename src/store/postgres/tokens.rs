@@ -15,7 +15,8 @@ use super::rows::{WHOLE, failing_columns, whole};
 use super::work::{execute, query};
 use super::{Postgres, events};
 use crate::connections::{
-    ConnectionId, Due, Event, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, State, TenantId, TokenRepository,
+    ConnectionId, Counted, Due, Event, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, State, TenantId,
+    TokenRepository,
 };
 use crate::error::Result;
 use crate::store::changed::Changed;
@@ -133,7 +134,7 @@ impl TokenRepository for Postgres {
         })
     }
 
-    fn census(&self) -> BoxFuture<'_, Result<Vec<(Arc<str>, State, u64)>>> {
+    fn census(&self) -> BoxFuture<'_, Result<Vec<Counted>>> {
         Box::pin(async move {
             let sql = "SELECT provider, CASE WHEN paused THEN 'paused' ELSE state END AS shown, count(*) AS number
                        FROM connections GROUP BY provider, shown";

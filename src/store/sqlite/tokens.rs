@@ -11,7 +11,8 @@ use super::columns::{count, get_count, get_time, get_time_if_any, json, parsed, 
 use super::connections::{failing_columns, whole};
 use super::{Sqlite, events};
 use crate::connections::{
-    ConnectionId, Due, Event, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, Row, State, TenantId, TokenRepository,
+    ConnectionId, Counted, Due, Event, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, Row, State, TenantId,
+    TokenRepository,
 };
 use crate::error::Result;
 
@@ -135,7 +136,7 @@ impl TokenRepository for Sqlite {
         }))
     }
 
-    fn census(&self) -> BoxFuture<'_, Result<Vec<(Arc<str>, State, u64)>>> {
+    fn census(&self) -> BoxFuture<'_, Result<Vec<Counted>>> {
         Box::pin(self.run_aside(|database| {
             let mut statement = database.prepare_cached(
                 "SELECT provider, CASE paused WHEN 0 THEN state ELSE 'paused' END AS shown, count(*) AS number

@@ -73,7 +73,7 @@ async fn under_load_a_restart_costs_seconds_and_no_panic() {
         let (done, _overloaded) = worker.await.expect("no panic");
         good += done;
     }
-    assert!(good > 100, "{good}");
+    assert!(good > 20, "{good}");
     store.ping().await.expect("all is well again");
 }
 

@@ -8,7 +8,9 @@ use futures_util::future::{BoxFuture, ready};
 use jiff::Timestamp;
 
 use super::{Model, Stored};
-use crate::connections::{Due, Event, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, Row, State, TokenRepository};
+use crate::connections::{
+    Counted, Due, Event, Failed, Fresh, Key, LOST_ROTATION, Lease, Leased, Row, State, TokenRepository,
+};
 use crate::error::Result;
 
 fn renewable(row: &Row) -> bool {
@@ -153,9 +155,9 @@ impl TokenRepository for Model {
         ready(Ok(())).boxed()
     }
 
-    fn census(&self) -> BoxFuture<'_, Result<Vec<(Arc<str>, State, u64)>>> {
+    fn census(&self) -> BoxFuture<'_, Result<Vec<Counted>>> {
         let state = self.0.lock();
-        let mut counted: Vec<(Arc<str>, State, u64)> = Vec::new();
+        let mut counted: Vec<Counted> = Vec::new();
         for Stored { row, .. } in state.rows.values() {
             let shown = if row.paused { State::Paused } else { row.connection.state };
             match counted
