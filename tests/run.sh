@@ -2,7 +2,7 @@
 # Runs all tests: installs what they need where it is missing, starts throwaway servers on free ports, cleans up.
 #
 #   tests/run.sh            everything
-#   tests/run.sh --fast     without the real CRM server and what checks the API from outside, with PostgreSQL only if it
+#   tests/run.sh --fast     without the real CRM and authorization servers and what checks the API from outside, with PostgreSQL only if it
 #                           is there: no network, no packages
 #   tests/run.sh --prepare  only installs Debian packages
 #
@@ -111,6 +111,9 @@ if ! $fast; then
     export THROUGHLINE_TEST_OIDC=$target/counterparts/oidc
     # Its tests have to run here, rather than say that they skip.
     export THROUGHLINE_REQUIRE_PROCESSES=1
+else
+    # Also where it was installed before: these tests take minutes.
+    export THROUGHLINE_TEST_OIDC=$scratch/none
 fi
 
 # --- tests --------------------------------------------------------------------------------------------------------

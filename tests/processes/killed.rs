@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use crate::authorization::{Authorization, Grant};
+use crate::authorization::Authorization;
 use crate::deployment::{Deployment, Replica};
 use crate::process::scratch;
 
@@ -78,17 +78,13 @@ async fn life(authorization: &Authorization, replica: &mut Replica) -> Vec<Round
         if let Step::Answered(ms) = step {
             before.insert(grant.grant.clone(), ms.into());
         }
-        rounds.push((step, connected(replica, grant).await, None));
+        rounds.push((step, replica.connect(grant).await, None));
     }
     let held = grants.len() as u64;
     authorization.until(|counts| counts.held == held).await;
     authorization.kill_amid_answers(replica.process.0.id(), before.into()).await;
     replica.ended();
     rounds
-}
-
-async fn connected(replica: &Replica, grant: &Grant) -> String {
-    replica.connect(grant).await
 }
 
 /// Whether the connection works again by then, and its record.

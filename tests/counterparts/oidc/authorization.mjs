@@ -9,7 +9,6 @@ export const CLIENT = { client_id: 'proxy', client_secret: 'canary-client-secret
 export async function authorization(Provider, counts, log) {
   const stored = new Map(); // by kind and id
   const lifetimes = new Map(); // of access tokens, by grant
-  const rotated = new Map(); // how often, by grant
   const families = new Set();
 
   class Adapter {
@@ -34,7 +33,6 @@ export async function authorization(Provider, counts, log) {
       if (payload.consumed) reuse(payload.grantId);
       payload.consumed = Math.floor(Date.now() / 1000);
       counts.rotations++;
-      rotated.set(payload.grantId, (rotated.get(payload.grantId) ?? 0) + 1);
       log('rotated', { grant: payload.grantId });
     }
     async revokeByGrantId(grant) {
@@ -107,6 +105,5 @@ export async function authorization(Provider, counts, log) {
     grantOf,
     // The customer of an access token that is active.
     customer: async (token) => (await provider.AccessToken.find(token))?.accountId,
-    grants: () => Object.fromEntries(rotated),
   };
 }

@@ -1,6 +1,6 @@
 // Stands in front of the token endpoint and does to requests what rules say.
 //
-// A rule: {grant?, times?, at, do, ms?, status?, pid?}. `at` is `request` (received, not passed on), `rotated` (the
+// A rule: {grant?, times?, at, do, ms?, status?}. `at` is `request` (received, not passed on), `rotated` (the
 // server has answered, the answer is not passed on) or `answered` (it was). `do` is `delay` (by ms, then on), `hold`
 // (until released), `answer` (with status) or `drop` (the connection).
 import { read } from './http.mjs';

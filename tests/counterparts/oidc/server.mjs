@@ -43,8 +43,6 @@ const control = createServer(async (request, response) => {
       return json(response, 200, {});
     case 'GET /counts':
       return json(response, 200, { ...counts, held: front.held() });
-    case 'GET /grants':
-      return json(response, 200, server.grants());
     default:
       return json(response, 404, {});
   }
