@@ -2,8 +2,8 @@
 # Runs all tests: installs what they need where it is missing, starts throwaway servers on free ports, cleans up.
 #
 #   tests/run.sh            everything
-#   tests/run.sh --fast     without the real CRM and authorization servers and what checks the API from outside, with PostgreSQL only if it
-#                           is there: no network, no packages
+#   tests/run.sh --fast     without the real CRM and authorization servers and what checks the API from outside, with
+#                           PostgreSQL only if it is there: no network, no packages
 #   tests/run.sh --prepare  only installs Debian packages
 #
 # What is installed from PyPI and npm stays below target/ and is kept for the next time.
