@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::canary::MARK;
 use crate::client::Client;
 
 /// How the requests went.
@@ -54,7 +55,7 @@ pub async fn traffic(clients: &[Client], connections: &[String], rate: u32, last
             let mut report = report.lock();
             report.latencies.push(began.elapsed());
             report.requests += 1;
-            if answer.status >= 300 {
+            if answer.status >= 300 || answer.text().contains(MARK) {
                 report.failures.push(format!("{} {}", answer.status, answer.text()));
             }
         });
