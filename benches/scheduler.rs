@@ -19,7 +19,7 @@ use throughline::config::Config;
 use throughline::connections::{Along, NewConnection, Vault};
 use throughline::net::Client;
 use throughline::serve;
-use throughline::store::{Role, Store};
+use throughline::store::Role;
 use throughline::telemetry::Metrics;
 
 const LIFETIME: u64 = 1800;
@@ -50,13 +50,13 @@ async fn measure(connections: u64, seconds: u64) -> bool {
     let folder = std::env::temp_dir().join(format!("throughline-scheduler-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("store.db");
-    let mut config = Config { store: format!("sqlite:{}", path.display()), ..Config::default() };
+    let mut config = Config { store: format!("sqlite:{}", path.display()).as_str().into(), ..Config::default() };
     config.upstream.dangerous_allow_private_addresses = true;
     let provider = config.providers.entry("bench".to_owned()).or_default();
     provider.token_url = Some(format!("http://{}/token", address.trim()));
     provider.client_id = Some("app".into());
 
-    let store = Store::open(&path, Role::Serve).expect("a store");
+    let store = serve::open_store(&config, Role::Serve).await.expect("a store");
     let vault = Vault::from_key_base64(&Vault::generate_key().expect("randomness")).expect("a key");
     let options = Options { addresses: config.addresses(), ..Options::default() };
     let text = "title: Bench\nbase_url: https://api.bench.test\nhosts: { api: ['https://api.bench.test'] }\nauth:\n  \

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Addresses, Node, structure};
 use crate::mapping::Engine;
+use crate::store::{Address, Location};
 use crate::{net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +23,9 @@ pub struct Config {
     pub admin_listen: String,
     /// Where customers' browsers reach this server: connect links and redirect URIs begin with it.
     pub public_url: Option<String>,
-    /// `sqlite:` and a path. One `serve` per file; commands may run beside it.
-    pub store: String,
+    /// `sqlite:` and a path: one `serve` per file, commands may run beside it. Or a URL of a PostgreSQL database:
+    /// any number of them.
+    pub store: Location,
     pub vault: VaultConfig,
     /// Whether keys with the scope `export` can read credentials back.
     pub credentials_export: bool,
@@ -190,18 +192,15 @@ impl Config {
         if let Some(Err(error)) = self.public_url.as_deref().map(net::Origin::parse) {
             faults.push(format!("public_url: it has to be a URL such as https://crm.example.com: {error}"));
         }
-        if self.store_path().is_none() {
-            faults.push(format!("store: `{}` is not `sqlite:` and a path", self.store));
+        // The value is not repeated: it may hold a password.
+        if let Err(error) = self.store.address() {
+            faults.push(format!("store: {error}"));
         }
         let admin = self.admin_listen.parse::<SocketAddr>();
         if admin.is_ok_and(|address| !address.ip().is_loopback()) {
             faults.push("admin_listen: it asks for no key, so it may only listen on a loopback address".into());
         }
         faults
-    }
-
-    pub fn store_path(&self) -> Option<PathBuf> {
-        self.store.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(PathBuf::from)
     }
 
     /// `public_url`, which was checked when the configuration was read.
@@ -211,10 +210,13 @@ impl Config {
 
     /// Where renewed tokens wait that the store does not take.
     pub fn escrow_path(&self) -> Option<PathBuf> {
-        self.escrow.clone().or_else(|| {
-            let mut path = self.store_path().filter(|path| path.as_os_str() != ":memory:")?.into_os_string();
-            path.push(".escrow");
-            Some(path.into())
+        self.escrow.clone().or_else(|| match self.store.address().ok()? {
+            Address::Sqlite(path) if path.as_os_str() != ":memory:" => {
+                let mut path = path.into_os_string();
+                path.push(".escrow");
+                Some(path.into())
+            }
+            _ => None,
         })
     }
 

@@ -41,7 +41,7 @@ pub mod api;
 /// What handlers and layers may hold.
 pub mod app;
 
-/// SQLite behind the repository traits of the modules below.
+/// SQLite and PostgreSQL behind the repository traits of the modules below.
 pub mod store;
 
 /// Tools for mapping authors: check, test, explain, new.
@@ -56,7 +56,7 @@ pub mod unified;
 /// One logical request to one CRM.
 pub mod upstream;
 
-/// Customers' accounts and their sealed credentials.
+/// Customers' accounts: sealed credentials, tokens renewed ahead of their end, pages on which customers connect.
 pub mod connections;
 
 /// Who is calling.

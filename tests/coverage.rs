@@ -50,7 +50,7 @@ const EXAMPLES: &str = "
   operation: list
   call: { filter: { email: a@a.test }, sort: -first_name }
   exchanges: []
-  answer: { data: [] }
+  answer: { data: [{ id: '7' }] }
 - example: creates
   resource: contacts
   operation: create

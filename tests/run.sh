@@ -2,7 +2,8 @@
 # Runs all tests: installs what they need where it is missing, starts throwaway servers on free ports, cleans up.
 #
 #   tests/run.sh            everything
-#   tests/run.sh --fast     without the real CRM server and what checks the API from outside: no network, no packages
+#   tests/run.sh --fast     without the real CRM server and what checks the API from outside, with PostgreSQL only if it
+#                           is there: no network, no packages
 #   tests/run.sh --prepare  only installs Debian packages
 #
 # What is installed from PyPI and npm stays below target/ and is kept for the next time.
@@ -15,7 +16,7 @@ for argument; do
     case $argument in
     --fast) fast=true ;;
     --prepare) prepare=true ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
     esac
 done
 
@@ -31,6 +32,8 @@ $fast || python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-v
 $fast || needs node nodejs
 $fast || needs npm npm
 $fast || needs chromium chromium
+$fast || needs openssl openssl
+$fast || tests/counterparts/postgres-up.sh --find >/dev/null 2>&1 || packages+=(postgresql)
 [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -51,12 +54,21 @@ began=$SECONDS
 target=${CARGO_TARGET_DIR:-$root/target}
 mkdir -p "$target"
 scratch=$(mktemp -d "$target/test-servers.XXXXXX")
-servers=()
+servers=() POSTGRES_PID='' POSTGRES_DIR=''
 clean_up() {
     local code=$? pid
     for pid in "${servers[@]}"; do
         kill "$pid" 2>/dev/null || true
     done
+    if [ -n "$POSTGRES_PID" ]; then
+        # This signal ends the server without waiting for those who are connected.
+        kill -INT "$POSTGRES_PID" 2>/dev/null || true
+        for _ in $(seq 50); do
+            kill -0 "$POSTGRES_PID" 2>/dev/null || break
+            sleep 0.1
+        done
+        rm -rf "$POSTGRES_DIR"
+    fi
     rm -rf "$scratch"
     if [ "$code" = 0 ]; then
         printf '\nPASSED in %d s: %s\n' "$((SECONDS - began))" "$summary"
@@ -68,6 +80,17 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 summary='' doing='start'
+
+if ! $fast || tests/counterparts/postgres-up.sh --find >/dev/null 2>&1; then
+    doing='starting PostgreSQL'
+    say "$doing"
+    tests/counterparts/postgres-up.sh >"$scratch/postgres.env"
+    while IFS='=' read -r name value; do
+        export "$name=$value"
+    done <"$scratch/postgres.env"
+    # Its tests have to run here, rather than say that they skip.
+    export THROUGHLINE_REQUIRE_POSTGRES=1
+fi
 
 if ! $fast; then
     doing='starting Tryton'

@@ -176,7 +176,10 @@ async fn refusals_are_told_apart() {
     let cases = [
         Strange {
             name: "invalid_grant is final",
-            answer: error(400, json!({"error": "invalid_grant", "error_description": "revoked by the user"})),
+            answer: error(
+                400,
+                json!({"error": "invalid_grant", "error_description": "refresh-0 was revoked by the user"}),
+            ),
             status: 409,
             state: "needs_reauth",
             reason: Some("refused"),

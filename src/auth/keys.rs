@@ -117,6 +117,12 @@ impl Keys {
         }
     }
 
+    /// Forgets what is in memory of one key, after it was changed.
+    pub fn forget(&self, id: &Arc<str>) {
+        self.0.known.forget(id);
+        self.0.absent.invalidate(id);
+    }
+
     /// Forgets what is in memory, for when the store was changed by somebody else.
     pub fn forget_all(&self) {
         self.0.known.forget_all();

@@ -124,6 +124,9 @@ pub async fn test(files: &Files, options: &Options, only: Option<&str>) -> Repor
             }
         }
     }
+    if failed > 0 {
+        report.lines.push("(- is what the example says, + what the mapping does)".into());
+    }
     report.lines.push(format!("{passed} passed, {failed} failed"));
     report.failed = failed > 0;
     report

@@ -97,5 +97,11 @@ pub async fn explain_record(catalog: &Catalog, asked: &ExplainRequest, payload: 
         }
     });
     let reply = Translate::new(upstream::Service::new(vendor)).oneshot(call).await?;
-    Ok(shown(&reply))
+    let mut answer = shown(&reply);
+    if let Value::Object(answer) = &mut answer {
+        // People want the reason, examples the code alone.
+        let told = serde_json::to_value(reply.warnings()).unwrap_or_default();
+        answer.insert("warnings".into(), told);
+    }
+    Ok(answer)
 }

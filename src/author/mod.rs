@@ -2,19 +2,23 @@
 
 mod check;
 mod coverage;
+mod difference;
 mod example;
 mod explain;
 mod matrix;
+mod openapi;
 mod rehearse;
 mod scaffold;
 
 pub use check::{Report, check, test};
 pub use coverage::holes;
+pub use difference::difference;
 pub use example::{Example, Placed, ResponseSpec, load as load_examples};
 pub use explain::{ExplainRequest, explain_record, explain_request};
 pub use matrix::{matrix, with_matrix};
-pub use rehearse::{difference, prepare, rehearse, shown};
-pub use scaffold::scaffold;
+pub use openapi::{Draft, from_openapi};
+pub use rehearse::{prepare, rehearse, shown};
+pub use scaffold::{AUTH, Answers, check_name, scaffold, write_folder};
 
 use serde_json::{Value, json};
 

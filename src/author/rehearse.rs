@@ -14,8 +14,9 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
+use super::difference::{difference, sides};
 use super::example::{Example, Exchange, ItemSpec};
-use crate::catalog::{Catalog, Count, Provider};
+use crate::catalog::{Catalog, Count, Provider, nearest};
 use crate::connections::{Connection, ConnectionId, State, TenantId};
 use crate::error::{Error, Kind};
 use crate::model::Operation;
@@ -42,10 +43,14 @@ const NOW: &str = "2026-09-15T12:00:00Z";
 
 /// The call that an example describes, as the API would make it.
 pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<Call, Error> {
-    let missing = |what: &str| Error::new(Kind::InvalidRequest, format!("There is no {what} of this name."));
-    let provider = catalog.provider(provider).ok_or_else(|| missing("provider"))?.clone();
-    let resource = provider.resource(&example.resource).ok_or_else(|| missing("resource"))?.clone();
-    let operation = Operation::parse(&example.operation).ok_or_else(|| missing("operation"))?;
+    let known = catalog.provider(provider);
+    let provider = known.ok_or_else(|| unknown("provider", provider, catalog.provider_names()))?.clone();
+    let names = || provider.resources.keys().map(String::as_str);
+    let resource = provider.resource(&example.resource);
+    let resource = resource.ok_or_else(|| unknown("resource", &example.resource, names()))?.clone();
+    let operations = || Operation::ALL.into_iter().map(Operation::as_str);
+    let operation = Operation::parse(&example.operation);
+    let operation = operation.ok_or_else(|| unknown("operation", &example.operation, operations()))?;
     let spec = &example.call;
     let mut asked = Map::new();
     let mut put = |name: &str, value: Option<Value>| value.and_then(|value| asked.insert(name.into(), value));
@@ -83,6 +88,12 @@ pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<C
         call.from = Some(Continuation { variant, position: position(at, count) });
     }
     Ok(call)
+}
+
+fn unknown<'k>(what: &str, name: &str, known: impl Iterator<Item = &'k str>) -> Error {
+    let known: Vec<&str> = known.collect();
+    let near = nearest(name, known.iter().copied()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    Error::new(Kind::InvalidRequest, format!("There is no {what} {name:?}{near} Known: {}.", known.join(", ")))
 }
 
 fn item(spec: &ItemSpec) -> Result<Item, Error> {
@@ -136,7 +147,9 @@ impl Vendor {
     fn differences(&self) -> Vec<String> {
         let (count, mut differences) = self.0.seen.lock().clone();
         if count < self.0.exchanges.len() {
-            differences.push(format!("{} of {} exchanges happened", count, self.0.exchanges.len()));
+            let next = self.0.exchanges.get(count).map(|exchange| &exchange.request);
+            let next = next.map(|next| format!("; {} {} was not asked for", next.method, next.url)).unwrap_or_default();
+            differences.push(format!("{} of {} exchanges happened{next}", count, self.0.exchanges.len()));
         }
         differences
     }
@@ -200,7 +213,7 @@ fn request_differences(index: usize, exchange: &Exchange, request: &upstream::Re
     let mut differences = Vec::new();
     let mut differs = |what: &str, expected: String, found: String| {
         if expected != found {
-            differences.push(format!("request {}: {what}\n  - {expected}\n  + {found}", index + 1));
+            differences.push(format!("request {}: {what}{}", index + 1, sides(&expected, &found)));
         }
     };
     differs("method", spec.method.clone(), request.method.to_string());
@@ -327,35 +340,5 @@ pub fn shown(reply: &Reply) -> Value {
             });
             json!({"status": 200, "data": results.collect::<Vec<_>>(), "next": null, "warnings": []})
         }
-    }
-}
-
-/// Where two documents differ, one line a place.
-pub fn difference(what: &str, expected: &Value, found: &Value) -> Vec<String> {
-    let mut lines = Vec::new();
-    differ("", expected, found, &mut lines);
-    lines.into_iter().map(|line| format!("{what}{line}")).collect()
-}
-
-fn differ(at: &str, expected: &Value, found: &Value, lines: &mut Vec<String>) {
-    match (expected, found) {
-        (Value::Object(a), Value::Object(b)) => {
-            for (key, expected) in a {
-                match b.get(key) {
-                    Some(found) => differ(&format!("{at}/{key}"), expected, found, lines),
-                    None => lines.push(format!("{at}/{key}\n  - {expected}\n  + (absent)")),
-                }
-            }
-            for (key, found) in b.iter().filter(|(key, _)| !a.contains_key(*key)) {
-                lines.push(format!("{at}/{key}\n  - (absent)\n  + {found}"));
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            for (index, (expected, found)) in a.iter().zip(b).enumerate() {
-                differ(&format!("{at}/{index}"), expected, found, lines);
-            }
-        }
-        _ if expected == found => {}
-        _ => lines.push(format!("{at}\n  - {expected}\n  + {found}")),
     }
 }

@@ -7,7 +7,7 @@ use super::build::{Build, Scope, hint};
 use super::field::{Shape, Table};
 use super::leaf::Leaf;
 use super::spec::{AssociationSpec, OneOrMany, VariantSpec};
-use super::variant::{Variant, VariantContext, answer_scope, compile_variant};
+use super::variant::{Variant, VariantContext, answer_scope, compile_variant, compile_variants};
 use crate::model::Operation;
 
 /// The way to the records of one other resource.
@@ -40,6 +40,16 @@ pub struct Requests {
 }
 
 impl Association {
+    /// The requests of its own.
+    pub fn variants(&self) -> Vec<&Variant> {
+        match self {
+            Association::Requests(requests) => {
+                requests.list.iter().chain(&requests.add).chain(&requests.remove).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether it can be done: a reference is read and written like any other.
     pub fn supports(&self, operation: Operation) -> bool {
         match self {
@@ -120,16 +130,11 @@ fn compile_association(
                 None => None,
             };
             let mut variants = |word: &str, operation: Operation, specs: &Option<OneOrMany<VariantSpec>>| {
-                let many = matches!(specs, Some(OneOrMany::Many(_)));
-                let specs = specs.as_ref().map(OneOrMany::to_vec).unwrap_or_default();
-                let compile = |(index, spec): (usize, &VariantSpec)| {
-                    let at = if many { format!("{at}/{word}/{index}") } else { format!("{at}/{word}") };
-                    compile_variant(build, &at, spec, &context.of(operation))
-                };
-                specs.iter().enumerate().map(compile).collect::<Option<Vec<_>>>()
+                let Some(specs) = specs else { return Vec::new() };
+                compile_variants(build, &format!("{at}/{word}"), specs, &context.of(operation))
             };
-            let add = variants("add", Operation::Associate, &spec.add)?;
-            let remove = variants("remove", Operation::Dissociate, &spec.remove)?;
+            let add = variants("add", Operation::Associate, &spec.add);
+            let remove = variants("remove", Operation::Dissociate, &spec.remove);
             let takes_labels = add.iter().any(|add| {
                 super::unread::reads(add).iter().any(|path| path.first().is_none_or(|name| name == "labels"))
             });

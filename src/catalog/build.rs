@@ -38,6 +38,12 @@ impl Located {
         }
     }
 
+    /// A fault at the place where it stands.
+    pub fn problem(&self, message: String) -> Problem {
+        let (file, line) = self.place.rsplit_once(':').unwrap_or((&self.place, "0"));
+        Problem { file: file.into(), line: line.parse().unwrap_or_default(), message }
+    }
+
     fn failed(&self, problem: &crate::mapping::Problem) -> Error {
         if problem.is_invalid_value() {
             return Error::new(

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::build::{Build, Located};
 use super::leaf::Leaf;
 use super::spec::{ErrorsSpec, RetryUnit};
+use super::unreachable::holds_too;
 use super::variant::answer_scope;
 use crate::error::Kind;
 use crate::mapping::Vars;
@@ -66,7 +67,7 @@ impl ErrorRules {
                 build.problem(&format!("{at}/is"), format!("`{}` is not the code of a problem{hint}", row.is));
                 return None;
             };
-            Some(Row {
+            let row = Row {
                 status: row.status.as_ref().map(super::spec::OneOrMany::to_vec).unwrap_or_default(),
                 code: row.code.as_ref().map(super::spec::OneOrMany::to_vec).unwrap_or_default(),
                 message: row.message.as_ref().and_then(|pattern| build.regex(&format!("{at}/message"), pattern, false)),
@@ -77,9 +78,17 @@ impl ErrorRules {
                     let (unit, leaf) = hint.iter().next()?;
                     Some((*unit, Leaf::compile(build, &format!("{at}/retry_after"), leaf, &scope)?))
                 }),
-            })
+            };
+            Some((index, row))
         });
-        Self { code, message, fields, other_id, rows: rows.collect() }
+        let rows: Vec<(usize, Row)> = rows.collect();
+        never_met(build, &rows);
+        Self { code, message, fields, other_id, rows: rows.into_iter().map(|(_, row)| row).collect() }
+    }
+
+    /// Whether it is told where an answer holds what went wrong.
+    pub fn reads_words(&self) -> bool {
+        self.code.is_some() || self.message.is_some()
     }
 
     /// What the rows of the table make of an answer, in their order.
@@ -127,6 +136,20 @@ impl ErrorRules {
     }
 }
 
+/// The first row that fits wins: one behind a row that fits wherever it does is never met.
+fn never_met(build: &mut Build<'_>, rows: &[(usize, Row)]) {
+    for (place, (index, row)) in rows.iter().enumerate() {
+        let mut earlier = rows.iter().take(place);
+        if let Some((first, _)) = earlier.find(|(_, earlier)| earlier.covers(row)) {
+            let at = build.place(&format!("/errors/classify/{first}"));
+            let message = format!(
+                "this row is never met: the one at {at} fits wherever it does, and the first that fits wins; put the narrower one first"
+            );
+            build.problem(&format!("/errors/classify/{index}"), message);
+        }
+    }
+}
+
 /// What the table's expressions see besides the body.
 fn scope(status: u16, headers: &Value, operation: Operation) -> Vars {
     let call = serde_json::json!({ "operation": operation.as_str() });
@@ -134,6 +157,18 @@ fn scope(status: u16, headers: &Value, operation: Operation) -> Vars {
 }
 
 impl Row {
+    /// Whether it fits every answer that the other fits.
+    fn covers(&self, other: &Row) -> bool {
+        let all_of = |own: bool, among: bool, none: bool| own || (!none && among);
+        let statuses = other.status.iter().all(|status| self.status.contains(status));
+        let codes = other.code.iter().all(|code| self.code.contains(code));
+        let pattern = |row: &Row| row.message.as_ref().map(|message| message.as_str().to_owned());
+        all_of(self.status.is_empty(), statuses, other.status.is_empty())
+            && all_of(self.code.is_empty(), codes, other.code.is_empty())
+            && (self.message.is_none() || pattern(self) == pattern(other))
+            && holds_too(self.when.as_ref(), other.when.as_ref())
+    }
+
     fn matches(&self, status: u16, code: Option<&str>, message: Option<&str>, body: &Value, vars: &Vars) -> bool {
         (self.status.is_empty() || self.status.contains(&status))
             && (self.code.is_empty() || code.is_some_and(|code| self.code.iter().any(|known| known == code)))

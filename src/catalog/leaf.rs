@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::build::{Build, Located, Scope};
+use super::leaf_names::{check_braces, check_key, check_root, entry_scope};
 use crate::error::Error;
 use crate::mapping::{Path, Vars, merge};
 
@@ -30,23 +31,19 @@ impl Leaf {
         match spec {
             Value::String(text) => match Path::parse(text) {
                 Some(path) => {
-                    let first = path.first();
-                    if let Some(names) = &scope.names
-                        && !first.is_empty()
-                        && !names.contains(&first)
-                    {
-                        let hint = super::build::hint(first, names.iter().copied());
-                        build.problem(
-                            pointer,
-                            format!("{} has no `{first}`{hint} (a text is written as {{const: {text}}})", scope.title),
-                        );
-                    }
+                    check_root(build, pointer, &path, scope);
                     Some(Leaf::Path(path))
                 }
-                None => build.expression(pointer, text, scope).map(Leaf::Expression),
+                None => {
+                    check_braces(build, pointer, text, scope);
+                    build.expression(pointer, text, scope).map(Leaf::Expression)
+                }
             },
             Value::Object(map) => match map.iter().next() {
-                Some((key, value)) if map.len() == 1 && key == "const" => Some(Leaf::Literal(value.clone())),
+                Some((key, value)) if map.len() == 1 && key == "const" => {
+                    check_braces(build, pointer, value.as_str().unwrap_or_default(), scope);
+                    Some(Leaf::Literal(value.clone()))
+                }
                 Some((key, value)) if map.len() == 1 && key == "each" => {
                     let inner = Leaf::compile(build, &format!("{pointer}/each"), value, scope)?;
                     Some(Leaf::Each(Box::new(inner)))
@@ -71,14 +68,17 @@ impl Leaf {
                 }
                 Some((key, Value::String(list))) if map.len() == 2 && key == "over" && map.contains_key("leaf") => {
                     let path = build.path(&format!("{pointer}/over"), list)?;
-                    let inner = Scope { title: "the entry", names: None, variables: scope.variables };
+                    check_root(build, &format!("{pointer}/over"), &path, scope);
+                    let inner = entry_scope(scope, &path);
                     let leaf = Leaf::compile(build, &format!("{pointer}/leaf"), map.get("leaf")?, &inner)?;
                     Some(Leaf::Over(path, Box::new(leaf)))
                 }
                 _ => {
                     let mut leaves = Vec::new();
                     for (key, value) in map {
-                        let leaf = Leaf::compile(build, &format!("{pointer}/{key}"), value, scope)?;
+                        let here = format!("{pointer}/{}", crate::model::escape(key));
+                        check_key(build, &here, key);
+                        let leaf = Leaf::compile(build, &here, value, scope)?;
                         leaves.push((key.clone(), leaf));
                     }
                     Some(Leaf::Map(leaves))

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::grant::Addresses;
+use super::interpolation;
 use super::provider::Provider;
 use super::resource::{Resource, Surroundings};
 use super::source::{Node, Problem};
@@ -87,6 +90,11 @@ impl Files {
         Ok(Self(files))
     }
 
+    /// The models alone.
+    pub fn models(self) -> Self {
+        Self(self.0.into_iter().filter(|(name, _)| name.starts_with("models/")).collect())
+    }
+
     /// The same files below a folder.
     pub fn below(self, folder: &str) -> Self {
         Self(self.0.into_iter().map(|(name, text)| (format!("{folder}/{name}"), text)).collect())
@@ -154,8 +162,8 @@ impl Catalog {
         let mut problems = Vec::new();
         let models = load_models(files, &mut problems);
         let mut providers = IndexMap::new();
-        for name in files.providers() {
-            match load_provider(name, files, &models, options) {
+        for (name, loaded) in load_providers(files, &models, options) {
+            match loaded {
                 Ok(provider) => {
                     providers.insert(name.to_owned(), Arc::new(provider));
                 }
@@ -271,6 +279,32 @@ fn inline(schema: &mut Value, files: &IndexMap<String, Value>, depth: u8) -> Res
     }
 }
 
+type Loaded<'f> = (&'f str, Result<Provider, Vec<Problem>>);
+
+/// All providers, in the order of their names. None needs another, so as many are read at once as there are processors.
+fn load_providers<'f>(files: &'f Files, models: &IndexMap<String, Arc<Model>>, options: &Options) -> Vec<Loaded<'f>> {
+    let names = files.providers();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let take = || names.get(next.fetch_add(1, Ordering::Relaxed)).copied();
+        std::iter::from_fn(take).map(|name| (name, load_provider(name, files, models, options))).collect::<Vec<_>>()
+    };
+    let helpers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(names.len()).saturating_sub(1);
+    let mut loaded = std::thread::scope(|scope| {
+        let others: Vec<_> = (0..helpers).map(|_| scope.spawn(work)).collect();
+        let mut loaded = work();
+        for other in others {
+            match other.join() {
+                Ok(more) => loaded.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        loaded
+    });
+    loaded.sort_by_key(|(name, _)| *name);
+    loaded
+}
+
 fn load_provider(
     name: &str,
     files: &Files,
@@ -305,7 +339,9 @@ fn load_provider(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let problems = link(name, &mut resources);
+    let mut problems = link(name, &mut resources);
+    let have_patterns = resources.values().all(|resource| resource.id_pattern.is_some());
+    resources.values().for_each(|resource| interpolation::check(resource, have_patterns, &mut problems));
     if !problems.is_empty() {
         return Err(problems);
     }

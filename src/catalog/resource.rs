@@ -18,7 +18,7 @@ use super::spec::{LimitSpec, OneOrMany, OperationsSpec, ResourceSpec, SelectDept
 use super::table::{TableContext, compile_table};
 use super::types::Types;
 use super::upsert::{Upsert, compile_upserts};
-use super::variant::{Variant, VariantContext, compile_variant};
+use super::variant::{Variant, VariantContext, compile_variants};
 use crate::mapping::{Codec, Engine, Path};
 use crate::model::{Filter, Model, Operation, Query};
 
@@ -257,15 +257,7 @@ fn compile_operations(
         let Some(specs) = specs else { continue };
         let context = context.of(operation);
         let base = format!("/operations/{}", operation.as_str());
-        let mut variants = Vec::new();
-        match specs {
-            OneOrMany::One(spec) => variants.extend(compile_variant(build, &base, spec, &context)),
-            OneOrMany::Many(specs) => {
-                for (index, spec) in specs.iter().enumerate() {
-                    variants.extend(compile_variant(build, &format!("{base}/{index}"), spec, &context));
-                }
-            }
-        }
+        let variants = compile_variants(build, &base, specs, &context);
         if variants.iter().any(|variant| variant.then == super::spec::ThenSpec::Get) && spec.get.is_none() {
             build.problem(&base, "`then: get` needs the operation `get`");
         }

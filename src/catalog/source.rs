@@ -160,23 +160,37 @@ impl Node {
         }
     }
 
-    /// Replaces `{name}` in every text by the parameter of that name.
+    /// Replaces `{name}` in every text and every name by the parameter of that name.
     pub fn substitute(&mut self, params: &Map<String, Value>) {
         match &mut self.kind {
-            Kind::Scalar(Value::String(text)) if text.contains('{') => {
-                for (name, value) in params {
-                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    *text = text.replace(&format!("{{{name}}}"), &value);
-                }
-            }
+            Kind::Scalar(Value::String(text)) => fill(text, params),
             Kind::Scalar(_) => {}
             Kind::List(list) => list.iter_mut().for_each(|node| node.substitute(params)),
-            Kind::Map(map) => map.values_mut().for_each(|node| node.substitute(params)),
+            Kind::Map(map) => {
+                map.values_mut().for_each(|node| node.substitute(params));
+                if map.keys().any(|key| key.contains('{')) {
+                    let named = std::mem::take(map).into_iter().map(|(mut key, node)| {
+                        fill(&mut key, params);
+                        (key, node)
+                    });
+                    *map = named.collect();
+                }
+            }
         }
     }
 
     fn empty(file: &Arc<str>) -> Self {
         Node { file: file.clone(), line: 0, kind: Kind::Scalar(Value::Null) }
+    }
+}
+
+fn fill(text: &mut String, params: &Map<String, Value>) {
+    if !text.contains('{') {
+        return;
+    }
+    for (name, value) in params {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        *text = text.replace(&format!("{{{name}}}"), &value);
     }
 }
 

@@ -11,22 +11,25 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance in characters.
+/// Edits from one word to the other: a letter more, less, changed, or two that changed places.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut above: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut previous = i + 1;
-        for (right, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let cost = diagonal + usize::from(left != *right);
-            diagonal = *cell;
-            previous = cost.min(previous + 1).min(diagonal + 1);
-            *cell = previous;
+    for (i, left) in a.iter().enumerate() {
+        let mut next = Vec::with_capacity(row.len());
+        next.push(i + 1);
+        for (j, right) in b.iter().enumerate() {
+            let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX - 1);
+            let changed = cell(&row, j) + usize::from(left != right);
+            let mut best = changed.min(cell(&row, j + 1) + 1).min(cell(&next, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(right) && b.get(j - 1) == Some(left);
+            if swapped {
+                best = best.min(cell(&above, j - 1) + 1);
+            }
+            next.push(best);
         }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
+        above = std::mem::replace(&mut row, next);
     }
     row.last().copied().unwrap_or_default()
 }
@@ -40,6 +43,8 @@ mod tests {
         assert_eq!(nearest("fileds", ["fields", "filters"]), Some("fields"));
         assert_eq!(nearest("first_nam", ["first_name", "last_name"]), Some("first_name"));
         assert_eq!(nearest("xyz", ["fields", "filters"]), None);
+        assert_eq!(nearest("titel", ["title", "docs"]), Some("title"));
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!([distance("", "ab"), distance("ab", ""), distance("ab", "ba")], [2, 2, 1]);
     }
 }

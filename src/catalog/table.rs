@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::build::{Build, Scope, hint};
+use super::clash;
 use super::field::{Field, Place, Shape, Source, Table, Target, Values};
 use super::leaf::Leaf;
 use super::spec::{FieldFull, FieldSpec, OneOrMany, PlaceSpec, Required};
@@ -95,6 +96,7 @@ fn compile_line(
         codecs = compile_codecs(build, &format!("{at}/as"), spec, context.codecs);
     }
     let shape = compile_shape(build, at, &full, member, context)?;
+    clash::check(build, at, &full, member, &shape, &codecs);
     let values = full.values.as_ref().map(|values| compile_values(build, at, values, &full, member));
     let mut when = Vec::new();
     for (path, pattern) in &full.when {
@@ -333,9 +335,16 @@ fn compile_place(
             },
         }
     }
-    for name in constants.keys() {
-        if !members.contains_key(name) {
-            build.problem(&format!("{at}/{name}"), format!("the model's items have no `{name}`"));
+    for (name, value) in &constants {
+        let here = format!("{at}/{}", crate::model::escape(name));
+        match members.get(name) {
+            Some(member) => clash::check_constant(build, &here, value, member),
+            None => {
+                let known = members.keys().map(String::as_str);
+                let hint = hint(name, known.clone());
+                let known = known.collect::<Vec<_>>().join(", ");
+                build.problem(&here, format!("the model's items have no `{name}`{hint} (they have {known})"));
+            }
         }
     }
     if fields.is_empty() {

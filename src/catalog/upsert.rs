@@ -53,6 +53,15 @@ pub fn compile_upserts(
             build.problem(&at, "an upsert has either a request of the vendor's own or `via: find`");
             continue;
         }
+        for field in &spec.r#match {
+            let mut earlier = specs.iter().take(index).filter(|earlier| matches_by(&earlier.r#match, field));
+            if earlier.any(|earlier| earlier.when.is_none() || earlier.when == spec.when) {
+                let message = format!(
+                    "`{field}` never gets here: an entry above takes it whenever this one would; leave it out, or tell them apart by `when`"
+                );
+                build.problem(&format!("{at}/match"), message);
+            }
+        }
         for field in spec.r#match.iter().filter(|field| by_find && *field != ANY_CUSTOM) {
             if !filters.get(field).is_some_and(|rule| rule.ops.contains(&FilterOp::Eq)) {
                 let hint = hint(field, filters.keys().map(String::as_str));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::build::{Build, Located, Scope, hint};
 use super::filter::FilterRule;
 use super::leaf::Leaf;
-use super::spec::{AcceptedFilters, AcceptedSorts, AcceptsSpec, LimitSpec, StepSpec, ThenSpec, VariantSpec};
+use super::spec::{AcceptedFilters, AcceptedSorts, AcceptsSpec, LimitSpec, OneOrMany, StepSpec, ThenSpec, VariantSpec};
 use super::template::Template;
 use super::upsert::ANY_CUSTOM;
 use crate::model::{FilterOp, Operation};
@@ -169,6 +169,28 @@ impl<'a> VariantContext<'a> {
 
 pub fn answer_scope() -> Scope<'static> {
     Scope { title: "the answer", names: None, variables: ANSWER_VARIABLES }
+}
+
+/// The variants of one operation, in the order in which they are asked.
+pub fn compile_variants(
+    build: &mut Build<'_>,
+    base: &str,
+    specs: &OneOrMany<VariantSpec>,
+    context: &VariantContext<'_>,
+) -> Vec<Variant> {
+    let placed: Vec<(String, &VariantSpec)> = match specs {
+        OneOrMany::One(spec) => vec![(base.to_owned(), spec)],
+        OneOrMany::Many(specs) => {
+            specs.iter().enumerate().map(|(index, spec)| (format!("{base}/{index}"), spec)).collect()
+        }
+    };
+    let compiled = placed.into_iter().filter_map(|(at, spec)| {
+        let variant = compile_variant(build, &at, spec, context)?;
+        Some((at, variant))
+    });
+    let (places, variants): (Vec<String>, Vec<Variant>) = compiled.unzip();
+    super::unreachable::check_variants(build, &places, &variants);
+    variants
 }
 
 pub fn compile_variant(

@@ -72,7 +72,7 @@ fn with_rows(
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
-        let store = serve::open_store(&config, Role::Command).map_err(|error| error.to_string())?;
+        let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;
         let repository = store.connections();
         let (mut lines, mut after) = (Vec::new(), None);
         loop {

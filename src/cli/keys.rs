@@ -95,7 +95,7 @@ fn with_keys<F: Future<Output = Result<Vec<String>, String>>>(
     let vault = serve::open_vault(&config, std::env::var(VAULT_KEY).ok().as_deref()).map_err(|e| e.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
-        let store = serve::open_store(&config, Role::Command).map_err(|error| error.to_string())?;
+        let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;
         let keys = serve::keys(&store, &vault).await.map_err(|error| error.to_string())?;
         let lines = work(keys).await;
         store.close().await;
@@ -103,6 +103,7 @@ fn with_keys<F: Future<Output = Result<Vec<String>, String>>>(
     })
 }
 
+/// The exit code, after the lines or the words were said.
 pub(super) fn finish(lines: Result<Vec<String>, String>) -> u8 {
     match lines {
         Ok(lines) => {

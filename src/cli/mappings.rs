@@ -64,18 +64,9 @@ pub struct ExplainArgs {
     /// The connection's settings as JSON.
     #[arg(long, default_value = "{}")]
     settings: String,
-    /// A file with a vendor's answer (- for standard input): shows the unified answer instead of the request.
+    /// A file with a vendor's answer (- for standard input): shows the unified answer, too.
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct NewArgs {
-    /// Lower-case letters, digits and hyphens.
-    name: String,
-    /// Where the folder is written.
-    #[arg(long, default_value = "mappings")]
-    into: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -162,7 +153,11 @@ fn explained(args: &ExplainArgs) -> Result<Value, String> {
     };
     in_runtime(async {
         match payload {
-            Some(payload) => author::explain_record(&catalog, &asked, payload).await,
+            Some(payload) => {
+                let request = author::explain_request(&catalog, &asked).await?;
+                let answer = author::explain_record(&catalog, &asked, payload).await?;
+                Ok(serde_json::json!({"request": request, "answer": answer}))
+            }
             None => author::explain_request(&catalog, &asked).await,
         }
     })?
@@ -177,21 +172,6 @@ fn read(path: &PathBuf) -> Result<String, String> {
         std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
     };
     result.map(|_| text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-pub fn new(args: &NewArgs) -> u8 {
-    match author::scaffold(&args.into, &args.name) {
-        Ok(written) => {
-            written.iter().for_each(super::say);
-            println!(
-                "next: throughline check {0} && throughline test {0} --provider {1}",
-                args.into.display(),
-                args.name
-            );
-            0
-        }
-        Err(text) => failed(&text),
-    }
 }
 
 pub fn schemas(args: &SchemasArgs) -> u8 {
@@ -221,7 +201,7 @@ pub(super) fn failed(text: &str) -> u8 {
     1
 }
 
-fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, String> {
+pub(super) fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Ok(runtime.map_err(|error| error.to_string())?.block_on(work))
 }

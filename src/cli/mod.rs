@@ -5,7 +5,9 @@ mod demo;
 mod documents;
 mod keys;
 mod mappings;
+mod new;
 mod server;
+mod store;
 mod vault;
 
 use clap::{Parser, Subcommand};
@@ -33,14 +35,17 @@ enum Command {
     /// The key that credentials are sealed with.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
+    /// Bring the store's schema up to date, copy it to another store, back it up.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Check all mapping files and report everything that is wrong with file and line.
     Check(mappings::CheckArgs),
     /// Run the examples of all providers, or of one.
     Test(mappings::TestArgs),
     /// Show the vendor request that a call becomes, or the record that a vendor's payload becomes.
     Explain(mappings::ExplainArgs),
-    /// Write the folder of a new provider that passes check.
-    New(mappings::NewArgs),
+    /// Write the folder of a new provider that passes check, from a few answers or from an OpenAPI document.
+    New(new::NewArgs),
     /// Print what each provider can do, as a Markdown table.
     Coverage(documents::CoverageArgs),
     /// Print the OpenAPI document of the API as these mappings make it.
@@ -57,10 +62,11 @@ pub fn run() -> u8 {
         Command::Keys(command) => keys::keys(&command),
         Command::Connections(command) => connections::connections(&command),
         Command::Vault(command) => vault::vault(&command),
+        Command::Store(command) => store::store(&command),
         Command::Check(args) => mappings::check(&args),
         Command::Test(args) => mappings::test(&args),
         Command::Explain(args) => mappings::explain(&args),
-        Command::New(args) => mappings::new(&args),
+        Command::New(args) => new::new(&args),
         Command::Coverage(args) => documents::coverage(&args),
         Command::Openapi(args) => documents::openapi(&args),
         Command::Schemas(args) => mappings::schemas(&args),

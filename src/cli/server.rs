@@ -47,7 +47,7 @@ pub fn serve(args: &ConfigArg) -> u8 {
 
 async fn served(config: &Config) -> Result<(), StartError> {
     let vault = serve::open_vault(config, std::env::var(VAULT_KEY).ok().as_deref())?;
-    let store = serve::open_store(config, Role::Serve)?;
+    let store = serve::open_store(config, Role::Serve).await?;
     let running = serve::build(config, store, vault).await?;
     let listeners = Listeners { api: bind(&config.listen).await?, admin: bind(&config.admin_listen).await? };
     let address = |listener: &TcpListener| listener.local_addr().map(|at| at.to_string()).unwrap_or_default();

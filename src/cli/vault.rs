@@ -65,7 +65,7 @@ fn rotate(args: &VaultRotate) -> Result<Vec<String>, String> {
     let vault = serve::open_vault(&config, inline.as_deref()).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     let done = runtime.block_on(async {
-        let store = serve::open_store(&config, Role::Command).map_err(|error| error.to_string())?;
+        let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;
         let done = reseal_all(store.sealed().as_ref(), &vault).await;
         store.close().await;
         done.map_err(|error| {

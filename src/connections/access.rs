@@ -27,7 +27,12 @@ pub(super) struct Held {
     pub(super) renewable: bool,
     /// Microseconds since 1970; 0 if it was not used since it is in memory.
     used: AtomicI64,
+    /// The last time of use that was handed out to be written down.
+    noted: AtomicI64,
 }
+
+/// How exact the stored times of use are.
+const USE_STEP: i64 = 10 * 60 * 1_000_000;
 
 /// How the life of the credentials in memory goes on.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +82,17 @@ impl Held {
     pub(super) fn used_at(&self) -> Option<jiff::Timestamp> {
         let used = self.used.load(Ordering::Relaxed);
         (used > 0).then(|| jiff::Timestamp::from_microsecond(used).ok()).flatten()
+    }
+
+    /// The time of use, if it is worth writing down once more.
+    pub(super) fn use_to_note(&self) -> Option<jiff::Timestamp> {
+        let used = self.used.load(Ordering::Relaxed);
+        let noted = self.noted.load(Ordering::Relaxed);
+        let due = used > 0 && used - noted >= USE_STEP;
+        if due {
+            self.noted.store(used, Ordering::Relaxed);
+        }
+        due.then(|| jiff::Timestamp::from_microsecond(used).ok()).flatten()
     }
 
     /// Good until the end, whatever comes after.
@@ -141,8 +157,9 @@ impl Connections {
         let end = self.ending(&provider, row, &opened);
         let key = Key { tenant: tenant.clone(), id: id.clone() };
         let used = AtomicI64::new(0);
+        let noted = AtomicI64::new(row.times.last_used_at.map_or(0, jiff::Timestamp::as_microsecond));
         let renewable = renewable(&provider, &opened);
-        Ok(Held { key, generation: row.generation, access, provider, end, renewable, used })
+        Ok(Held { key, generation: row.generation, access, provider, end, renewable, used, noted })
     }
 
     fn ending(&self, provider: &Provider, row: &Row, credentials: &Credentials) -> Ending {

@@ -148,7 +148,14 @@ impl Connections {
     }
 
     pub async fn get(&self, caller: &Caller, id: &str) -> Result<Overview> {
-        Ok(self.own_row(caller, id).await?.overview())
+        Ok(self.with_use(self.own_row(caller, id).await?.overview()))
+    }
+
+    /// The stored time of use is minutes old; memory knows better, if this process was used.
+    fn with_use(&self, mut overview: Overview) -> Overview {
+        let known = self.0.access.get(&overview.connection.id).and_then(|held| held.used_at());
+        overview.times.last_used_at = overview.times.last_used_at.max(known);
+        overview
     }
 
     /// A page of the caller's connections; `filter.providers` and `filter.connections` are the key's.
@@ -164,6 +171,7 @@ impl Connections {
         let mut data = self.0.repository.list(caller.tenant.clone(), filter).await?;
         let more = data.len() > limit;
         data.truncate(limit);
+        let data: Vec<Overview> = data.into_iter().map(|overview| self.with_use(overview)).collect();
         let next = data.last().filter(|_| more).map(|last| last.connection.id.clone());
         Ok(Listed { data, next })
     }

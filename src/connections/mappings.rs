@@ -69,6 +69,11 @@ impl Mappings {
         deleted
     }
 
+    /// Forgets one override, after it was changed.
+    pub fn forget(&self, tenant: &TenantId, connection: Option<&ConnectionId>) {
+        self.known.forget(&(tenant.clone(), connection.cloned()));
+    }
+
     /// Forgets everything, for when the store was changed by somebody else.
     pub fn forget_all(&self) {
         self.known.forget_all();

@@ -109,7 +109,8 @@ impl Connections {
         self.0.access.forget_all();
     }
 
-    pub(super) fn forget_customer(&self, tenant: &TenantId, customer: &Arc<str>) {
+    /// Forgets which connections a customer has.
+    pub fn forget_customer(&self, tenant: &TenantId, customer: &Arc<str>) {
         self.0.customers.forget(&(tenant.clone(), Arc::clone(customer)));
     }
 

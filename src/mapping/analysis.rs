@@ -5,6 +5,7 @@
 //! it does not know is walked through.
 
 use super::expression::Engine;
+use super::joins::{self, Join};
 use super::known;
 use super::problem::Problem;
 use indexmap::IndexSet;
@@ -18,6 +19,7 @@ pub(super) struct Facts {
     pub(super) reads: IndexSet<Vec<String>>,
     pub(super) variables: BTreeSet<String>,
     pub(super) functions: BTreeSet<String>,
+    pub(super) joins: Vec<Join>,
     pub(super) opaque: bool,
     pub(super) unbounded: bool,
 }
@@ -26,6 +28,7 @@ pub(super) fn analyse(ast: &AstNode, engine: Engine) -> Result<Facts, Problem> {
     let tree = serde_json::to_value(ast).map_err(|_| Problem::new("the expression cannot be analysed"))?;
     let mut walk = Walk { facts: Facts::default(), engine, bound: Vec::new(), depth: 0 };
     walk.read(&tree, &Some(Vec::new()))?;
+    walk.facts.joins = joins::joins(&tree);
     Ok(walk.facts)
 }
 
@@ -361,7 +364,7 @@ fn refuse(name: &str) -> Problem {
     }
 }
 
-fn member<'v>(value: &'v Value, name: &str) -> &'v Value {
+pub(super) fn member<'v>(value: &'v Value, name: &str) -> &'v Value {
     const NONE: &Value = &Value::Null;
     value.get(name).unwrap_or(NONE)
 }

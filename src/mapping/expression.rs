@@ -1,6 +1,7 @@
 //! A compiled JSONata expression: what it reads, what it may cost, and its evaluation on either engine.
 
 use super::analysis::{self, Facts};
+use super::joins::Join;
 use super::problem::Problem;
 use super::style::Styles;
 use super::{engine_core, engine_rs, rs_workers};
@@ -112,6 +113,11 @@ impl Expression {
     /// The `$names` that somebody else has to provide.
     pub fn variables(&self) -> &BTreeSet<String> {
         &self.0.facts.variables
+    }
+
+    /// The values that it joins into texts.
+    pub fn joins(&self) -> &[Join] {
+        &self.0.facts.joins
     }
 
     /// Our functions and the built-in ones that it calls.

@@ -12,6 +12,7 @@ mod engine_core;
 mod engine_rs;
 mod expression;
 mod functions;
+mod joins;
 mod known;
 pub mod path;
 pub mod pool;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use codec::{Codec, to_date, to_decimal, to_instant};
 pub use expression::{Engine, Expression, Limits, Vars};
+pub use joins::Join;
 pub use path::{Path, Segment, merge};
 pub use problem::Problem;
 pub use style::{Style, StyleError, StyleErrorKind, Styles};

@@ -19,7 +19,7 @@ use crate::connections::{
 use crate::error::Error;
 use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
-use crate::store::{OpenError, Role, Store};
+use crate::store::{AddressError, Changed, Changes, OpenError, Role, Store};
 use crate::telemetry::Metrics;
 
 /// How often the times at which keys were last used are written down.
@@ -55,8 +55,8 @@ pub enum StartError {
     Escrow(#[from] EscrowError),
     #[error("the system gives no randomness")]
     Randomness,
-    #[error("the store path in the configuration is not usable")]
-    StorePath,
+    #[error("store: {0}")]
+    StoreAddress(#[from] AddressError),
 }
 
 /// Everything that serves, and what has to be looked after while it does.
@@ -72,9 +72,8 @@ pub struct Listeners {
 }
 
 /// Opens the configured store, for the server or for a command beside it.
-pub fn open_store(config: &Config, role: Role) -> Result<Store, StartError> {
-    let path = config.store_path().ok_or(StartError::StorePath)?;
-    Ok(Store::open(&path, role)?)
+pub async fn open_store(config: &Config, role: Role) -> Result<Store, StartError> {
+    Ok(Store::open(&config.store.address()?, role).await?)
 }
 
 /// The vault with the configured key. `inline` is the value of THROUGHLINE_VAULT_KEY.
@@ -204,7 +203,7 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
-    let watching = tokio::spawn(forget_when_changed(app.clone(), store.changed_elsewhere()));
+    let watching = tokio::spawn(forget_when_changed(app.clone(), store.changes()));
     let reloading = tokio::spawn(reload_when_asked(app.clone()));
     let renewing = tokio::spawn(app.connections.clone().look_after());
     let admin = tokio::spawn({
@@ -231,12 +230,20 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     store.close().await;
 }
 
-/// A command beside the server may have revoked a key or deleted a connection.
-async fn forget_when_changed(app: App, mut changed: watch::Receiver<u64>) {
-    while changed.changed().await.is_ok() {
-        app.keys.forget_all();
-        app.connections.forget_all();
-        app.mappings.forget_all();
+/// A command beside the server, or another server, may have revoked a key or deleted a connection.
+async fn forget_when_changed(app: App, mut changes: Changes) {
+    while let Some(changed) = changes.next().await {
+        match changed {
+            Changed::All => {
+                app.keys.forget_all();
+                app.connections.forget_all();
+                app.mappings.forget_all();
+            }
+            Changed::Connection(_, id) => app.connections.forget(&id),
+            Changed::Customer(tenant, customer) => app.connections.forget_customer(&tenant, &customer),
+            Changed::Key(id) => app.keys.forget(&id),
+            Changed::Mappings(tenant, connection) => app.mappings.forget(&tenant, connection.as_ref()),
+        }
     }
 }
 

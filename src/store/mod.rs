@@ -1,14 +1,17 @@
 //! Where things are kept. Implements the repositories that the modules below own; only the composition root names it.
 
+mod address;
+mod backup;
+mod changed;
+mod copy;
 mod open;
+mod postgres;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
-
-use tokio::sync::watch;
 
 use crate::auth::KeyRepository;
 use crate::connections::{
@@ -17,78 +20,110 @@ use crate::connections::{
 };
 use crate::error::Result;
 
-pub use open::{OpenError, Role};
+pub use address::{Address, AddressError, Location};
+pub use backup::{BackupError, backup};
+pub use changed::{Changed, Changes};
+pub use copy::{Copied, CopyError, copy};
+pub use open::{Migrated, OpenError, Role};
 
 /// An open store. Cheap to clone.
 #[derive(Clone)]
-pub struct Store {
-    sqlite: sqlite::Sqlite,
+pub struct Store(Backend);
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+/// The same on either of them.
+macro_rules! on {
+    ($store:expr, $backend:ident => $work:expr) => {
+        match &$store.0 {
+            Backend::Sqlite($backend) => $work,
+            Backend::Postgres($backend) => $work,
+        }
+    };
 }
 
 impl Store {
-    /// Opens the SQLite file at `path`, makes it if there is none, and brings its schema up to date.
-    pub fn open(path: &Path, role: Role) -> Result<Self, OpenError> {
-        Ok(Self { sqlite: sqlite::Sqlite::open(path, role, sqlite::POLL)? })
+    /// Opens the store at `address`, makes its tables if there are none, and brings its schema up to date.
+    pub async fn open(address: &Address, role: Role) -> Result<Self, OpenError> {
+        match address {
+            Address::Sqlite(path) => Self::file(path, role),
+            Address::Postgres(server) => Ok(Self(Backend::Postgres(postgres::Postgres::open(server, role).await?))),
+        }
+    }
+
+    /// Opens the SQLite file at `path`, and makes it if there is none.
+    pub fn file(path: &Path, role: Role) -> Result<Self, OpenError> {
+        Ok(Self(Backend::Sqlite(sqlite::Sqlite::open(path, role, sqlite::POLL)?)))
     }
 
     /// A store that is gone with the process.
     pub fn memory() -> Result<Self, OpenError> {
-        Ok(Self { sqlite: sqlite::Sqlite::memory()? })
+        Ok(Self(Backend::Sqlite(sqlite::Sqlite::memory()?)))
     }
 
     pub fn keys(&self) -> Arc<dyn KeyRepository> {
-        Arc::new(self.sqlite.clone())
+        on!(self, backend => Arc::new(backend.clone()))
     }
 
     pub fn connections(&self) -> Arc<dyn ConnectionRepository> {
-        Arc::new(self.sqlite.clone())
+        on!(self, backend => Arc::new(backend.clone()))
     }
 
     pub fn tokens(&self) -> Arc<dyn TokenRepository> {
-        Arc::new(self.sqlite.clone())
+        on!(self, backend => Arc::new(backend.clone()))
     }
 
     pub fn events(&self) -> Arc<dyn EventRepository> {
-        Arc::new(self.sqlite.clone())
+        on!(self, backend => Arc::new(backend.clone()))
     }
 
     pub fn revocations(&self) -> Arc<dyn RevocationRepository> {
-        Arc::new(self.sqlite.clone())
+        on!(self, backend => Arc::new(backend.clone()))
     }
 
     pub fn sealed(&self) -> Arc<dyn SealedRepository> {
-        Arc::new(self.sqlite.clone())
+        on!(self, backend => Arc::new(backend.clone()))
     }
 
     pub fn apps(&self) -> Arc<dyn AppRepository> {
-        Arc::new(self.sqlite.clone())
+        on!(self, backend => Arc::new(backend.clone()))
     }
 
     pub fn connect(&self) -> Arc<dyn ConnectRepository> {
-        Arc::new(self.sqlite.clone())
+        on!(self, backend => Arc::new(backend.clone()))
     }
 
     pub fn mappings(&self) -> Arc<dyn MappingRepository> {
-        Arc::new(self.sqlite.clone())
+        on!(self, backend => Arc::new(backend.clone()))
     }
 
     /// Operations so far, but for those that happen by the clock. A warm request adds none.
     pub fn calls(&self) -> u64 {
-        self.sqlite.calls()
+        on!(self, backend => backend.calls())
     }
 
-    /// Changes when another process wrote to the store: whatever is held in memory may be out of date.
-    pub fn changed_elsewhere(&self) -> watch::Receiver<u64> {
-        self.sqlite.changed_elsewhere()
+    /// What other processes write from now on: what is held in memory of it is out of date.
+    pub fn changes(&self) -> Changes {
+        on!(self, backend => backend.changes())
+    }
+
+    /// From which schema to which the store was brought when it was opened.
+    pub fn migrated(&self) -> Migrated {
+        on!(self, backend => backend.migrated())
     }
 
     /// Whether the store answers.
     pub async fn ping(&self) -> Result<()> {
-        self.sqlite.ping().await
+        on!(self, backend => backend.ping().await)
     }
 
-    /// Finishes what is queued, folds the log into the file and gives up the lock. Later operations fail.
+    /// Finishes what is queued and gives up what is held: SQLite's log goes into its file and the lock away. Later
+    /// operations fail.
     pub async fn close(&self) {
-        self.sqlite.close().await;
+        on!(self, backend => backend.close().await)
     }
 }

@@ -5,10 +5,17 @@ use std::path::PathBuf;
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// To serve requests. One process at a time: memory would go stale and tokens be refreshed twice.
+    /// To serve requests. One process at a time on a SQLite file; any number on PostgreSQL, where each tells the others.
     Serve,
     /// For a command that runs beside the server.
     Command,
+}
+
+/// From which schema to which a store was brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    pub from: i64,
+    pub to: i64,
 }
 
 /// Why a store cannot be opened, and what to do about it.
@@ -34,6 +41,10 @@ pub enum OpenError {
     Migration(String),
     #[error("SQLite {found} is linked in, at least 3.51.3 is needed; build with the bundled SQLite")]
     OldLibrary { found: i32 },
+    #[error(
+        "the store {server} cannot be used ({why}); the server must run, the database exist, and the user have the right to connect to it"
+    )]
+    Unreachable { server: String, why: String },
     #[error("the store's thread could not be started ({0})")]
     Thread(std::io::Error),
 }

@@ -1,4 +1,5 @@
-//! The rows of `errors.classify` that no example meets.
+//! What is missing of the vendor's errors: rows of `errors.classify` that no example meets, files without any, resources
+//! that no example shows failing.
 
 use std::collections::HashSet;
 
@@ -14,16 +15,40 @@ pub fn holes(provider: &Provider, files: &Files, examples: &[&Example]) -> Vec<P
     let file = format!("{}/provider.yaml", provider.name);
     let Ok(node) = Node::parse(&file, files.get(&file).unwrap_or_default()) else { return Vec::new() };
     let shown: HashSet<usize> = examples.iter().flat_map(|example| met(provider, example)).collect();
+    let mut holes = silent(provider, &node);
     let missing = provider.errors.rows().enumerate().filter(|(index, _)| !shown.contains(index));
-    missing
+    holes.extend(missing
         .map(|(index, kind)| {
             let place = node.locate(&format!("/errors/classify/{index}"));
             let (code, folder) = (code(kind), format!("{}/examples", provider.name));
             place.problem(format!(
                 "no example meets this row; add one to {folder}/ that ends in `problem: {{ code: {code} }}` by an answer that no row above meets"
             ))
-        })
-        .collect()
+        }));
+    holes
+}
+
+/// Without these words callers are told the status alone.
+fn silent(provider: &Provider, node: &Node) -> Vec<Problem> {
+    let place = node.locate("/errors");
+    let mut holes = Vec::new();
+    if !provider.errors.reads_words() {
+        holes.push(place.problem("nothing says where an error's words are, so callers see the status alone; add `errors: { read: { code: path, message: path } }`"));
+    }
+    if provider.errors.rows().next().is_none() {
+        holes.push(place.problem("`errors.classify` has no row, so only statuses tell errors apart; add one for each code of the vendor's that callers should know, such as `{ status: 400, code: taken, is: duplicate }`"));
+    }
+    holes
+}
+
+/// A resource that no example shows failing: nothing proves that its errors are read.
+pub fn never_fails(resource: &str, node: &Node, file: &str, examples: &[&Example]) -> Option<Problem> {
+    let fails = |example: &&&Example| example.problem.is_some() && !example.exchanges.is_empty();
+    let shown = examples.iter().filter(fails).any(|example| example.resource == resource);
+    let message = format!(
+        "{resource}: no example shows how an error of the vendor is read; add one to {file} whose last answer is an error and that ends in a `problem`"
+    );
+    (!shown).then(|| node.locate("/operations").problem(message))
 }
 
 /// The rows that the answers of an example meet, as far as the example ends as they say.

@@ -46,7 +46,7 @@ fn key(path: &str) -> String {
     format!("how `{path}` is written")
 }
 
-fn place_path(path: &str, place: &Place, index: usize) -> String {
+pub fn place_path(path: &str, place: &Place, index: usize) -> String {
     match place.kind() {
         Some(kind) => format!("{path}[{index}, {kind}]"),
         None => format!("{path}[{index}]"),
@@ -100,7 +100,7 @@ fn mark_members(path: &str, table: &Table, members: &Map<String, Value>, keys: &
 }
 
 /// The place that an item goes to: that of its type; without one the primary place for a primary item, or the first.
-fn free_place<'p>(places: &'p [Place], taken: &[bool], item: &Map<String, Value>) -> Option<(usize, &'p Place)> {
+pub fn free_place<'p>(places: &'p [Place], taken: &[bool], item: &Map<String, Value>) -> Option<(usize, &'p Place)> {
     let free = || places.iter().enumerate().filter(|(index, _)| taken.get(*index) == Some(&false));
     match item.get("type").and_then(Value::as_str) {
         Some(kind) => free().find(|(_, place)| place.kind() == Some(kind)),

@@ -3,6 +3,7 @@
 mod errors;
 mod fields;
 mod operations;
+mod reads;
 
 use std::collections::HashSet;
 
@@ -24,16 +25,18 @@ pub fn holes(catalog: &Catalog, provider: &str, files: &Files, examples: &[Place
     let Some(provider) = catalog.provider(provider) else { return Vec::new() };
     let examples: Vec<&Example> = examples.iter().map(|placed| &placed.example).collect();
     let mut holes = errors::holes(provider, files, &examples);
+    let mut read = reads::Lines::default();
     for (name, resource) in &provider.resources {
         let Ok(node) = resource_node(files, &provider.name, name, Vec::new()) else { continue };
-        let shown: HashSet<String> = examples
-            .iter()
-            .filter(|example| example.resource == *name && example.answer.is_some())
-            .flat_map(|example| shown(resource, &node, example))
-            .collect();
+        let own = || examples.iter().filter(|example| example.resource == *name && example.answer.is_some());
+        read.add(resource, name, &node, own().copied());
+        let shown: HashSet<String> = own().flat_map(|example| shown(resource, &node, example)).collect();
+        let file = format!("{}/examples/{name}.yaml", provider.name);
+        holes.extend(errors::never_fails(name, &node, &file, &examples));
         let missing = cells(resource, &node).into_iter().filter(|cell| !shown.contains(&cell.key));
         holes.extend(missing.filter_map(|cell| hole(provider, name, &node, &cell)));
     }
+    holes.extend(read.holes(provider));
     holes.sort();
     holes
 }

@@ -94,6 +94,7 @@ pub(super) fn read(
     headers: &Value,
     body: &[u8],
     began: Timestamp,
+    secrets: &[&str],
 ) -> Result<Granted, Refused> {
     let body = serde_json::from_slice::<Value>(body).unwrap_or(Value::Null);
     let said = Said { status, headers, body: &body };
@@ -101,8 +102,14 @@ pub(super) fn read(
     let access_token = body.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
     match access_token {
         Some(token) if status < 300 => Ok(granted(grant, said, token, began)),
-        _ => Err(refusal(grant, said)),
+        _ => Err(refusal(grant, Said { body: &without(secrets, &body), ..said })),
     }
+}
+
+/// A refusal that repeats what was sent does not carry it on.
+fn without(secrets: &[&str], body: &Value) -> Value {
+    let text = secrets.iter().fold(body.to_string(), |text, secret| text.replace(secret, "(secret)"));
+    serde_json::from_str(&text).unwrap_or(Value::Null)
 }
 
 fn granted(grant: &Grant, said: Said<'_>, token: &str, began: Timestamp) -> Granted {

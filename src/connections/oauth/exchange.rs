@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -78,7 +78,7 @@ impl OAuth {
         let (status, headers, body) = self.send(request).await?;
         self.0.clock.learn(&headers);
         let text = headers_value(&headers);
-        answer::read(grant, status, &text, &body, began)
+        answer::read(grant, status, &text, &body, began, &exchange.secrets(app))
     }
 
     /// Gives a token back. Providers without an address for it have nothing to be told: true means that it is done with.
@@ -128,6 +128,19 @@ impl OAuth {
 
     pub(super) fn vault(&self) -> &Vault {
         &self.0.vault
+    }
+}
+
+impl Exchange<'_> {
+    /// What a server may repeat in its refusal and nobody may read there.
+    fn secrets<'a>(&'a self, app: &'a App) -> Vec<&'a str> {
+        let own = match self {
+            Exchange::Code { code, verifier, .. } => [Some(*code), verifier.map(|secret| secret.expose_secret())],
+            Exchange::Refresh { token } => [Some(token.expose_secret()), None],
+            Exchange::AppItself | Exchange::Assertion { .. } => [None, None],
+        };
+        let app = app.client_secret.as_ref().map(|secret| secret.expose_secret());
+        own.into_iter().chain([app]).flatten().filter(|secret| !secret.is_empty()).collect()
     }
 }
 

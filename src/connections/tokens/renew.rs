@@ -52,8 +52,8 @@ enum Asked {
     Refused(Refused),
     /// The lease or the credentials are another's by now.
     Overtaken,
-    /// Not asked: the endpoint should be left alone for a while.
-    Closed(Duration),
+    /// Not asked: not before that time has passed, and why.
+    Closed(Duration, &'static str),
 }
 
 impl Connections {
@@ -123,7 +123,7 @@ impl Connections {
             match self.ask(&work, candidate.as_ref()).await {
                 Asked::Granted(granted) => return self.settle_granted(work, candidate, *granted).await,
                 Asked::Overtaken => return self.overtaken(&work.key).await,
-                Asked::Closed(pause) => return self.settle_closed(&work, pause).await,
+                Asked::Closed(pause, why) => return self.settle_closed(&work, pause, why).await,
                 Asked::Refused(refused) if refused.class == Class::Race && races < RACES => {
                     races += 1;
                     sleep(SOON.mul_f64(0.25 + 0.75 * jitter())).await;
@@ -149,7 +149,7 @@ impl Connections {
             return Asked::Refused(Refused::unsent(crate::error::Error::internal("the provider has no grant")));
         };
         if let Some(pause) = self.too_soon(grant, &work.lease.row) {
-            return Asked::Closed(pause);
+            return Asked::Closed(pause, "the provider wants more time between two renewals");
         }
         let exchange = match (work.tokens.flow, refresh_token) {
             (_, Some(token)) => Exchange::Refresh { token },
@@ -166,7 +166,8 @@ impl Connections {
             match self.0.endpoints.admit(&work.provider.name, &work.app.client_id) {
                 Admission::Go => break,
                 Admission::Later(pause) if began.elapsed() + pause < PATIENCE => sleep(pause).await,
-                Admission::Later(pause) | Admission::Closed(pause) => return Asked::Closed(pause),
+                Admission::Later(pause) => return Asked::Closed(pause, "too many tokens are renewed at the moment"),
+                Admission::Closed(pause) => return Asked::Closed(pause, "the token endpoint is failing"),
             }
         }
         // The last look before a token is spent: this process may have been stopped since it took the lease.

@@ -17,7 +17,7 @@ const BATCH: usize = 50;
 const FLIGHTS: usize = 64;
 /// A connection that nobody used for so long is left to its next use.
 const HOT: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How often the times of use are written down, and how exact they are.
+/// How often the times of use are written down.
 const FLUSH: Duration = Duration::from_secs(60);
 const CENSUS: Duration = Duration::from_secs(15);
 /// How often somebody looks for credentials to give back.
@@ -133,9 +133,8 @@ impl Connections {
 
     /// Writes down when connections were used since the last time.
     pub async fn flush_uses(&self) {
-        let since = self.0.clock.now().saturating_sub(FLUSH * 2).unwrap_or(Timestamp::UNIX_EPOCH);
-        let used = self.0.access.values().filter_map(|held| Some((held.key.clone(), held.used_at()?)));
-        let used: Vec<_> = used.filter(|(_, at)| *at >= since).collect();
+        let used = self.0.access.values().filter_map(|held| Some((held.key.clone(), held.use_to_note()?)));
+        let used: Vec<_> = used.collect();
         if used.is_empty() {
             return;
         }

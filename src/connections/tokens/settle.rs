@@ -159,7 +159,7 @@ impl Connections {
     }
 
     /// The endpoint is left alone for a while: no failure of this connection, only a later time.
-    pub(super) async fn settle_closed(&self, work: &Work, pause: Duration) -> Landed {
+    pub(super) async fn settle_closed(&self, work: &Work, pause: Duration, why: &str) -> Landed {
         let row = &work.lease.row;
         let since = self.0.clock.now();
         // Those who wait for the same endpoint do not come back together.
@@ -167,16 +167,12 @@ impl Connections {
         let failed = Failed {
             state: row.connection.state,
             state_reason: row.connection.state_reason.clone(),
-            last_error: row
-                .connection
-                .last_error
-                .clone()
-                .unwrap_or_else(|| "the token endpoint is not asked at the moment".into()),
+            last_error: row.connection.last_error.clone().unwrap_or_else(|| why.to_owned()),
             failing: row.failing.unwrap_or(Failing { count: 1, since }),
             next_refresh_at: self.after(pause),
         };
         self.write_failure(&work.key, &work.lease, failed, Vec::new()).await;
-        Landed::Later { retry_after: pause, reason: "the token endpoint is failing".into() }
+        Landed::Later { retry_after: pause, reason: why.to_owned() }
     }
 
     async fn settle_failure(&self, key: &Key, lease: &Lease, refused: Refused) -> Landed {

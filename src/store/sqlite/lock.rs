@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::OpenError;
 
-pub(super) fn acquire(database: &Path) -> Result<File, OpenError> {
+pub(in crate::store) fn acquire(database: &Path) -> Result<File, OpenError> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);

@@ -18,10 +18,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::watch;
 
+pub(super) use self::lock::acquire;
+pub(super) use self::schema::SCHEMA;
 use self::worker::Worker;
-use super::open::{OpenError, Role};
+use super::changed::Changes;
+use super::open::{Migrated, OpenError, Role};
 use crate::error::{Error, Kind, Result};
 
 /// How often the file is asked whether another process wrote to it.
@@ -35,6 +37,7 @@ const OLDEST_LIBRARY: i32 = 3_051_003;
 #[derive(Clone)]
 pub(super) struct Sqlite {
     worker: Worker,
+    migrated: Migrated,
 }
 
 impl Sqlite {
@@ -70,16 +73,20 @@ impl Sqlite {
         if found < OLDEST_LIBRARY {
             return Err(OpenError::OldLibrary { found });
         }
-        schema::migrate(&mut connection)?;
-        Ok(Self { worker: Worker::start(connection, lock, poll).map_err(OpenError::Thread)? })
+        let migrated = schema::migrate(&mut connection)?;
+        Ok(Self { worker: Worker::start(connection, lock, poll).map_err(OpenError::Thread)?, migrated })
     }
 
     pub(super) fn calls(&self) -> u64 {
         self.worker.calls()
     }
 
-    pub(super) fn changed_elsewhere(&self) -> watch::Receiver<u64> {
-        self.worker.changed_elsewhere()
+    pub(super) fn changes(&self) -> Changes {
+        self.worker.changes()
+    }
+
+    pub(super) fn migrated(&self) -> Migrated {
+        self.migrated
     }
 
     pub(super) async fn ping(&self) -> Result<()> {

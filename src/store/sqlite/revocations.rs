@@ -22,7 +22,7 @@ impl RevocationRepository for Sqlite {
             let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let claimed: Vec<Revocation> = {
                 let mut statement = transaction.prepare_cached(
-                    "SELECT * FROM revocations WHERE next_attempt_at <= ?1 ORDER BY next_attempt_at LIMIT ?2",
+                    "SELECT * FROM revocations WHERE next_attempt_at <= ?1 ORDER BY next_attempt_at, id LIMIT ?2",
                 )?;
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
                 statement.query_map(params![time(now), limit], whole)?.collect::<Result<_, _>>()?

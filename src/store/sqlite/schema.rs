@@ -2,19 +2,23 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::OpenError;
+use super::{Migrated, OpenError};
 
-/// Step n makes schema n. Steps that were released are never changed.
+/// Step n makes schema n. Steps that were released are never changed. Commands of the release before may still run on the
+/// new schema, so a step only adds; `store/postgres/schema.rs` says more of it.
 const STEPS: &[&str] = &[
     include_str!("../migrations/sqlite/0001.sql"),
     include_str!("../migrations/sqlite/0002.sql"),
     include_str!("../migrations/sqlite/0003.sql"),
 ];
 
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
-    let known = STEPS.len() as i64;
+/// The schema this release knows.
+pub(in crate::store) const SCHEMA: i64 = STEPS.len() as i64;
+
+pub(super) fn migrate(connection: &mut Connection) -> Result<Migrated, OpenError> {
+    let known = SCHEMA;
     let found = bring_up(connection).map_err(|error| OpenError::Migration(error.to_string()))?;
-    if found > known { Err(OpenError::Newer { found, known }) } else { Ok(()) }
+    if found > known { Err(OpenError::Newer { found, known }) } else { Ok(Migrated { from: found, to: known }) }
 }
 
 /// Returns the version that was found.

@@ -104,7 +104,7 @@ impl TokenRepository for Sqlite {
             let mut statement = database.prepare_cached(&format!(
                 "SELECT tenant, id, provider, generation, last_used_at, refreshed_at, created_at FROM connections
                  WHERE next_refresh_at <= ?1 AND state IN ('active', 'degraded') AND paused = 0
-                 AND (lease_until IS NULL OR lease_until < {NOW}) ORDER BY last_used_at DESC LIMIT ?2"
+                 AND (lease_until IS NULL OR lease_until < {NOW}) ORDER BY last_used_at DESC, id LIMIT ?2"
             ))?;
             statement.query_map(params![time(now), i64::try_from(limit).unwrap_or(i64::MAX)], due)?.collect()
         }))

@@ -9,9 +9,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot};
 
 use crate::error::{Error, Kind, Result};
+use crate::store::changed::{Changed, Changes, KEPT};
 
 /// At some ten thousand reads a second this is a tenth of a second of waiting; writes take longer.
 const QUEUE: usize = 1024;
@@ -27,14 +28,16 @@ enum Job {
 pub(super) struct Worker {
     queue: SyncSender<Job>,
     calls: Arc<AtomicU64>,
-    changed: watch::Receiver<u64>,
+    /// Weak, so that the channel closes with the thread.
+    changed: broadcast::WeakSender<Changed>,
 }
 
 impl Worker {
     /// The thread ends, and the lock with it, when the last handle is dropped or one of them closes it.
     pub(super) fn start(connection: Connection, lock: Option<File>, poll: Option<Duration>) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
-        let (announce, changed) = watch::channel(0);
+        let (announce, _) = broadcast::channel(KEPT);
+        let changed = announce.downgrade();
         let work = move || {
             let closed = serve(connection, &jobs, poll, &announce);
             drop(lock);
@@ -95,8 +98,10 @@ impl Worker {
         self.calls.load(Ordering::Relaxed)
     }
 
-    pub(super) fn changed_elsewhere(&self) -> watch::Receiver<u64> {
-        self.changed.clone()
+    pub(super) fn changes(&self) -> Changes {
+        // After the end of the thread a channel without a sender: there is no more news.
+        let sender = self.changed.upgrade().unwrap_or_else(|| broadcast::channel(1).0);
+        Changes::new(sender.subscribe())
     }
 }
 
@@ -106,7 +111,7 @@ fn serve(
     mut connection: Connection,
     jobs: &Receiver<Job>,
     poll: Option<Duration>,
-    announce: &watch::Sender<u64>,
+    announce: &broadcast::Sender<Changed>,
 ) -> Option<oneshot::Sender<()>> {
     let mut version = data_version(&connection);
     let mut asked = Instant::now();
@@ -123,7 +128,8 @@ fn serve(
             let now = data_version(&connection);
             if now != version {
                 version = now;
-                announce.send_modify(|count| *count += 1);
+                // SQLite tells that something changed, not what. Nobody listening is no fault.
+                let _ = announce.send(Changed::All);
             }
             asked = Instant::now();
         }

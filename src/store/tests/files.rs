@@ -9,7 +9,7 @@ use super::{Scratch, acme, connections, keys};
 use crate::auth::{Mode, NewKey, TenantId};
 use crate::connections::{Credentials, NewConnection, OnConflict, Selector, Source, Vault, VaultError};
 use crate::store::sqlite::Sqlite;
-use crate::store::{OpenError, Role, Store};
+use crate::store::{Backend, Changed, OpenError, Role, Store};
 
 const CANARY: &str = "canary-3f9d1c77-token";
 
@@ -32,7 +32,7 @@ fn new_key() -> NewKey {
 #[tokio::test]
 async fn no_secret_is_readable_in_any_file_and_all_is_there_after_a_restart() {
     let scratch = Scratch::new();
-    let store = Store::open(&scratch.database(), Role::Serve).expect("a store");
+    let store = Store::file(&scratch.database(), Role::Serve).expect("a store");
     let (keys, connections) = (keys(&store), connections(&store));
     let (key, _) = keys.create(TenantId("acme".into()), new_key()).await.expect("a key");
     let created = connections.create(&acme(), canary()).await.expect("imported");
@@ -50,7 +50,7 @@ async fn no_secret_is_readable_in_any_file_and_all_is_there_after_a_restart() {
 
     store.close().await;
     assert!(connections.get(&acme(), created.overview.connection.id.as_str()).await.is_err(), "the store is closed");
-    let store = Store::open(&scratch.database(), Role::Serve).expect("the lock is free again");
+    let store = Store::file(&scratch.database(), Role::Serve).expect("the lock is free again");
     let keys = super::keys(&store);
     keys.authenticate(&key).await.expect("still known");
     let repository = store.connections();
@@ -63,7 +63,7 @@ async fn no_secret_is_readable_in_any_file_and_all_is_there_after_a_restart() {
 async fn the_file_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = Scratch::new();
-    let _store = Store::open(&scratch.database(), Role::Serve).expect("a store");
+    let _store = Store::file(&scratch.database(), Role::Serve).expect("a store");
     let mode = std::fs::metadata(scratch.database()).expect("the file").permissions().mode();
     assert_eq!(mode & 0o077, 0);
 }
@@ -71,21 +71,21 @@ async fn the_file_is_private() {
 #[tokio::test]
 async fn one_server_at_a_time_and_commands_beside_it() {
     let scratch = Scratch::new();
-    let store = Store::open(&scratch.database(), Role::Serve).expect("the first");
-    let second = Store::open(&scratch.database(), Role::Serve).err().expect("refused");
+    let store = Store::file(&scratch.database(), Role::Serve).expect("the first");
+    let second = Store::file(&scratch.database(), Role::Serve).err().expect("refused");
     assert!(matches!(second, OpenError::InUse { .. }));
     assert!(second.to_string().contains("stop it first"));
-    let command = Store::open(&scratch.database(), Role::Command).expect("a command");
+    let command = Store::file(&scratch.database(), Role::Command).expect("a command");
     command.ping().await.expect("answers");
     store.ping().await.expect("answers");
     store.close().await;
-    Store::open(&scratch.database(), Role::Serve).expect("the next server");
+    Store::file(&scratch.database(), Role::Serve).expect("the next server");
 }
 
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_named() {
     let scratch = Scratch::new();
-    let error = Store::open(&scratch.path().join("missing/x.db"), Role::Command).err().expect("refused");
+    let error = Store::file(&scratch.path().join("missing/x.db"), Role::Command).err().expect("refused");
     assert!(error.to_string().contains("missing/x.db") && error.to_string().contains("must exist"));
 }
 
@@ -94,19 +94,20 @@ async fn what_a_command_changes_is_announced_and_asking_costs_no_call() {
     let scratch = Scratch::new();
     let path = scratch.database();
     let server = Sqlite::open(&path, Role::Serve, Duration::from_millis(20)).expect("a store");
-    let server = Store { sqlite: server };
+    let server = Store(Backend::Sqlite(server));
     let keys = keys(&server);
     let (key, record) = keys.create(TenantId("acme".into()), new_key()).await.expect("a key");
     keys.authenticate(&key).await.expect("in memory now");
-    let mut changed = server.changed_elsewhere();
-    let own = tokio::time::timeout(Duration::from_millis(100), changed.changed()).await;
+    let mut changes = server.changes();
+    let own = tokio::time::timeout(Duration::from_millis(100), changes.next()).await;
     assert!(own.is_err(), "its own writes are no news");
 
     let before = server.calls();
-    let command = Store::open(&path, Role::Command).expect("a command");
+    let command = Store::file(&path, Role::Command).expect("a command");
     super::keys(&command).revoke(TenantId("acme".into()), &record.id).await.expect("revoked");
     keys.authenticate(&key).await.expect("not known here yet");
-    tokio::time::timeout(Duration::from_secs(5), changed.changed()).await.expect("in time").expect("announced");
+    let news = tokio::time::timeout(Duration::from_secs(5), changes.next()).await.expect("in time");
+    assert_eq!(news, Some(Changed::All));
     assert_eq!(server.calls(), before);
     keys.forget_all();
     assert!(keys.authenticate(&key).await.is_err());
@@ -115,8 +116,8 @@ async fn what_a_command_changes_is_announced_and_asking_costs_no_call() {
 #[tokio::test]
 async fn a_connection_made_by_a_command_is_usable() {
     let scratch = Scratch::new();
-    let server = Store::open(&scratch.database(), Role::Serve).expect("a store");
-    let command = Store::open(&scratch.database(), Role::Command).expect("a command");
+    let server = Store::file(&scratch.database(), Role::Serve).expect("a store");
+    let command = Store::file(&scratch.database(), Role::Command).expect("a command");
     connections(&command).create(&acme(), canary()).await.expect("imported");
     let selector = Selector { customer: Some("c1".into()), ..Selector::default() };
     connections(&server).resolve(&acme(), &selector).await.expect("found");

@@ -1,8 +1,12 @@
 //! The services on a real store: the scenarios that matter, in memory and in a file.
 
+mod conformance;
 mod connections;
+mod copy;
 mod files;
 mod keys;
+mod postgres;
+mod processes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

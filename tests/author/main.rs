@@ -1,44 +1,13 @@
 //! The tools for those who write mappings, as commands of the real binary.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod check;
+mod new;
+mod scratch;
 
+use std::path::Path;
+
+use scratch::Scratch;
 use serde_json::Value;
-
-/// A folder of its own, gone at the end of the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("author-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a new folder");
-        Self(path)
-    }
-
-    /// The binary, in this folder; gives its standard output if it ended with `code`.
-    #[track_caller]
-    fn run(&self, code: i32, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
-        let output: Output =
-            command.args(arguments).current_dir(&self.0).env_clear().output().expect("the binary runs");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{}{}", text(&output.stdout), text(&output.stderr));
-        text(&output.stdout) + &text(&output.stderr)
-    }
-
-    fn edit(&self, file: &str, from: &str, to: &str) {
-        let path = self.0.join(file);
-        let text = std::fs::read_to_string(&path).expect("the file");
-        assert!(text.contains(from), "{file} holds {from:?}");
-        std::fs::write(path, text.replacen(from, to, 1)).expect("written");
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 #[test]
 fn the_schemas_in_the_repository_are_current() {
@@ -68,7 +37,7 @@ fn a_new_provider_passes_check_and_test_and_can_be_explained() {
     let checked = scratch.run(0, &["check", "--strict", "mine"]);
     assert!(!checked.contains("no example shows"), "{checked}");
     let tested = scratch.run(0, &["test", "mine", "--provider", "acme"]);
-    assert!(tested.contains("5 passed, 0 failed"), "{tested}");
+    assert!(tested.contains("6 passed, 0 failed"), "{tested}");
 
     let shown = ["explain", "--mappings", "mine", "--provider", "acme", "--resource", "contacts"];
     let call = [&shown[..], &["--operation", "list", "--call", r#"{"limit": 2}"#]].concat();

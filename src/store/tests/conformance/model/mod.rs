@@ -1,0 +1,76 @@
+//! The model: maps behind one lock, written to be obviously right and nothing else.
+
+mod connections;
+mod others;
+mod sealed;
+mod tokens;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+
+use crate::auth::{KeyRecord, TenantId};
+use crate::connections::{ConnectionId, Consent, Event, KEPT, Key, Logged, Revocation, Row, Session, StoredApp};
+use crate::error::{Error, Result};
+
+#[derive(Default)]
+pub(super) struct Model(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    keys: BTreeMap<Arc<str>, KeyRecord>,
+    rows: BTreeMap<ConnectionId, Stored>,
+    events: Vec<(Key, Logged)>,
+    numbers: u64,
+    revocations: BTreeMap<Arc<str>, (Timestamp, Revocation)>,
+    apps: BTreeMap<(TenantId, Arc<str>), StoredApp>,
+    sessions: BTreeMap<Arc<str>, Session>,
+    consents: BTreeMap<Arc<str>, Consent>,
+    mappings: BTreeMap<(TenantId, Option<ConnectionId>), String>,
+    secrets: BTreeMap<Arc<str>, Vec<u8>>,
+}
+
+struct Stored {
+    row: Row,
+    lease_until: Option<Timestamp>,
+    epoch: u64,
+    intent: bool,
+    orphan: Option<(u64, Vec<u8>)>,
+}
+
+impl State {
+    /// A foreign row is no row.
+    fn row(&mut self, tenant: &TenantId, id: &ConnectionId) -> Option<&mut Stored> {
+        self.rows.get_mut(id).filter(|stored| stored.row.connection.tenant == *tenant)
+    }
+
+    fn append(&mut self, tenant: &TenantId, id: &ConnectionId, events: &[Event]) {
+        let key = Key { tenant: tenant.clone(), id: id.clone() };
+        for event in events {
+            self.numbers += 1;
+            self.events.push((key.clone(), Logged { number: self.numbers, event: event.clone() }));
+        }
+        let mut kept = 0;
+        // From the newest to the oldest.
+        self.events.reverse();
+        self.events.retain(|(of, _)| {
+            kept += usize::from(*of == key);
+            *of != key || kept <= KEPT
+        });
+        self.events.reverse();
+    }
+
+    fn revoke(&mut self, revocation: Revocation) -> Result<()> {
+        if self.revocations.contains_key(&revocation.id) {
+            return Err(taken());
+        }
+        self.revocations.insert(Arc::clone(&revocation.id), (revocation.created_at, revocation));
+        Ok(())
+    }
+}
+
+fn taken() -> Error {
+    Error::internal("the id is taken")
+}
