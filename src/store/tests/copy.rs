@@ -9,7 +9,7 @@ use serde_json::Map;
 use super::conformance::Schema;
 use super::{Scratch, acme, keys};
 use crate::auth::{Mode, NewKey, TenantId};
-use crate::connections::{Credentials, NewConnection, OnConflict};
+use crate::connections::{Credentials, NewConnection, OnConflict, Source};
 use crate::store::copy::{Column, TABLES};
 use crate::store::{Address, BackupError, CopyError, OpenError, Role, Store, backup, copy};
 
@@ -112,6 +112,7 @@ async fn a_copied_store_serves_with_the_same_vault_key() {
         credentials: Credentials::Token { token: SecretString::from("s3cret") },
         scopes: Vec::new(),
         on_conflict: OnConflict::Fail,
+        source: Source::Import,
     };
     let created = open(&store).create(&acme(), new).await.expect("imported");
 

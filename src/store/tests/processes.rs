@@ -9,7 +9,7 @@ use super::{acme, connections, keys};
 use crate::auth::{Keys, Mode, NewKey, TenantId};
 use crate::connections::{
     Along, Change, ConnectionId, Credentials, Failed, Failing, Fresh, Key, Leased, NewConnection, OnConflict, Selector,
-    State,
+    Source, State,
 };
 use crate::store::{Changed, Changes, Role, Store};
 
@@ -36,6 +36,7 @@ fn import(provider: &str) -> NewConnection {
         credentials: Credentials::Token { token: "s3cret".to_owned().into() },
         scopes: Vec::new(),
         on_conflict: OnConflict::Fail,
+        source: Source::Import,
     }
 }
 
