@@ -11,11 +11,24 @@ use tokio::time::Instant;
 
 use crate::error::{Kind, Result};
 
-/// Loads that may run at the same time; those of one key always wait for each other.
-const FLIGHTS: usize = 64;
+/// Loads that may run at the same time; those of one key always wait for each other, and a change of one key is none of
+/// most others.
+const PLACES: usize = 1024;
 /// After the store could not be reached, what is doubted serves without asking for so long: those who ask must not wait
 /// for it one after the other.
 const UNREACHABLE: Duration = Duration::from_secs(1);
+
+/// What keys that share a place have in common.
+#[derive(Default)]
+struct Place {
+    /// Whose turn it is to load.
+    flight: Mutex<()>,
+    /// Counts every change, so that a load that began before it does not bring the old value back.
+    changes: AtomicU64,
+}
+
+/// An era that never is the present one.
+const DOUBTED: u64 = 0;
 
 pub(crate) struct Memory<K, V> {
     /// Each with the era that it was loaded in.
@@ -23,9 +36,7 @@ pub(crate) struct Memory<K, V> {
     /// Counts every doubt: what is of an earlier one is doubted.
     era: AtomicU64,
     unreachable_until: parking_lot::Mutex<Option<Instant>>,
-    /// Counts every `forget`, so that a load that began before it does not bring the old value back.
-    changes: AtomicU64,
-    flights: Vec<Mutex<()>>,
+    places: Vec<Place>,
     hasher: RandomState,
 }
 
@@ -37,10 +48,9 @@ where
     pub(crate) fn with_capacity(count: u64) -> Self {
         Self {
             held: moka::sync::Cache::new(count),
-            era: AtomicU64::new(0),
+            era: AtomicU64::new(DOUBTED + 1),
             unreachable_until: parking_lot::Mutex::default(),
-            changes: AtomicU64::new(0),
-            flights: (0..FLIGHTS).map(|_| Mutex::new(())).collect(),
+            places: (0..PLACES).map(|_| Place::default()).collect(),
             hasher: RandomState::new(),
         }
     }
@@ -52,6 +62,16 @@ where
 
     fn doubted(&self, key: &K) -> Option<V> {
         self.held.get(key).map(|(_, value)| value)
+    }
+
+    fn place(&self, key: &K) -> Option<&Place> {
+        self.places.get(self.hasher.hash_one(key) as usize % PLACES)
+    }
+
+    fn change(&self, key: &K) {
+        if let Some(place) = self.place(key) {
+            place.changes.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     fn is_unreachable(&self) -> bool {
@@ -66,9 +86,9 @@ where
         if let Some(value) = self.get(key) {
             return Ok(Some(value));
         }
-        let flight = self.flights.get(self.hasher.hash_one(key) as usize % FLIGHTS);
-        let _turn = match flight {
-            Some(flight) => Some(flight.lock().await),
+        let place = self.place(key);
+        let _turn = match place {
+            Some(place) => Some(place.flight.lock().await),
             None => None,
         };
         if let Some(value) = self.get(key) {
@@ -79,7 +99,8 @@ where
         {
             return Ok(Some(value));
         }
-        let (before, era) = (self.changes.load(Ordering::SeqCst), self.era.load(Ordering::SeqCst));
+        let changes = || place.map_or(0, |place| place.changes.load(Ordering::SeqCst));
+        let (before, era) = (changes(), self.era.load(Ordering::SeqCst));
         let found = match load().await {
             Ok(found) => found,
             Err(error) if error.kind() == Kind::Overloaded => {
@@ -91,7 +112,7 @@ where
         // No await from here on: a caller who hangs up cannot leave between the insertion and its check.
         if let Some(value) = &found {
             self.held.insert(key.clone(), (era, value.clone()));
-            if self.changes.load(Ordering::SeqCst) != before {
+            if changes() != before {
                 self.held.invalidate(key);
             }
         } else {
@@ -102,7 +123,7 @@ where
 
     /// Newer than whatever a load that is under way will find.
     pub(crate) fn put(&self, key: K, value: V) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.change(&key);
         self.held.insert(key, (self.era.load(Ordering::SeqCst), value));
     }
 
@@ -112,8 +133,16 @@ where
     }
 
     pub(crate) fn forget(&self, key: &K) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.change(key);
         self.held.invalidate(key);
+    }
+
+    /// It has changed elsewhere.
+    pub(crate) fn doubt(&self, key: &K) {
+        self.change(key);
+        if let Some((_, value)) = self.held.get(key) {
+            self.held.insert(key.clone(), (DOUBTED, value));
+        }
     }
 
     /// Anything may have changed.
@@ -182,6 +211,9 @@ mod tests {
         assert_eq!(memory.get_or_load(&"a", || async { Ok(None) }).await.expect("loads"), None);
         assert!(memory.get_or_load(&"a", away).await.is_err(), "what is gone is gone");
         memory.put("c", 3);
+        memory.doubt(&"c");
+        assert_eq!(memory.get(&"c"), None);
+        assert_eq!(memory.get_or_load(&"c", away).await.expect("the old value"), Some(3));
         memory.forget(&"c");
         assert!(memory.get_or_load(&"c", away).await.is_err(), "what was forgotten is gone");
     }

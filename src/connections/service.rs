@@ -102,6 +102,16 @@ impl Connections {
         self.0.access.forget(id);
     }
 
+    /// A connection was changed by somebody else: it is asked for anew. What is in memory serves on where the store
+    /// cannot be reached.
+    pub fn doubt(&self, id: &ConnectionId) {
+        if let Some(connection) = self.0.known.get(id) {
+            self.forget_customer(&connection.tenant, &connection.customer_id);
+        }
+        self.0.known.doubt(id);
+        self.0.access.doubt(id);
+    }
+
     /// Everything is asked for anew, for when the store was changed by somebody else.
     pub fn forget_all(&self) {
         self.0.known.doubt_all();

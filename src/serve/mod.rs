@@ -239,7 +239,7 @@ async fn forget_when_changed(app: App, mut changes: Changes) {
                 app.connections.forget_all();
                 app.mappings.forget_all();
             }
-            Changed::Connection(_, id) => app.connections.forget(&id),
+            Changed::Connection(_, id) => app.connections.doubt(&id),
             Changed::Customer(tenant, customer) => app.connections.forget_customer(&tenant, &customer),
             Changed::Key(id) => app.keys.forget(&id),
             Changed::Mappings(tenant, connection) => app.mappings.forget(&tenant, connection.as_ref()),

@@ -29,6 +29,10 @@ use crate::limit::jitter;
 const LEASE: Duration = Duration::from_secs(60);
 /// How often its holder says that it is still there.
 const HEARTBEAT: Duration = Duration::from_secs(20);
+/// How often whoever waits for another's renewal looks whether it has come: less and less often, for those who wait
+/// would keep the store from those who renew.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LATER_LOOKS: Duration = Duration::from_millis(500);
 /// Whoever waits for another's renewal gives up after that.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(150);
 /// "Somebody else is refreshing" is believed so many times.
@@ -86,13 +90,17 @@ impl Connections {
     /// `None` if the credentials are others by now. Waits for whoever holds the lease.
     async fn leased(&self, key: &Key, generation: u64) -> Result<Option<Lease>> {
         let until = Instant::now() + WAIT_FOR_OTHERS;
+        let mut pause = FIRST_LOOK;
         loop {
             let owner = Arc::clone(&self.0.owner);
             match self.0.tokens.lease(key.clone(), generation, owner, LEASE).await? {
                 Leased::Granted(lease) => return Ok(Some(*lease)),
                 Leased::Moved => return Ok(None),
                 Leased::Held if Instant::now() >= until => return Ok(None),
-                Leased::Held => sleep(Duration::from_millis(100).mul_f64(1.0 + 2.0 * jitter())).await,
+                Leased::Held => {
+                    sleep(pause.mul_f64(1.0 + jitter())).await;
+                    pause = pause.mul_f64(1.5).min(LATER_LOOKS);
+                }
             }
         }
     }
