@@ -27,11 +27,11 @@ pub struct Config {
     /// any number of them.
     pub store: Location,
     pub vault: VaultConfig,
-    /// Whether keys with the scope `export` can read credentials back.
-    pub credentials_export: bool,
     /// A file for renewed tokens that the store does not take; beside the store's file without it. Keep it on a disk that
     /// outlives the process.
     pub escrow: Option<PathBuf>,
+    /// Whether keys with the scope `export` can read credentials back.
+    pub credentials_export: bool,
     /// A folder laid over the embedded mappings: its providers replace those of the same name.
     pub mappings: Option<PathBuf>,
     /// A folder with `<provider>/<resource>.yaml` files that are laid over the resources: one line adds a field.
@@ -126,8 +126,8 @@ impl Default for Config {
             public_url: None,
             store: "sqlite:./throughline.db".into(),
             vault: VaultConfig::default(),
-            credentials_export: false,
             escrow: None,
+            credentials_export: false,
             mappings: None,
             overrides: None,
             mapping: MappingConfig::default(),

@@ -477,3 +477,17 @@ async fn what_nobody_uses_is_left_alone_but_for_keeping_the_grant_alive() {
     assert!(scene.authority.exchanges().is_empty());
     assert_eq!(scene.get().await.status, 200);
 }
+
+#[tokio::test]
+async fn a_write_that_finds_no_token_or_no_connection_was_not_executed() {
+    let scene = with_ended_token().await;
+    scene.authority.answers(|_| Some(plain_answer(500, "", "down")));
+    let answer = scene.client().post("/v1/crm/contacts", json!({"last_name": "Khan"})).await;
+    assert_eq!((answer.status, answer.json()["outcome"].clone()), (503, json!("not-executed")), "{}", answer.text());
+    assert_eq!(scene.authority.calls().0, 0);
+    let nowhere = scene.server.client().connection("conn_00000000000000000000");
+    for path in ["/v1/crm/contacts", "/v1/passthrough/contacts"] {
+        let answer = nowhere.post(path, json!({"last_name": "Khan"})).await;
+        assert_eq!((answer.status, answer.json()["outcome"].clone()), (404, json!("not-executed")), "{path}");
+    }
+}

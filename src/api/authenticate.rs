@@ -10,7 +10,7 @@ use super::problem::Refusal;
 use super::record::Facts;
 use crate::app::App;
 use crate::catalog::{Catalog, basic_user};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Outcome};
 
 /// What marks a text as one of our keys.
 const MARK: &str = "tl_";
@@ -31,6 +31,10 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
             }
             request.extensions_mut().insert(caller);
             next.run(request).await
+        }
+        // The store may be away: then a caller who writes wants to know that nothing happened.
+        Err(error) if error.kind() != Kind::Unauthenticated && !request.method().is_safe() => {
+            refused(error.outcome(Outcome::NotExecuted))
         }
         Err(error) => refused(error),
     }

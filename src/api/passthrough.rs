@@ -12,7 +12,7 @@ use super::path::Path;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::record::Facts;
-use super::target::{caller, provider};
+use super::target::{caller, not_executed, provider};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::connections::Selector;
@@ -75,7 +75,8 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
     if !reads {
         caller.require(Scope::Write)?;
     }
-    let connection = app.connections.resolve(&caller, &selector).await?;
+    let found = app.connections.resolve(&caller, &selector).await;
+    let connection = found.map_err(|error| if reads { error } else { not_executed(error) })?;
     connection.check_usable()?;
     if let Some(facts) = parts.extensions.get::<Facts>() {
         facts.connection(&connection.id.0, &connection.provider);

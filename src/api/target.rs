@@ -31,6 +31,12 @@ pub struct Target {
 
 impl Target {
     pub async fn find(app: &App, parts: &Parts, place: &Place, scope: Scope) -> Result<Self, Error> {
+        let found = Self::look_up(app, parts, place, scope).await;
+        // Whatever is missing here, nothing has been sent yet.
+        found.map_err(|error| if scope == Scope::Write { not_executed(error) } else { error })
+    }
+
+    async fn look_up(app: &App, parts: &Parts, place: &Place, scope: Scope) -> Result<Self, Error> {
         let caller = caller(parts)?;
         caller.require(scope)?;
         let catalog = app.catalog();

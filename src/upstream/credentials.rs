@@ -61,10 +61,11 @@ where
         let mut inner = std::mem::replace(&mut self.inner, ready);
         let connections = self.connections.clone();
         Box::pin(async move {
-            let access = match timeout_at(request.deadline, connections.access(&request.connection)).await {
-                Ok(access) => access?,
-                Err(_) => return Err(pending(&request)),
-            };
+            let found = timeout_at(request.deadline, connections.access(&request.connection)).await;
+            let found = found.unwrap_or_else(|_| Err(pending()));
+            // Without a credential nothing is sent.
+            let safe = request.is_safe();
+            let access = found.map_err(|error| if safe { error } else { error.outcome(Outcome::NotExecuted) })?;
             headers::inject(&mut request.headers, &access);
             request.path_and_query = with_query(request.path_and_query, &access);
             let head_by = request.deadline;
@@ -75,11 +76,10 @@ where
     }
 }
 
-fn pending(request: &Request) -> Error {
+fn pending() -> Error {
     let error = Error::new(Kind::CredentialRefreshPending, "The connection's credentials were not renewed in time.");
     // The renewal goes on without the caller.
-    let error = error.retryable(true).retry_after(Some(COME_BACK));
-    if request.is_safe() { error } else { error.outcome(Outcome::NotExecuted) }
+    error.retryable(true).retry_after(Some(COME_BACK))
 }
 
 /// Appends the parameters that carry the credential, and takes out those of the same name that stand there already:

@@ -1,8 +1,10 @@
 //! Looks every second for connections whose turn has come, in the store rather than in memory: what it costs does not
 //! depend on how many there are. Every replica looks; the lease decides who renews.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -26,8 +28,15 @@ const REVOKE: Duration = Duration::from_secs(5);
 const NO_PROVIDER: SignedDuration = SignedDuration::from_hours(1);
 
 impl Connections {
-    /// Until it is dropped.
+    /// Until it is dropped. A panic ends one round, not the looking after.
     pub async fn look_after(self) {
+        while AssertUnwindSafe(self.look_after_once()).catch_unwind().await.is_err() {
+            tracing::error!("Looking after connections panicked; it begins anew");
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    async fn look_after_once(&self) {
         // Replicas that were started together do not look together.
         tokio::time::sleep(TICK.mul_f64(jitter())).await;
         let mut tick = interval(TICK);
