@@ -27,9 +27,16 @@ pub enum LogError {
     Twice(#[source] TryInitError),
 }
 
+/// Libraries that log what they send: at debug, values of statements would stand in lines.
+const TALKATIVE: [&str; 1] = ["tokio_postgres=info"];
+
 /// Sets the process up to log what `filter` lets pass (`info`, `throughline=debug,warn`).
 pub fn init(format: Format, filter: &str) -> Result<(), LogError> {
-    let parsed = EnvFilter::try_new(filter).map_err(|error| LogError::Filter(filter.to_owned(), error))?;
+    let mut parsed = EnvFilter::try_new(filter).map_err(|error| LogError::Filter(filter.to_owned(), error))?;
+    for directive in TALKATIVE {
+        let capped = directive.parse().map_err(|error| LogError::Filter(directive.to_owned(), error))?;
+        parsed = parsed.add_directive(capped);
+    }
     let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr);
     let installed = match format {
         Format::Json => lines.json().flatten_event(true).with_span_list(false).finish().try_init(),
