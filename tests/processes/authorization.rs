@@ -109,7 +109,8 @@ impl Authorization {
 
     /// Resolves once the counts are as wanted.
     pub async fn until(&self, wanted: impl Fn(&Counts) -> bool) -> Counts {
-        for _ in 0..1200 {
+        // Longer than a lease that nobody gives back.
+        for _ in 0..4000 {
             let counts = self.counts().await;
             if wanted(&counts) {
                 return counts;

@@ -39,7 +39,7 @@ use crate::error::Result;
 /// More would queue inside the server instead of here.
 const CONNECTIONS: usize = 16;
 /// How long an operation waits for a connection of the pool.
-const ACQUIRE: Duration = Duration::from_secs(8);
+const ACQUIRE: Duration = Duration::from_secs(3);
 
 /// What every connection is set to. A connection that is kept for long outlives changes of these settings on the server.
 /// What was answered must be on the disk: a rotated token that is lost cannot be had again.
