@@ -35,8 +35,14 @@ impl Connections {
         let connection = row.shown();
         connection.check_usable()?;
         let provider = self.provider(&connection.provider)?;
-        let access = self.access(&connection).await?;
-        let probe = self.probe(&provider, &connection, &access).await;
+        let probe = match self.access(&connection).await {
+            Ok(access) => self.probe(&provider, &connection, &access).await,
+            // There is nothing to try at the moment, which is an answer as well.
+            Err(error) if error.kind() == Kind::CredentialRefreshPending => {
+                Probe { works: None, status: None, detail: error.detail().to_owned() }
+            }
+            Err(error) => return Err(error),
+        };
         let kind = if probe.works == Some(false) { EventKind::VerifyFailed } else { EventKind::Verified };
         let event = Event::now(kind, probe.detail.clone());
         self.0.events.append(connection.tenant.clone(), connection.id.clone(), event).await?;
@@ -53,6 +59,15 @@ impl Connections {
             return Err(Error::new(
                 Kind::Conflict,
                 "The connection has no refresh token: its credentials are not of a kind that is renewed.",
+            ));
+        }
+        if !self.0.oauth.has_app(&connection.tenant, &connection.provider).await? {
+            let name = &connection.provider;
+            return Err(Error::new(
+                Kind::Conflict,
+                format!(
+                    "There is no OAuth app for {name}: PUT /v1/oauth-apps/{name}, or set providers.{name}.client_id."
+                ),
             ));
         }
         match self.renew_now(&held.key, held.generation).await {
