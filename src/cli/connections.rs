@@ -3,10 +3,10 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::keys::finish;
+use super::keys::{finish, parse_tenant};
+use super::mappings::in_runtime;
 use super::server::{ConfigArg, VAULT_KEY};
-use crate::auth::TenantId;
-use crate::connections::{Along, ConnectionRepository, Event, EventKind, Revocation, Row, State, WriteError};
+use crate::connections::{ConnectionRepository, Row, revoke};
 use crate::serve;
 use crate::store::Role;
 
@@ -43,8 +43,6 @@ pub struct Which {
 }
 
 const PAGE: usize = 200;
-/// How often a write is tried again when a server was faster.
-const RACES: usize = 5;
 
 pub fn connections(command: &ConnectionsCommand) -> u8 {
     finish(match command {
@@ -53,7 +51,9 @@ pub fn connections(command: &ConnectionsCommand) -> u8 {
             Err("say which: --tenant, --provider or --id".to_owned())
         }
         ConnectionsCommand::Revoke { config, which, reason } => with_rows(config, which, async |repository, row| {
-            Ok(revoke(repository, row, reason).await?.map(|id| format!("revoked {id}")))
+            let id = row.connection.id.clone();
+            let revoked = revoke(repository, row, reason).await.map_err(|error| error.to_string())?;
+            Ok(revoked.then(|| format!("revoked {id}")))
         }),
     })
 }
@@ -66,12 +66,8 @@ fn with_rows(
     let config = config.load()?;
     // Nothing is opened, but who may not open anything has no business here.
     serve::open_vault(&config, std::env::var(VAULT_KEY).ok().as_deref()).map_err(|error| error.to_string())?;
-    let tenant = match &which.tenant {
-        Some(name) => Some(TenantId::parse(name).ok_or_else(|| format!("{name:?} is not the name of a tenant"))?),
-        None => None,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-    runtime.block_on(async {
+    let tenant = which.tenant.as_deref().map(parse_tenant).transpose()?;
+    in_runtime(async {
         let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;
         let repository = store.connections();
         let (mut lines, mut after) = (Vec::new(), None);
@@ -89,6 +85,7 @@ fn with_rows(
         store.close().await;
         Ok(lines)
     })
+    .flatten()
 }
 
 fn shown(row: &Row) -> String {
@@ -109,25 +106,4 @@ fn shown(row: &Row) -> String {
         "expires_at": time(times.expires_at),
     })
     .to_string()
-}
-
-/// The id, unless it was revoked before or has gone.
-async fn revoke(repository: &dyn ConnectionRepository, row: Row, reason: &str) -> Result<Option<String>, String> {
-    let mut row = Some(row);
-    for _ in 0..RACES {
-        let Some(found) = row.take().filter(|row| row.connection.state != State::Revoked) else { return Ok(None) };
-        let along = Along {
-            events: vec![Event::now(EventKind::Revoked, reason.to_owned())],
-            revocation: Revocation::of(&found).map_err(|error| error.to_string())?,
-        };
-        match repository.update(found.revoked(reason), found.revision, along).await {
-            Ok(()) => return Ok(Some(found.connection.id.to_string())),
-            Err(WriteError::Failed(error)) => return Err(error.to_string()),
-            Err(WriteError::Stale | WriteError::Taken(_)) => {
-                let (tenant, id) = (found.connection.tenant, found.connection.id);
-                row = repository.find(tenant, id).await.map_err(|error| error.to_string())?;
-            }
-        }
-    }
-    Err("the connection is being changed by others at the same time".to_owned())
 }

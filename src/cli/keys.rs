@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::mappings::in_runtime;
 use super::server::{ConfigArg, VAULT_KEY};
 use crate::auth::{Keys, Mode, NewKey, Scopes, TenantId};
 use crate::serve;
@@ -82,7 +83,7 @@ pub fn keys(command: &KeysCommand) -> u8 {
     })
 }
 
-fn parse_tenant(text: &str) -> Result<TenantId, String> {
+pub(super) fn parse_tenant(text: &str) -> Result<TenantId, String> {
     TenantId::parse(text).ok_or_else(|| format!("{text:?} is not the name of a tenant: letters, digits, - and _"))
 }
 
@@ -93,14 +94,14 @@ fn with_keys<F: Future<Output = Result<Vec<String>, String>>>(
 ) -> Result<Vec<String>, String> {
     let config = config.load()?;
     let vault = serve::open_vault(&config, std::env::var(VAULT_KEY).ok().as_deref()).map_err(|e| e.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-    runtime.block_on(async {
+    in_runtime(async {
         let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;
         let keys = serve::keys(&store, &vault).await.map_err(|error| error.to_string())?;
         let lines = work(keys).await;
         store.close().await;
         lines
     })
+    .flatten()
 }
 
 /// The exit code, after the lines or the words were said.

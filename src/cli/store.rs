@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::keys::finish;
+use super::mappings::in_runtime;
 use super::server::ConfigArg;
 use crate::serve;
 use crate::store::{self, Location, Migrated, Role};
@@ -44,15 +45,10 @@ pub struct BackupArgs {
 
 pub fn store(command: &StoreCommand) -> u8 {
     finish(match command {
-        StoreCommand::Migrate(config) => run(migrate(config)),
-        StoreCommand::Copy(args) => run(copy(args)),
+        StoreCommand::Migrate(config) => in_runtime(migrate(config)).flatten(),
+        StoreCommand::Copy(args) => in_runtime(copy(args)).flatten(),
         StoreCommand::Backup(args) => backup(args),
     })
-}
-
-fn run(work: impl Future<Output = Result<Vec<String>, String>>) -> Result<Vec<String>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| error.to_string())?.block_on(work)
 }
 
 async fn migrate(config: &ConfigArg) -> Result<Vec<String>, String> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::keys::finish;
+use super::mappings::in_runtime;
 use super::server::{ConfigArg, VAULT_KEY};
 use crate::connections::{Vault, reseal_all};
 use crate::serve;
@@ -63,15 +64,15 @@ fn rotate(args: &VaultRotate) -> Result<Vec<String>, String> {
         }
     }
     let vault = serve::open_vault(&config, inline.as_deref()).map_err(|error| error.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-    let done = runtime.block_on(async {
+    let done = in_runtime(async {
         let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;
         let done = reseal_all(store.sealed().as_ref(), &vault).await;
         store.close().await;
         done.map_err(|error| {
             format!("{error}; what was sealed anew stays so, and running this again with --no-new-key goes on")
         })
-    })?;
+    })
+    .flatten()?;
     let mut lines = vec![format!(
         "sealed anew: {}, under the first key already: {}, changed meanwhile: {}",
         done.resealed, done.fresh, done.changed

@@ -144,11 +144,8 @@ impl Connections {
     /// What memory holds of a row.
     pub(super) fn hold(&self, row: &Row) -> Result<Held> {
         // The store may not have taken the newest yet.
-        let newer = self.0.escrow.newer(&row.connection.id, row.generation);
-        let row = &match newer {
-            Some(fresh) => fresh.over(row.clone()),
-            None => row.clone(),
-        };
+        let newer = self.0.escrow.newer(&row.connection.id, row.generation).map(|fresh| fresh.over(row.clone()));
+        let row = newer.as_ref().unwrap_or(row);
         let provider = self.provider(&row.connection.provider)?;
         let (tenant, id) = (&row.connection.tenant, &row.connection.id);
         if row.sealed.is_empty() {

@@ -31,8 +31,7 @@ impl Clock {
     /// In microseconds, which is what stores keep.
     pub fn now(&self) -> Timestamp {
         let (instant, timestamp) = *self.anchor.lock();
-        let now = timestamp.saturating_add(instant.elapsed()).unwrap_or(timestamp);
-        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+        in_microseconds(timestamp.saturating_add(instant.elapsed()).unwrap_or(timestamp))
     }
 
     /// The moment at which it will be `at`; a moment that has passed is now.
@@ -60,6 +59,11 @@ impl Clock {
             *self.anchor.lock() = (Instant::now(), wall);
         }
     }
+}
+
+/// Cut to what stores keep: a row that was written equals the one that is read.
+pub fn in_microseconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
 #[cfg(test)]

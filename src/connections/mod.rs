@@ -27,7 +27,7 @@ pub mod view;
 /// Lives in `auth`, which stands below; named here as well because every connection has one.
 pub use crate::auth::TenantId;
 pub use apps::{AppRepository, StoredApp};
-pub use clock::Clock;
+pub use clock::{Clock, in_microseconds};
 pub use connect::{Connect, ConnectRepository, Consent, Session};
 pub use connection::{Access, Connection, ConnectionId, Credentials, State, Tokens};
 pub use events::{Event, EventKind, EventRepository, KEPT, Logged};
@@ -37,6 +37,7 @@ pub use mappings::{MappingRepository, Mappings};
 pub use repository::{Along, ConnectionRepository, Failing, Filter, Listed, Overview, Row, Times, WriteError};
 pub use resolve::Selector;
 pub use revocations::{Revocation, RevocationRepository};
+pub use revoke::revoke;
 pub use sealed::{Resealed, SealedAt, SealedRepository, lasting_secret, reseal_all};
 pub use service::{Connections, Parts};
 pub use tokens::{
@@ -47,6 +48,5 @@ pub use verify::Probe;
 
 /// In microseconds, which is what stores keep: a row that was written equals the one that is read.
 fn now() -> jiff::Timestamp {
-    let now = jiff::Timestamp::now();
-    jiff::Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    in_microseconds(jiff::Timestamp::now())
 }

@@ -31,7 +31,7 @@ pub struct Revocation {
 
 impl Revocation {
     /// For the credentials of `row`; `None` if they were revoked already.
-    pub fn of(row: &Row) -> Result<Option<Self>> {
+    pub(super) fn of(row: &Row) -> Result<Option<Self>> {
         if row.sealed.is_empty() {
             return Ok(None);
         }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::{Connection, ConnectionId, Credentials, State};
+use super::connection::{Connection, Credentials, State};
 use super::events::{Event, EventKind};
 use super::now;
-use super::repository::{Along, Row, WriteError};
+use super::repository::{Along, ConnectionRepository, Row, WriteError};
 use super::revocations::Revocation;
 use super::service::Connections;
 use super::tokens::Entry;
@@ -27,7 +27,7 @@ const RACES: usize = 5;
 
 impl Row {
     /// The row without its credentials.
-    pub fn revoked(&self, reason: &str) -> Self {
+    fn revoked(&self, reason: &str) -> Self {
         let mut changed = self.clone();
         changed.revision += 1;
         changed.generation += 1;
@@ -42,6 +42,29 @@ impl Row {
     }
 }
 
+/// Ends one connection, of which `row` was read a moment ago. False if it was revoked before or has gone.
+pub async fn revoke(repository: &dyn ConnectionRepository, mut row: Row, reason: &str) -> Result<bool> {
+    for _ in 0..RACES {
+        if row.connection.state == State::Revoked {
+            return Ok(false);
+        }
+        let along = Along {
+            events: vec![Event::now(EventKind::Revoked, reason.to_owned())],
+            revocation: Revocation::of(&row)?,
+        };
+        match repository.update(row.revoked(reason), row.revision, along).await {
+            Ok(()) => return Ok(true),
+            Err(WriteError::Failed(error)) => return Err(error),
+            Err(WriteError::Stale | WriteError::Taken(_)) => {
+                let Connection { tenant, id, .. } = row.connection;
+                let Some(newer) = repository.find(tenant, id).await? else { return Ok(false) };
+                row = newer;
+            }
+        }
+    }
+    Err(super::manage::busy())
+}
+
 impl Connections {
     /// The kill switch: ends all connections of a provider, of a tenant, or of both, at once. Their credentials are wiped
     /// here and given back to the provider. Returns how many there were.
@@ -53,32 +76,13 @@ impl Connections {
             let Some(last) = rows.last() else { return Ok(revoked) };
             after = Some(last.connection.id.clone());
             for row in rows {
-                let Connection { tenant, id, .. } = &row.connection;
-                revoked += u64::from(self.revoke(tenant, id, reason).await?);
+                let id = row.connection.id.clone();
+                let done = revoke(self.0.repository.as_ref(), row, reason).await;
+                // Also after a failure: it may have come after the write.
+                self.forget(&id);
+                revoked += u64::from(done?);
             }
         }
-    }
-
-    /// False if it was revoked before or has gone.
-    pub async fn revoke(&self, tenant: &TenantId, id: &ConnectionId, reason: &str) -> Result<bool> {
-        for _ in 0..RACES {
-            let Some(row) = self.row(tenant, id).await? else { return Ok(false) };
-            if row.connection.state == State::Revoked {
-                return Ok(false);
-            }
-            let along = Along {
-                events: vec![Event::now(EventKind::Revoked, reason.to_owned())],
-                revocation: Revocation::of(&row)?,
-            };
-            let written = self.0.repository.update(row.revoked(reason), row.revision, along).await;
-            self.forget(id);
-            match written {
-                Ok(()) => return Ok(true),
-                Err(WriteError::Stale | WriteError::Taken(_)) => continue,
-                Err(WriteError::Failed(error)) => return Err(error),
-            }
-        }
-        Err(super::manage::busy())
     }
 
     /// Tokens of a connection that has gone meanwhile.

@@ -82,20 +82,17 @@ struct Key {
 impl Vault {
     /// One or more keys, 32 bytes each in base64, apart by whitespace or commas. The first seals, all open.
     pub fn from_key_base64(keys: &str) -> Result<Self, VaultError> {
-        let keys = keys.split(|c: char| c == ',' || c.is_whitespace()).filter(|key| !key.is_empty());
-        let mut keys = keys.map(Key::from_base64);
-        let first = keys.next().ok_or(VaultError::NoKey)??;
-        let keys = Keys { first, older: keys.collect::<Result<_, _>>()? };
-        let (source, read_at) = (KeySource::Given, Mutex::new(Instant::now()));
-        Ok(Self(Arc::new(Inner { keys: ArcSwap::from_pointee(keys), source, read_at })))
+        Ok(Self::with(Keys::from_base64(keys)?, KeySource::Given))
     }
 
     /// With keys from a file (a key a line, the newest first; lines that start with `#` are remarks) or from a command
     /// that prints the same.
     pub fn from_source(source: KeySource) -> Result<Self, VaultError> {
-        let keys = Self::from_key_base64(&read(&source)?)?.0.keys.load_full();
-        let read_at = Mutex::new(Instant::now());
-        Ok(Self(Arc::new(Inner { keys: ArcSwap::new(keys), source, read_at })))
+        Ok(Self::with(Keys::read(&source)?, source))
+    }
+
+    fn with(keys: Keys, source: KeySource) -> Self {
+        Self(Arc::new(Inner { keys: ArcSwap::from_pointee(keys), source, read_at: Mutex::new(Instant::now()) }))
     }
 
     /// Reads the keys anew: from here on the first of them seals.
@@ -104,7 +101,7 @@ impl Vault {
             return Ok(());
         }
         *self.0.read_at.lock() = Instant::now();
-        self.0.keys.store(Self::from_key_base64(&read(&self.0.source)?)?.0.keys.load_full());
+        self.0.keys.store(Arc::new(Keys::read(&self.0.source)?));
         Ok(())
     }
 
@@ -199,6 +196,17 @@ fn printed(command: &str) -> Result<String, VaultError> {
 }
 
 impl Keys {
+    fn from_base64(keys: &str) -> Result<Self, VaultError> {
+        let keys = keys.split(|c: char| c == ',' || c.is_whitespace()).filter(|key| !key.is_empty());
+        let mut keys = keys.map(Key::from_base64);
+        let first = keys.next().ok_or(VaultError::NoKey)??;
+        Ok(Self { first, older: keys.collect::<Result<_, _>>()? })
+    }
+
+    fn read(source: &KeySource) -> Result<Self, VaultError> {
+        Self::from_base64(&read(source)?)
+    }
+
     fn with_id(&self, id: &[u8]) -> Option<&Key> {
         std::iter::once(&self.first).chain(&self.older).find(|key| key.id == id)
     }

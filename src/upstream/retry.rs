@@ -17,6 +17,7 @@ use tower::{Layer, Service, ServiceExt};
 
 use super::{Future, Request, Response};
 use crate::error::{Error, Result};
+use crate::limit::jitter;
 use crate::net::{Failure, Phase, SendError};
 use crate::telemetry::Metrics;
 
@@ -165,12 +166,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// Anything between nothing and the full step, so that those who failed together do not come back together.
 fn backoff(resends: u32) -> Duration {
     let full = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(resends)).min(MAX_BACKOFF);
-    let mut random = [0; 4];
-    // Without randomness the full step is still a delay.
-    if aws_lc_rs::rand::fill(&mut random).is_err() {
-        return full;
-    }
-    full.mul_f64(f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX))
+    full.mul_f64(jitter())
 }
 
 fn budget(budgets: &Budgets, provider: &Arc<str>) -> Arc<TpsBudget> {

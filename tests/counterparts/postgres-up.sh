@@ -27,7 +27,7 @@ if [ "${1:-}" = --find ]; then
     exit
 fi
 
-DIR=$(mktemp -d /tmp/throughline-postgres.XXXXXX)
+DIR=$(mktemp -d -t throughline-postgres.XXXXXX)
 readonly DIR
 trap 'code=$?; [ "$code" = 0 ] || { tail -20 "$DIR/log" >&2 2>/dev/null || true; rm -rf "$DIR"; }' EXIT
 

@@ -19,26 +19,32 @@ pub fn cells(resource: &Resource) -> Vec<Cell> {
 }
 
 fn collect(path: &str, pointer: &str, field: &Field, cells: &mut Vec<Cell>) {
+    leaves(path, pointer, field, &mut |path, pointer, field| {
+        // What always has one value shows itself in every record that is read.
+        let constant = matches!(field.shape, Shape::Const(_) | Shape::Absent(_));
+        if !constant && field.is_writable() {
+            cells.push(Cell { key: key(path), pointer: pointer.to_owned(), add: "a `body` that sets it".to_owned() });
+        }
+    });
+}
+
+/// Hands over every line below `field`: parts of objects and of each place of a list are lines of their own.
+pub fn leaves(path: &str, pointer: &str, field: &Field, leaf: &mut impl FnMut(&str, &str, &Field)) {
     match &field.shape {
         Shape::Object { table, .. } | Shape::Each { table, .. } => {
             for (name, field) in table {
-                collect(&format!("{path}.{name}"), &format!("{pointer}/fields/{}", escape(name)), field, cells);
+                leaves(&format!("{path}.{name}"), &format!("{pointer}/fields/{}", escape(name)), field, leaf);
             }
         }
         Shape::Places(places) => {
             for (index, place) in places.iter().enumerate() {
                 for (name, field) in &place.table {
                     let path = format!("{}.{name}", place_path(path, place, index));
-                    collect(&path, &format!("{pointer}/places/{index}/{}", escape(name)), field, cells);
+                    leaves(&path, &format!("{pointer}/places/{index}/{}", escape(name)), field, leaf);
                 }
             }
         }
-        // What always has one value shows itself in every record that is read.
-        Shape::Const(_) | Shape::Absent(_) => {}
-        Shape::Value { .. } | Shape::Custom { .. } if field.is_writable() => {
-            cells.push(Cell { key: key(path), pointer: pointer.to_owned(), add: "a `body` that sets it".to_owned() })
-        }
-        Shape::Value { .. } | Shape::Custom { .. } => {}
+        Shape::Const(_) | Shape::Absent(_) | Shape::Value { .. } | Shape::Custom { .. } => leaf(path, pointer, field),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::Cell;
-use super::fields::{free_place, place_path};
+use super::fields::{free_place, leaves, place_path};
 use crate::author::example::Example;
 use crate::catalog::{Field, Node, Problem, Provider, Resource, Shape, Source, Table, Target};
 use crate::model::escape;
@@ -57,26 +57,13 @@ fn cells(resource: &Resource) -> Vec<Cell> {
 }
 
 fn collect(path: &str, pointer: &str, field: &Field, cells: &mut Vec<Cell>) {
-    match &field.shape {
-        Shape::Object { table, .. } | Shape::Each { table, .. } => {
-            for (name, field) in table {
-                collect(&format!("{path}.{name}"), &format!("{pointer}/fields/{}", escape(name)), field, cells);
-            }
-        }
-        Shape::Places(places) => {
-            for (index, place) in places.iter().enumerate() {
-                for (name, field) in &place.table {
-                    let path = format!("{}.{name}", place_path(path, place, index));
-                    collect(&path, &format!("{pointer}/places/{index}/{}", escape(name)), field, cells);
-                }
-            }
-        }
-        Shape::Const(_) | Shape::Absent(_) => {}
+    leaves(path, pointer, field, &mut |path, pointer, field| match &field.shape {
         Shape::Value { read, write } if read.is_empty() || is_one_path(read, write) => {}
         Shape::Value { .. } | Shape::Custom { .. } => {
             cells.push(Cell { key: key(path), pointer: pointer.to_owned(), add: String::new() });
         }
-    }
+        _ => {}
+    });
 }
 
 /// A path both ways: an example that writes it runs it, too, and each of them has to be shown.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::connections::clock::in_microseconds;
 use crate::limit::jitter;
 
 /// The margin before the end is a fifth of the lifetime within these bounds, but never more than half of it.
@@ -41,10 +42,8 @@ fn guard(lifetime: Duration) -> Duration {
     (lifetime / 10).min(MOST_GUARD)
 }
 
-/// In microseconds, which is what stores keep.
 fn before(end: Timestamp, margin: Duration) -> Timestamp {
-    let at = end.saturating_sub(margin).unwrap_or(end);
-    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+    in_microseconds(end.saturating_sub(margin).unwrap_or(end))
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl Connections {
         let began = Instant::now();
         let work = match self.work(key, lease).await {
             Ok(work) => work,
-            Err((lease, refused)) => return self.settle_unasked(key, &lease, refused).await,
+            Err((lease, refused)) => return self.settle_refused(key, &lease, refused).await,
         };
         let provider = Arc::clone(&work.provider);
         let landed = self.asked_and_settled(work).await;
@@ -143,10 +143,10 @@ impl Connections {
                     work.lease = Lease { interrupted: work.lease.interrupted, ..lease };
                     candidate = self.next_candidate(&work, &spent);
                     if candidate.is_none() {
-                        return self.settle_refused(&work, refused).await;
+                        return self.settle_refused(&work.key, &work.lease, refused).await;
                     }
                 }
-                Asked::Refused(refused) => return self.settle_refused(&work, refused).await,
+                Asked::Refused(refused) => return self.settle_refused(&work.key, &work.lease, refused).await,
             }
         }
     }

@@ -11,6 +11,7 @@ use super::escrow::Entry;
 use super::flight::Landed;
 use super::renew::Work;
 use super::{Failed, Fresh, Key, LOST_ROTATION, Lease, Life};
+use crate::connections::clock::in_microseconds;
 use crate::connections::connection::{Connection, Credentials, State, Tokens};
 use crate::connections::events::{Event, EventKind};
 use crate::connections::oauth::{Class, Granted, Refused};
@@ -149,15 +150,6 @@ impl Connections {
         checked
     }
 
-    pub(super) async fn settle_refused(&self, work: &Work, refused: Refused) -> Landed {
-        self.settle_failure(&work.key, &work.lease, refused).await
-    }
-
-    /// Nothing could be asked: the app, the vault or the mappings are at fault.
-    pub(super) async fn settle_unasked(&self, key: &Key, lease: &Lease, refused: Refused) -> Landed {
-        self.settle_failure(key, lease, refused).await
-    }
-
     /// The endpoint is left alone for a while: no failure of this connection, only a later time.
     pub(super) async fn settle_closed(&self, work: &Work, pause: Duration, why: &str) -> Landed {
         let row = &work.lease.row;
@@ -175,7 +167,8 @@ impl Connections {
         Landed::Later { retry_after: pause, reason: why.to_owned() }
     }
 
-    async fn settle_failure(&self, key: &Key, lease: &Lease, refused: Refused) -> Landed {
+    /// The endpoint refused, or nothing could be asked: then the app, the vault or the mappings are at fault.
+    pub(super) async fn settle_refused(&self, key: &Key, lease: &Lease, refused: Refused) -> Landed {
         let row = &lease.row;
         let now = self.0.clock.now();
         let since = row.failing.map_or(now, |failing| failing.since);
@@ -303,7 +296,6 @@ impl Connections {
     }
 
     fn after(&self, pause: Duration) -> Option<jiff::Timestamp> {
-        let at = self.0.clock.now().saturating_add(pause).ok()?;
-        Some(jiff::Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at))
+        self.0.clock.now().saturating_add(pause).ok().map(in_microseconds)
     }
 }

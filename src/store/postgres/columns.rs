@@ -12,10 +12,11 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::failure::Failure;
+use crate::connections::in_microseconds;
 
 /// In microseconds, which is what is kept; the server would round and not cut.
 pub(super) fn time(time: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+    in_microseconds(time)
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
