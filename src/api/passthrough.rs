@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::auth::Scope;
 use crate::connections::Selector;
 use crate::error::{Error, Kind, Violation};
+use crate::model::Priority;
 use crate::net::Body;
 use crate::telemetry::{Labels, Timings};
 use crate::upstream::path::passthrough_path;
@@ -118,6 +119,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
             headers: headers::passthrough_request(&parts.headers),
             body: upload(body),
             safe: false,
+            priority: prefer.priority.unwrap_or(if reads { Priority::READ } else { Priority::WRITE }),
             deadline: prefer.deadline,
             timings,
         })

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::connections::Selector;
 use crate::error::{Error, Kind, Violation};
+use crate::model::Priority;
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: u64 = 120;
@@ -17,6 +18,8 @@ const LONGEST_WAIT: u64 = 120;
 pub struct Prefer {
     pub deadline: Instant,
     pub minimal: bool,
+    /// From the header `Priority`, if it is there.
+    pub priority: Option<Priority>,
 }
 
 impl Prefer {
@@ -41,7 +44,9 @@ impl Prefer {
                 }
             }
         }
-        Ok(Self { deadline: Instant::now() + wait, minimal })
+        let mut urgencies = headers.get_all("priority").iter().filter_map(|value| value.to_str().ok());
+        let priority = urgencies.next_back().and_then(Priority::parse);
+        Ok(Self { deadline: Instant::now() + wait, minimal, priority })
     }
 }
 

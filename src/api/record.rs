@@ -6,17 +6,19 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument;
 
 use super::authenticate::is_passthrough;
 use super::problem;
 use crate::app::App;
 use crate::error::Error;
-use crate::telemetry::Timings;
+use crate::telemetry::{Allowance, Timings};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const ORIGIN: HeaderName = HeaderName::from_static("throughline-origin");
 
 /// An id that the caller may choose: it ends up in logs, so it is short and plain.
@@ -83,6 +85,7 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     if let Ok(value) = HeaderValue::from_str(&timings.server_timing(total)) {
         headers.insert(SERVER_TIMING, value);
     }
+    tell_allowances(headers, &timings.allowances());
     let facts = facts.0.lock();
     let status = response.status().as_u16();
     let outcome = error.as_ref().map_or("ok", |error| error.kind().code());
@@ -104,6 +107,19 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
         tracing::error!(request_id = %id, error = ?error, "failed");
     }
     response
+}
+
+/// The vendor's fields of these names never get here: they are about another limit than ours.
+fn tell_allowances(headers: &mut HeaderMap, allowances: &[Allowance]) {
+    let policies: Vec<String> = allowances.iter().filter_map(Allowance::policy_member).collect();
+    let states: Vec<String> = allowances.iter().map(Allowance::state_member).collect();
+    for (name, members) in [(RATE_LIMIT_POLICY, policies), (RATE_LIMIT, states)] {
+        if let Ok(value) = HeaderValue::from_str(&members.join(", "))
+            && !members.is_empty()
+        {
+            headers.insert(name, value);
+        }
+    }
 }
 
 fn request_id(request: &Request) -> Arc<str> {

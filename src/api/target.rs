@@ -16,7 +16,7 @@ use crate::auth::{Caller, Scope};
 use crate::catalog::{Catalog, Provider, Resource};
 use crate::connections::Connection;
 use crate::error::{Error, Kind, Outcome};
-use crate::model::Operation;
+use crate::model::{Operation, Priority};
 use crate::telemetry::Timings;
 use crate::unified::{Call, Object, Reply};
 
@@ -71,6 +71,7 @@ impl Target {
         Call {
             object: self.object,
             minimal: self.prefer.minimal,
+            priority: self.prefer.priority.unwrap_or(Priority::of(operation)),
             timings: self.timings,
             ..Call::new(self.connection, self.provider, self.resource, operation, self.prefer.deadline)
         }

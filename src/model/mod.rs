@@ -1,10 +1,12 @@
 //! The unified side of the world: models, resources, operations, queries. Plain data, no I/O.
 
+mod priority;
 mod query;
 mod schema;
 mod validate;
 mod value;
 
+pub use priority::Priority;
 pub use query::{FieldSet, Filter, FilterOp, Query, Sort};
 pub use schema::{Member, Members, Model, Type};
 pub use validate::{Verdict, escape, validate, validate_member};

@@ -1,9 +1,11 @@
 //! What the process tells about itself: metric families, log lines, and where the time of a request went.
 
+mod allowance;
 mod log;
 mod metrics;
 mod timings;
 
+pub use allowance::Allowance;
 pub use log::{Format, LogError, init};
 pub use metrics::{AttemptGuard, InFlight, Labels, Metrics, RequestGuard};
 pub use timings::Timings;

@@ -1,7 +1,12 @@
-//! Where the time of one request went. Shared by all that work on it and read once, for `Server-Timing`.
+//! Where the time of one request went, and what is left of the limits it met. Shared by all that work on it and read once,
+//! for `Server-Timing` and `RateLimit`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::Allowance;
 
 /// Sums in nanoseconds; a request that asks the provider twice adds twice.
 #[derive(Debug, Default)]
@@ -9,6 +14,7 @@ pub struct Timings {
     upstream: AtomicU64,
     quota: AtomicU64,
     mapping: AtomicU64,
+    allowances: Mutex<Vec<Allowance>>,
 }
 
 impl Timings {
@@ -25,6 +31,18 @@ impl Timings {
     /// Computing mappings, both ways.
     pub fn add_mapping(&self, time: Duration) {
         add(&self.mapping, time);
+    }
+
+    /// A limit that the request met. Of two words on one policy the later one counts.
+    pub fn tell_allowance(&self, allowance: Allowance) {
+        let mut allowances = self.allowances.lock();
+        allowances.retain(|told| told.policy != allowance.policy);
+        allowances.push(allowance);
+    }
+
+    /// All limits that the request met.
+    pub fn allowances(&self) -> Vec<Allowance> {
+        self.allowances.lock().clone()
     }
 
     pub fn upstream(&self) -> Duration {

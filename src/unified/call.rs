@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::catalog::{ObjectType, Provider, Resource};
 use crate::connections::Connection;
 use crate::error::Error;
-use crate::model::{Operation, Query, Warning};
+use crate::model::{Operation, Priority, Query, Warning};
 use crate::telemetry::Timings;
 
 /// One operation on one resource of one connection. It keeps the catalog's snapshot it was routed by.
@@ -37,6 +37,8 @@ pub struct Call {
     pub items: Vec<Item>,
     /// `Prefer: return=minimal`: a write is not read back.
     pub minimal: bool,
+    /// Its lane where requests wait for the vendor's allowance.
+    pub priority: Priority,
     pub deadline: Instant,
     /// The time that expressions see.
     pub now: Timestamp,
@@ -148,6 +150,7 @@ impl Call {
             body: None,
             items: Vec::new(),
             minimal: false,
+            priority: Priority::of(operation),
             deadline,
             now: Timestamp::now(),
             timings: Arc::default(),
@@ -157,8 +160,16 @@ impl Call {
 
     /// Another operation on the same resource in the course of this one: it shares deadline and timings.
     pub fn part(&self, operation: Operation) -> Self {
-        let Call { connection, provider, resource, object, minimal, deadline, now, timings, .. } = self.clone();
-        Self { object, minimal, now, timings, ..Self::new(connection, provider, resource, operation, deadline) }
+        let Call { connection, provider, resource, object, minimal, priority, deadline, now, timings, .. } =
+            self.clone();
+        Self {
+            object,
+            minimal,
+            priority,
+            now,
+            timings,
+            ..Self::new(connection, provider, resource, operation, deadline)
+        }
     }
 
     /// The same on another resource of the provider.

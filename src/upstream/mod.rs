@@ -19,7 +19,7 @@ pub use attempt::{RecordAttempt, RecordAttemptLayer};
 pub use credentials::{AddCredentials, AddCredentialsLayer};
 pub use renew::{Renew, RenewLayer};
 pub use request::{Attempt, Request};
-pub use response::Response;
+pub use response::{Response, Throttled};
 pub use retry::{Retry, RetryLayer, retry_after};
 pub use send::Send;
 pub use timeout::{HeadTimeout, HeadTimeoutLayer};

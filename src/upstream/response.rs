@@ -21,10 +21,21 @@ pub struct Response {
     pub body: Body,
     /// Which token was used, so that a refused one is told from its successor.
     pub generation: u64,
+    /// The vendor says that it was too much, in whatever words: the request was not executed.
+    pub throttled: Option<Throttled>,
     deadline: Instant,
     timings: Arc<Timings>,
     /// For answers to writes: what became of the write, judging by the head.
     outcome: Option<Outcome>,
+}
+
+/// A refusal for the vendor's own limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttled {
+    /// When to come back, if the vendor said so.
+    pub delay: Option<Duration>,
+    /// An allowance for a day or so is used up: waiting within a request is of no use.
+    pub exhausted: bool,
 }
 
 impl Response {
@@ -41,6 +52,7 @@ impl Response {
             headers,
             body,
             generation,
+            throttled: None,
             deadline: request.deadline,
             timings: request.timings.clone(),
             outcome,

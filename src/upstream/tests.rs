@@ -23,6 +23,7 @@ use crate::auth::Caller;
 use crate::catalog::{Catalog, Files, Options};
 use crate::connections::{Connection, Connections, NewConnection, TenantId, Vault};
 use crate::error::{Kind, Outcome, Result};
+use crate::model::Priority;
 use crate::net::{Body, Client, Config};
 use crate::store::Store;
 use crate::telemetry::{Labels, Metrics, Timings};
@@ -150,6 +151,7 @@ impl Scene {
             headers: HeaderMap::new(),
             body: Body::empty(),
             safe: false,
+            priority: Priority::READ,
             deadline: Instant::now() + Duration::from_secs(60),
             timings: self.timings.clone(),
         }

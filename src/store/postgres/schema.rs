@@ -17,7 +17,8 @@ use crate::store::Migrated;
 use crate::store::open::OpenError;
 
 /// Step n makes schema n. Steps that were released are never changed.
-const STEPS: &[&str] = &[include_str!("../migrations/postgres/0001.sql")];
+const STEPS: &[&str] =
+    &[include_str!("../migrations/postgres/0001.sql"), include_str!("../migrations/postgres/0002.sql")];
 /// The schema this release knows.
 pub(in crate::store) const SCHEMA: i64 = STEPS.len() as i64;
 

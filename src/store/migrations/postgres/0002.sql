@@ -1,0 +1,1 @@
+-- What has to be remembered of requests, and which processes there are.
