@@ -24,6 +24,8 @@ use crate::telemetry::Metrics;
 const MAX_RESENDS: u32 = 2;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// No vendor means more than that, and what is told in seconds could otherwise be past all time.
+const LONGEST_TOLD: Duration = Duration::from_secs(365 * 86_400);
 
 /// Resends may add a tenth to what callers ask for, and one a second where hardly anybody asks.
 const BUDGET_WINDOW: Duration = Duration::from_secs(10);
@@ -156,11 +158,12 @@ fn is_gateway_failure(status: StatusCode) -> bool {
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().map(Duration::from_secs);
+        return text.parse().ok().map(|seconds| Duration::from_secs(seconds).min(LONGEST_TOLD));
     }
     let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
     // A date that has passed means now.
-    Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default())
+    let ahead = Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default();
+    Some(ahead.min(LONGEST_TOLD))
 }
 
 /// Anything between nothing and the full step, so that those who failed together do not come back together.
