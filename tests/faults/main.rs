@@ -7,6 +7,9 @@ mod support;
 mod scene;
 mod vendor;
 
+mod answers;
 mod connect;
 mod http2;
+mod matrix;
+mod overload;
 mod transport;

@@ -78,7 +78,7 @@ impl Scene {
         let write = !matches!(method, "GET" | "HEAD") && !path.ends_with("/search");
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.writes.fetch_add(usize::from(write), Ordering::SeqCst);
-        let client = self.client().with("Prefer", &format!("wait={wait}"));
+        let client = self.client().with("Prefer", &format!("wait={wait}, return=minimal"));
         let request = client.request(method, path);
         let request = if let Some(body) = body { request.json(&body) } else { request };
         let began = Instant::now();

@@ -33,7 +33,9 @@ pub struct Seen {
 
 pub struct Vendor {
     pub address: SocketAddr,
-    pub secure: bool,
+    secure: bool,
+    /// So many further handshakes are cut off.
+    cut: Arc<AtomicUsize>,
     pub seen: Arc<Seen>,
 }
 
@@ -52,7 +54,7 @@ impl Vendor {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Self::listen(None, 0, script).await
+        Self::listen(None, script).await
     }
 
     /// The same over TLS. A connection whose handshake fails never gets to the script.
@@ -60,15 +62,7 @@ impl Vendor {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Self::listen(Some(acceptor(certificate, b"http/1.1")), 0, script).await
-    }
-
-    /// The same with a good certificate, after so many connections that are cut in the handshake.
-    pub async fn secure_after<F>(cut: usize, script: impl Fn(usize, Line) -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        Self::listen(Some(acceptor("good", b"http/1.1")), cut, script).await
+        Self::listen(Some(acceptor(certificate, b"http/1.1")), script).await
     }
 
     /// The same in HTTP/2.
@@ -77,7 +71,7 @@ impl Vendor {
         F: Future<Output = ()> + Send + 'static,
     {
         let script = Arc::new(script);
-        Self::listen(Some(acceptor("good", b"h2")), 0, move |number, line| {
+        Self::listen(Some(acceptor("good", b"h2")), move |number, line| {
             let script = script.clone();
             async move {
                 let Ok(connection) = h2::server::handshake(line.stream).await else { return };
@@ -87,11 +81,7 @@ impl Vendor {
         .await
     }
 
-    async fn listen<F>(
-        tls: Option<TlsAcceptor>,
-        cut: usize,
-        script: impl Fn(usize, Line) -> F + Send + Sync + 'static,
-    ) -> Self
+    async fn listen<F>(tls: Option<TlsAcceptor>, script: impl Fn(usize, Line) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -99,16 +89,20 @@ impl Vendor {
         let address = listener.local_addr().expect("an address");
         let (connections, executed) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let seen = Arc::new(Seen { connections, requests: watch::Sender::new(0), executed });
-        let vendor = Self { address, secure: tls.is_some(), seen: seen.clone() };
+        let cut = Arc::new(AtomicUsize::new(0));
+        let vendor = Self { address, secure: tls.is_some(), cut: cut.clone(), seen: seen.clone() };
         let script = Arc::new(script);
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 let number = seen.connections.fetch_add(1, Ordering::SeqCst) + 1;
+                if tls.is_some() && cut.load(Ordering::SeqCst) > 0 {
+                    cut.fetch_sub(1, Ordering::SeqCst);
+                    continue;
+                }
                 let (script, seen, tls) = (script.clone(), seen.clone(), tls.clone());
                 tokio::spawn(async move {
                     let stream: Box<dyn Stream> = match tls {
                         None => Box::new(tcp),
-                        Some(_) if number <= cut => return,
                         Some(tls) => match tls.accept(tcp).await {
                             Ok(stream) => Box::new(stream),
                             Err(_) => return,
@@ -125,6 +119,11 @@ impl Vendor {
     pub fn url(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
         format!("{scheme}://localhost:{}", self.address.port())
+    }
+
+    /// The next handshake is cut off.
+    pub fn cut_next(&self) {
+        self.cut.fetch_add(1, Ordering::SeqCst);
     }
 
     pub fn connections(&self) -> usize {
