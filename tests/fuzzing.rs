@@ -1,5 +1,6 @@
-//! The fuzz targets without a fuzzer: every input that was kept, then two seconds of random bytes and of inputs that were
-//! kept, changed here and there. `tests/fuzz/run.sh` goes on from there for as long as one likes.
+//! The fuzz targets without a fuzzer: every input that was kept, then two seconds (`FUZZ_SECONDS` is another number) of
+//! random bytes and of inputs that were kept, changed here and there. `tests/fuzz/run.sh` goes on from there, guided by
+//! what the inputs reach.
 
 #[path = "fuzz/targets/mod.rs"]
 mod targets;
@@ -10,8 +11,6 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
-
-const TIME: Duration = Duration::from_secs(2);
 
 /// Pieces that mean something to one reader or another.
 const PIECES: &[&str] = &[
@@ -83,7 +82,8 @@ fn holds(name: &str, target: fn(&[u8])) {
         data
     });
     let input = prop_oneof![1 => prop::collection::vec(any::<u8>(), 0..200), 3 => changed];
-    let until = Instant::now() + TIME;
+    let seconds = std::env::var("FUZZ_SECONDS").map_or(2, |seconds| seconds.parse().expect("a number of seconds"));
+    let until = Instant::now() + Duration::from_secs(seconds);
     let mut runner = TestRunner::new(Config { cases: 16, failure_persistence: None, ..Config::default() });
     while Instant::now() < until {
         let run = runner.run(&input, |data| {

@@ -172,6 +172,25 @@ async fn a_whole_looking_answer_is_never_made_of_a_part() {
 }
 
 #[tokio::test]
+async fn a_body_that_drips_is_given_up_and_does_not_look_complete() {
+    // Never silent for long, and never done.
+    let vendor = Vendor::start(|_, mut line| async move {
+        let _ = line.request().await;
+        line.say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n").await;
+        while line.say(" ").await {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    })
+    .await;
+    let scene = Scene::on(&vendor).await;
+    let began = Instant::now();
+    let (passed, ()) = tokio::join!(scene.ask("GET", "/v1/passthrough/contacts/1", None, 58), scene.when_it_has(1));
+    assert_eq!((passed.status, passed.complete), (200, false));
+    assert!(began.elapsed() < Duration::from_secs(58), "{:?}", began.elapsed());
+    scene.end().await;
+}
+
+#[tokio::test]
 async fn interim_answers_without_an_end_end_at_the_deadline() {
     for storm in [1000, usize::MAX] {
         let vendor = Vendor::start(move |_, mut line| async move {
