@@ -13,7 +13,7 @@ pub fn holds(data: &[u8]) {
         assert!(text.contains(&format!("_{}_", key.id())));
     }
 
-    let mode = if data.len() % 2 == 0 { Mode::Live } else { Mode::Test };
+    let mode = if data.len().is_multiple_of(2) { Mode::Live } else { Mode::Test };
     let key = ApiKey::generate(mode).expect("randomness");
     let parsed = ApiKey::parse(key.expose()).expect("what was generated is a key");
     assert_eq!((parsed.mode(), parsed.id()), (mode, key.id()));
