@@ -90,6 +90,7 @@ pub struct ProviderConfig {
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("writeOnly" = true))]
 pub struct Secret(String);
 
 impl Secret {
@@ -268,6 +269,14 @@ mod tests {
         assert_eq!(config.listen, "127.0.0.1:1");
         assert_eq!(config.vault.key_file, Some("/k".into()));
         assert_eq!(config.upstream.allow_addresses.len(), 1);
+    }
+
+    #[test]
+    fn a_secret_of_the_wrong_kind_is_not_printed() {
+        let environment = [("THROUGHLINE_PROVIDERS__ACME__CLIENT_SECRET".to_owned(), "48151623".to_owned())];
+        let faults = Config::load(None, environment).expect_err("a number");
+        assert!(faults[0].contains("`client_secret` is a number (put it in quotes)"), "{faults:?}");
+        assert!(!faults[0].contains("48151623"), "{faults:?}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! only for names, never for `https://169.254.169.254/`, so an address written in the URL is checked here as well.
 
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -75,7 +76,9 @@ impl Connector {
         let name = ServerName::try_from(host).map_err(|error| SendError::new(Failure::Tls, error))?;
         match timeout(TLS_LIMIT, self.tls.connect(name, TokioIo::new(tcp))).await {
             Err(_) => Err(Failure::TimedOut(Phase::Tls).into()),
-            Ok(Err(error)) => Err(SendError::new(Failure::Tls, error)),
+            // rustls calls what it refuses invalid; everything else is a connection that broke before there was one.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(SendError::new(Failure::Tls, error)),
+            Ok(Err(error)) => Err(SendError::new(Failure::Connect, error)),
             Ok(Ok(stream)) => Ok(MaybeHttpsStream::Https(TokioIo::new(stream))),
         }
     }

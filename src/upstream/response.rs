@@ -8,6 +8,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
+use super::headers::conceal_echoes;
+use crate::connections::Access;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::net::{Body, BodyError, collect_capped};
 use crate::telemetry::Timings;
@@ -23,6 +25,8 @@ pub struct Response {
     pub generation: u64,
     /// The vendor says that it was too much, in whatever words: the request was not executed.
     pub throttled: Option<Throttled>,
+    /// What it was sent with, so that a refusal that repeats a credential does not carry it on.
+    pub access: Option<Arc<Access>>,
     deadline: Instant,
     timings: Arc<Timings>,
     /// For answers to writes: what became of the write, judging by the head.
@@ -53,6 +57,7 @@ impl Response {
             body,
             generation,
             throttled: None,
+            access: None,
             deadline: request.deadline,
             timings: request.timings.clone(),
             outcome,
@@ -62,7 +67,13 @@ impl Response {
     /// The same answer with its body read to the end, but at most `cap` bytes of it, and no longer than the caller waits.
     pub async fn read(mut self, cap: usize) -> Result<Self> {
         let body = std::mem::take(&mut self.body);
-        self.body = Body::full(self.reading().bytes(body, cap).await?);
+        let mut bytes = self.reading().bytes(body, cap).await?;
+        if let Some(access) = &self.access
+            && !self.status.is_success()
+        {
+            bytes = conceal_echoes(bytes, access);
+        }
+        self.body = Body::full(bytes);
         Ok(self)
     }
 
