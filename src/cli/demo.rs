@@ -13,6 +13,7 @@ use crate::auth::{Caller, Mode, NewKey, Scope, Scopes, TenantId};
 use crate::catalog::Sources;
 use crate::config::{Config, ProviderConfig};
 use crate::connections::{NewConnection, Vault};
+use crate::limit::{KeyConfig, Time};
 use crate::sandbox::{self, Sandbox};
 use crate::serve::{self, Listeners, Running};
 use crate::store::Store;
@@ -85,6 +86,10 @@ async fn with_sandboxes(mappings: Option<PathBuf>) -> Result<(Config, HashMap<St
         settings.insert(provider.to_owned(), Map::new());
     }
     config.upstream.dangerous_allow_private_addresses = true;
+    // People try out what a machine can do, and end it when they have seen enough.
+    config.limits.key = KeyConfig { rate: None, concurrency: None, ..KeyConfig::default() };
+    config.limits.failed_authentications.per_minute = None;
+    config.edge.drain_delay = Time::from_secs(0);
     Ok((config, settings))
 }
 

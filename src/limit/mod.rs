@@ -2,8 +2,12 @@
 
 mod backoff;
 mod breaker;
+mod config;
 mod gcra;
+mod permits;
 
 pub use backoff::{jitter, jittered};
 pub use breaker::{Breaker, Permit};
+pub use config::{Config, ConnectionConfig, FailuresConfig, KeyConfig, KeyLimits, Time};
 pub use gcra::Gcra;
+pub use permits::{Class, Permits};
