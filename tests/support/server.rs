@@ -154,6 +154,11 @@ where
 }
 
 impl Server {
+    /// As SIGTERM does. Returns at once.
+    pub fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
     /// A client with the key that may do everything, and no connection.
     pub fn client(&self) -> Client {
         Client::new(self.api).key(&self.key)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Of the time since the connection was accepted; 0 stands for never.
+/// Of the time since the connection was accepted.
 type Millis = AtomicU64;
 
 pub(super) struct Pulse {
@@ -56,7 +56,8 @@ impl Pulse {
     pub(super) fn read(&self) {
         // Most bytes belong to a body, or to a head that is coming already.
         if self.active.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0 {
-            self.head_since.store(self.now(), Ordering::Relaxed);
+            // Never 0, which stands for none.
+            self.head_since.store(self.now().max(1), Ordering::Relaxed);
             self.head_began.store(true, Ordering::Relaxed);
         }
     }
@@ -106,7 +107,7 @@ impl Pulse {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
