@@ -30,12 +30,20 @@ impl Class {
 pub struct Permits<W> {
     capacity: usize,
     taken: usize,
+    /// How many may wait in each line.
+    patient: usize,
     waiting: [VecDeque<W>; 3],
 }
 
 impl<W> Permits<W> {
+    /// Any number may wait, each for as long as its patience lasts.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), taken: 0, waiting: Default::default() }
+        Self::with_patient(capacity, usize::MAX)
+    }
+
+    /// Of each class, so many may wait.
+    pub fn with_patient(capacity: usize, patient: usize) -> Self {
+        Self { capacity: capacity.max(1), taken: 0, patient, waiting: Default::default() }
     }
 
     /// True if it may go at once; it has to give the permit back.
@@ -47,15 +55,18 @@ impl<W> Permits<W> {
         free
     }
 
-    /// Those that have gone meanwhile may be dropped: `is_there` tells.
-    pub fn wait(&mut self, class: Class, waiter: W, is_there: impl Fn(&W) -> bool) {
+    /// False if too many wait already. Those that have gone meanwhile are dropped, which `is_there` tells.
+    pub fn wait(&mut self, class: Class, waiter: W, is_there: impl Fn(&W) -> bool) -> bool {
         const LONG: usize = 1024;
-        if let Some(lane) = self.waiting.get_mut(class as usize) {
-            if lane.len() >= LONG {
-                lane.retain(is_there);
-            }
+        let Some(lane) = self.waiting.get_mut(class as usize) else { return false };
+        if lane.len() >= self.patient.min(LONG) {
+            lane.retain(is_there);
+        }
+        let room = lane.len() < self.patient;
+        if room {
             lane.push_back(waiter);
         }
+        room
     }
 
     /// One has ended; the answer takes its permit over.
@@ -101,7 +112,7 @@ mod tests {
         assert!(permits.take(Class::Batch));
         for (class, name) in [(Class::Batch, "b"), (Class::Read, "r"), (Class::Write, "w1"), (Class::Write, "w2")] {
             assert!(!permits.take(class));
-            permits.wait(class, name, |_| true);
+            assert!(permits.wait(class, name, |_| true));
         }
         let order: Vec<_> = std::iter::from_fn(|| permits.give_back()).collect();
         assert_eq!(order, ["w1", "w2", "r", "b"]);
@@ -109,11 +120,22 @@ mod tests {
     }
 
     #[test]
+    fn a_line_can_be_too_long() {
+        let mut permits = Permits::with_patient(1, 2);
+        assert!(permits.take(Class::Read));
+        let is_there = |name: &&str| *name != "gone";
+        assert!(permits.wait(Class::Read, "gone", is_there) && permits.wait(Class::Read, "here", is_there));
+        assert!(permits.wait(Class::Read, "next", is_there), "in the place of the one who has gone");
+        assert!(!permits.wait(Class::Read, "over", is_there));
+        assert!(permits.wait(Class::Write, "write", is_there), "it stands in another line");
+    }
+
+    #[test]
     fn those_who_have_gone_do_not_pile_up() {
         let mut permits = Permits::new(1);
         assert!(permits.take(Class::Read));
         for number in 0..100_000 {
-            permits.wait(Class::Read, number, |_| false);
+            assert!(permits.wait(Class::Read, number, |_| false));
         }
         assert!(permits.waiting[Class::Read as usize].len() <= 1024);
     }

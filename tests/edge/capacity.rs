@@ -162,7 +162,7 @@ async fn s39_a_customer_who_floods_a_slow_vendor_leaves_the_others_alone() {
     const COUNT: usize = 100;
     let (server, vendor) = scene(|config| {
         config.edge.in_flight = 40;
-        config.limits.connection.concurrency = Some(20);
+        config.limits.connection.concurrency = Some(10);
         config.edge.queue = Time::from_millis(100);
     })
     .await;
@@ -183,19 +183,20 @@ async fn s39_a_customer_who_floods_a_slow_vendor_leaves_the_others_alone() {
     let quiet = Client::new(server.api).key(&server.make_key("globex", "read,passthrough").await).connection(&other);
     let before = times(&quiet, COUNT).await;
 
-    // Each of them asks again as soon as it was turned away.
+    // Each of them asks again soon after it was turned away.
     let flood: Vec<_> = (0..60)
         .map(|_| {
             let client = server.on("fake");
             tokio::spawn(async move {
                 loop {
                     let answer = client.get("/v1/passthrough/loud").await;
-                    assert!(matches!(answer.status, 200 | 429 | 503), "{}", answer.text());
+                    assert!(matches!(answer.status, 200 | 429), "{}", answer.text());
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             })
         })
         .collect();
-    vendor.wait_for(COUNT + 20).await;
+    vendor.wait_for(COUNT + 9).await;
     let during = times(&quiet, COUNT).await;
     flood.iter().for_each(|one| one.abort());
     hang.notify_waiters();

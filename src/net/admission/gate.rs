@@ -19,6 +19,11 @@ impl Gate {
         Arc::new(Self(Mutex::new(Permits::new(capacity))))
     }
 
+    /// As many as may enter may wait besides, and no more: who waits here holds a place elsewhere.
+    pub(super) fn with_short_line(capacity: usize) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Permits::with_patient(capacity, capacity))))
+    }
+
     pub(super) async fn enter(self: &Arc<Self>, class: Class, patience: Duration) -> Option<Permit> {
         let turn = {
             let mut permits = self.0.lock();
@@ -29,7 +34,9 @@ impl Gate {
                 return None;
             }
             let (tell, turn) = oneshot::channel();
-            permits.wait(class, tell, |waiter| !waiter.is_closed());
+            if !permits.wait(class, tell, |waiter| !waiter.is_closed()) {
+                return None;
+            }
             turn
         };
         // A permit that comes too late, or for a caller who has left, is dropped with the channel and goes on.

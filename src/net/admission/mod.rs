@@ -68,7 +68,7 @@ impl Admission {
         let Some(most) = self.0.config.connection.concurrency else { return Ok(None) };
         let gate = match self.0.connections.get(id) {
             Some(gate) => gate,
-            None => self.0.connections.get_with(id.clone(), || Gate::new(most as usize)),
+            None => self.0.connections.get_with(id.clone(), || Gate::with_short_line(most as usize)),
         };
         gate.enter(class, self.0.queue).await.map(Some).ok_or(most)
     }
