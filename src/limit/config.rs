@@ -103,7 +103,7 @@ impl Config {
     }
 }
 
-/// A length of time as people write it: `10s`, `250ms`, `2m`; a plain number is seconds.
+/// A length of time as people write it: `10s`, `250ms`, `2m`.
 #[derive(Clone, Copy, PartialEq, Eq, JsonSchema)]
 pub struct Time(#[schemars(with = "String")] Duration);
 
@@ -144,7 +144,7 @@ impl Serialize for Time {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TimeVisitor)
+        deserializer.deserialize_str(TimeVisitor)
     }
 }
 
@@ -155,10 +155,6 @@ impl Visitor<'_> for TimeVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a length of time such as 10s, 250ms or 2m")
-    }
-
-    fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Time, E> {
-        Ok(Time::from_secs(seconds))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
@@ -179,7 +175,6 @@ mod tests {
             assert_eq!(time, Time::from_millis(millis));
             assert_eq!(serde_json::from_value::<Time>(time.to_string().into()).expect("its own words"), time);
         }
-        assert_eq!(serde_json::from_value::<Time>(5.into()).expect("seconds"), Time::from_secs(5));
         for text in ["soon", "-1s", "10", ""] {
             assert!(serde_json::from_value::<Time>(text.into()).is_err(), "{text}");
         }

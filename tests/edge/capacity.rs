@@ -1,14 +1,13 @@
 //! Too many at a time: connections, requests, requests of one customer.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use throughline::limit::Time;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::support::{Client, Server, json_answer};
-use super::{alive, connect, read_to_end, scene, shed};
+use super::{HEAVY, alive, connect, read_to_end, scene, shed};
 
 #[tokio::test]
 async fn further_connections_are_closed_until_one_ends() {
@@ -160,38 +159,32 @@ async fn times(client: &Client, count: usize) -> Vec<Duration> {
 #[tokio::test(flavor = "multi_thread")]
 async fn s39_a_customer_who_floods_a_slow_vendor_leaves_the_others_alone() {
     const COUNT: usize = 100;
+    let _alone = HEAVY.lock().await;
     let (server, vendor) = scene(|config| {
         config.edge.in_flight = 40;
         config.limits.connection.concurrency = Some(10);
-        config.edge.queue = Time::from_millis(100);
+        config.edge.queue = Time::from_secs(2);
     })
     .await;
-    // The flooded account's vendor hangs; the other's answers after 20 ms.
-    let hang = Arc::new(Notify::new());
-    let until = hang.clone();
-    vendor.does(move |mut exchange| {
-        let until = until.clone();
-        async move {
-            match exchange.head.starts_with("GET /quiet") {
-                true => tokio::time::sleep(Duration::from_millis(20)).await,
-                false => until.notified().await,
-            }
-            exchange.write(&json_answer(200, "{}")).await;
-        }
+    // The flooded account is slow; the other one's takes 50 ms.
+    vendor.does(|mut exchange| async move {
+        let slow = if exchange.head.starts_with("GET /quiet") { 50 } else { 4000 };
+        tokio::time::sleep(Duration::from_millis(slow)).await;
+        exchange.write(&json_answer(200, "{}")).await;
     });
     let other = server.connect("globex", "fake", "quiet").await;
     let quiet = Client::new(server.api).key(&server.make_key("globex", "read,passthrough").await).connection(&other);
     let before = times(&quiet, COUNT).await;
 
     // Each of them asks again soon after it was turned away.
-    let flood: Vec<_> = (0..60)
+    let flood: Vec<_> = (0..40)
         .map(|_| {
             let client = server.on("fake");
             tokio::spawn(async move {
                 loop {
                     let answer = client.get("/v1/passthrough/loud").await;
                     assert!(matches!(answer.status, 200 | 429), "{}", answer.text());
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             })
         })
@@ -199,11 +192,11 @@ async fn s39_a_customer_who_floods_a_slow_vendor_leaves_the_others_alone() {
     vendor.wait_for(COUNT + 9).await;
     let during = times(&quiet, COUNT).await;
     flood.iter().for_each(|one| one.abort());
-    hang.notify_waiters();
 
     let p99 = |times: &[Duration]| times[COUNT * 99 / 100 - 1];
     println!("p99 of the quiet one: {:?} alone, {:?} beside the flood", p99(&before), p99(&during));
     assert!(shed(&server, "connection-concurrency").await > 0);
-    // What counts is that nobody waits for the flood: its queue alone would add 100 ms.
-    assert!(p99(&during) < p99(&before) * 3 / 2 + Duration::from_millis(20), "{:?} {:?}", p99(&before), p99(&during));
+    // Nobody waits behind the flood, for which two seconds would be allowed. What is added is for a busy machine.
+    assert!(during[COUNT / 2] < before[COUNT / 2] * 3 / 2, "{:?} {:?}", before[COUNT / 2], during[COUNT / 2]);
+    assert!(p99(&during) < p99(&before) * 3 / 2 + Duration::from_millis(100), "{:?} {:?}", p99(&before), p99(&during));
 }

@@ -23,6 +23,9 @@ use tokio::time::timeout;
 /// No scenario takes as long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// For scenarios that need the machine to themselves.
+static HEAVY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A server with one vendor, configured as the test needs it.
 async fn scene(configure: impl FnOnce(&mut Config)) -> (Server, FakeVendor) {
     let vendor = FakeVendor::start().await;

@@ -75,7 +75,7 @@ async fn s127_what_has_begun_is_finished_and_the_exit_is_clean() {
 #[tokio::test(flavor = "multi_thread")]
 async fn s127_what_does_not_end_is_cut_off_and_said() {
     let (vendor, mut deployment) = before_a_slow_vendor("cut", Duration::from_secs(600)).await;
-    deployment.edge = json!({"drain_delay": 0, "drain": "300ms"});
+    deployment.edge = json!({"drain_delay": "0s", "drain": "300ms"});
     let mut replica = deployment.serve("one").await;
     let client = connected(&replica).await;
     let hanging =
