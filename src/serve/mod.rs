@@ -50,6 +50,8 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
     #[error("{0} cannot be listened on: {1}")]
     Listen(String, std::io::Error),
+    #[error("the signals to stop cannot be listened to: {0}")]
+    Signals(std::io::Error),
     #[error("the store cannot be read: {}", .0.detail())]
     Stored(Error),
     #[error("the private key {path} cannot be used: {1}", path = .0.display())]
