@@ -1,8 +1,9 @@
-//! Tokens with real processes: `serve` as it is deployed, a real authorization server with rotating refresh tokens that
-//! ends a family when one of them is used twice, and faults between them.
+//! Real processes: their end, their restart behind nginx, and their tokens: `serve` as it is deployed, a real
+//! authorization server with rotating refresh tokens that ends a family when one of them is used twice, and faults
+//! between them.
 //!
-//! They need node, `oidc-provider`, PostgreSQL and nginx, and say that they skip without; THROUGHLINE_REQUIRE_PROCESSES=1, which
-//! `tests/run.sh` sets, makes that a failure.
+//! They need node, `oidc-provider`, PostgreSQL and nginx, and say that they skip without;
+//! THROUGHLINE_REQUIRE_PROCESSES=1, which `tests/run.sh` sets, makes that a failure.
 
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/client.rs"]
