@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 use crate::auth::Keys;
 use crate::catalog::{Catalog, Overlays, Reloader, Shared};
 use crate::connections::{Connect, Connections, Mappings, Vault};
+use crate::error::Result;
+use crate::net::admission::Admission;
+use crate::net::listen::{self, Lifecycle};
 use crate::telemetry::Metrics;
 use crate::{unified, upstream};
 
@@ -27,6 +32,14 @@ pub struct Parts {
     pub catalog: Shared,
     pub reloader: Arc<Reloader>,
     pub metrics: Arc<Metrics>,
+    /// Who is let in.
+    pub admission: Admission,
+    /// What callers' connections are bound to.
+    pub edge: listen::Config,
+    /// Whether the API is about to stop.
+    pub lifecycle: Lifecycle,
+    /// Whether the store answers.
+    pub ping_store: Box<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>,
     pub unified: unified::Service,
     pub upstream: upstream::Service,
 }

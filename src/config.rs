@@ -11,14 +11,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Addresses, Node, structure};
 use crate::mapping::Engine;
+use crate::net::listen;
 use crate::store::{Address, Location};
-use crate::{net, telemetry};
+use crate::{limit, net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where callers connect.
     pub listen: String,
+    /// TLS for callers; without files the listener speaks plain HTTP.
+    pub tls: listen::TlsConfig,
+    /// How much of this process strangers can hold.
+    pub edge: listen::Config,
+    /// What callers may do.
+    pub limits: limit::Config,
     /// Metrics and health. Keep it on loopback: it asks for no key.
     pub admin_listen: String,
     /// Where customers' browsers reach this server: connect links and redirect URIs begin with it.
@@ -123,6 +130,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
+            tls: listen::TlsConfig::default(),
+            edge: listen::Config::default(),
+            limits: limit::Config::default(),
             admin_listen: "127.0.0.1:9090".into(),
             public_url: None,
             store: "sqlite:./throughline.db".into(),
@@ -190,6 +200,9 @@ impl Config {
                 faults.push(format!("{name}: `{address}` is not an address and port, such as 127.0.0.1:8080"));
             }
         }
+        faults.extend(self.tls.faults());
+        faults.extend(self.edge.faults());
+        faults.extend(self.limits.faults());
         if let Some(Err(error)) = self.public_url.as_deref().map(net::Origin::parse) {
             faults.push(format!("public_url: it has to be a URL such as https://crm.example.com: {error}"));
         }

@@ -21,13 +21,21 @@ use crate::{api, unified, upstream};
 /// The connection, the body's size and the deadline are settled by the handlers, after authentication: nothing of a
 /// stranger's body is read.
 pub fn edge(app: App) -> Router {
-    // Above all routes but those that describe the API: no handler runs for a caller that is not known.
-    let known = middleware::from_fn_with_state(app.clone(), api::authenticate);
+    // Above all routes but those that customers' browsers open and that describe the API.
+    let known = ServiceBuilder::new()
+        // First, because it costs least: what is over the capacity is turned away without a look at who it is.
+        .layer(middleware::from_fn_with_state(app.clone(), api::shed))
+        // No handler runs for a caller that is not known.
+        .layer(middleware::from_fn_with_state(app.clone(), api::authenticate))
+        // Its own limits need the caller, and come before anything that costs.
+        .layer(middleware::from_fn_with_state(app.clone(), api::limit_caller));
     let layers = ServiceBuilder::new()
         // Outermost, so that every answer carries an id and its timings, refusals and panics included.
         .layer(middleware::from_fn_with_state(app.clone(), api::record))
         // Below the record, so that a panic is counted and logged like any other failure.
-        .layer(CatchPanicLayer::custom(api::panicked));
+        .layer(CatchPanicLayer::custom(api::panicked))
+        // Above whatever reads the request: nothing of one that can be read in two ways is believed.
+        .layer(middleware::from_fn_with_state(app.clone(), api::well_formed));
     api::routes().layer(known).merge(api::open_routes()).layer(layers).with_state(app)
 }
 

@@ -31,7 +31,8 @@ needs python3 python3
 $fast || python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 $fast || needs node nodejs
 $fast || needs npm npm
-$fast || needs openssl openssl
+needs openssl openssl
+$fast || needs nginx nginx
 $fast || needs faketime faketime
 $fast || tests/counterparts/postgres-up.sh --find >/dev/null 2>&1 || packages+=(postgresql)
 $fast || needs chromium chromium

@@ -1,5 +1,7 @@
 //! The admin listener: metrics and health, for the machines that watch this one.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,10 +14,14 @@ use crate::app::App;
 use crate::auth::TenantId;
 use crate::error::{Error, Kind, Violation};
 
+/// A store that takes longer is of no use to a request either.
+const STORE_ANSWERS: Duration = Duration::from_secs(1);
+
 pub fn admin() -> Router<App> {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(alive))
+        .route("/readyz", get(ready))
         .route("/reload", post(reload))
         .route("/connections:revoke", post(revoke))
 }
@@ -67,6 +73,39 @@ async fn metrics(State(app): State<App>) -> Response {
 
 async fn alive() -> &'static str {
     "ok\n"
+}
+
+/// Whether requests should be sent here: 200, or 503 with what stands against it.
+async fn ready(State(app): State<App>) -> Response {
+    let store = match tokio::time::timeout(STORE_ANSWERS, (app.ping_store)()).await {
+        Ok(Ok(())) => Ok("it answers".to_owned()),
+        Ok(Err(error)) => Err(error.detail().to_owned()),
+        Err(_) => Err(format!("it does not answer within {STORE_ANSWERS:?}")),
+    };
+    let catalog = app.catalog();
+    let catalog = match catalog.providers.len() {
+        0 => Err("it has no provider".to_owned()),
+        providers => Ok(format!("{providers} providers, revision {}", catalog.revision)),
+    };
+    // What was sealed can be opened again: the key is there.
+    let context: &[&[u8]] = &[b"readyz"];
+    let sealed = app.vault.seal(context, b"ready").and_then(|sealed| app.vault.open(context, &sealed));
+    let vault = sealed.map(|_| "it is open".to_owned()).map_err(|error| error.to_string());
+    let draining = match app.lifecycle.is_draining() {
+        false => Ok("requests are taken".to_owned()),
+        true => Err("the process is about to stop".to_owned()),
+    };
+    let checks = [("catalog", catalog), ("store", store), ("vault", vault), ("draining", draining)];
+    let good = checks.iter().all(|(_, check)| check.is_ok());
+    let checks: serde_json::Map<String, Value> = checks
+        .into_iter()
+        .map(|(name, check)| {
+            let (ok, detail) = (check.is_ok(), check.unwrap_or_else(|fault| fault));
+            (name.to_owned(), json!({ "ok": ok, "detail": detail }))
+        })
+        .collect();
+    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": good, "checks": checks }))).into_response()
 }
 
 /// Loads the mappings anew: 200 with the revision, or 422 with every problem.

@@ -11,6 +11,7 @@ use super::record::Facts;
 use crate::app::App;
 use crate::catalog::{Catalog, basic_user};
 use crate::error::{Error, Kind, Outcome};
+use crate::net::listen::Peer;
 
 /// What marks a text as one of our keys.
 const MARK: &str = "tl_";
@@ -24,6 +25,17 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
         let detail = "Send the API key as `Authorization: Bearer tl_…`.";
         return refused(Error::new(Kind::Unauthenticated, detail));
     };
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    // Who guesses costs no look-ups. Those whose key is known already share no fate with a stranger at their address.
+    if let Some(Err(after)) = peer.map(|peer| app.admission.may_try(peer))
+        && !app.keys.remembers(&key)
+    {
+        app.metrics.shed("failed-authentications");
+        let detail = "Too many requests with wrong keys came from this address.";
+        let error = Error::new(Kind::RateLimited, detail).retry_after(Some(after));
+        let error = if request.method().is_safe() { error } else { error.outcome(Outcome::NotExecuted) };
+        return refused(error);
+    }
     match app.keys.authenticate(&key).await {
         Ok(caller) => {
             if let Some(facts) = request.extensions().get::<Facts>() {
@@ -36,7 +48,12 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
         Err(error) if error.kind() != Kind::Unauthenticated && !request.method().is_safe() => {
             refused(error.outcome(Outcome::NotExecuted))
         }
-        Err(error) => refused(error),
+        Err(error) => {
+            if let (Kind::Unauthenticated, Some(peer)) = (error.kind(), peer) {
+                app.admission.failed(peer);
+            }
+            refused(error)
+        }
     }
 }
 

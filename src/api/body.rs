@@ -14,8 +14,6 @@ use crate::net::{BodyError, collect_capped};
 
 /// The largest body of a unified or management request. Bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
-/// A sender that says nothing for so long has gone.
-const IDLE: Duration = Duration::from_secs(15);
 
 /// The body as an object. Content types other than JSON, encodings, duplicate members and deep nesting are refused.
 pub async fn object(parts: &Parts, body: Body) -> Result<Map<String, Value>, Error> {
@@ -29,7 +27,8 @@ pub async fn object(parts: &Parts, body: Body) -> Result<Map<String, Value>, Err
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(refused(Kind::UnsupportedMediaType, "Encoded bodies (Content-Encoding) are not accepted."));
     }
-    let bytes = collect_capped(body, MAX_BODY, IDLE).await.map_err(|error| match error {
+    // How long it may take is settled at the edge, for bodies that are passed through as well.
+    let bytes = collect_capped(body, MAX_BODY, Duration::MAX).await.map_err(|error| match error {
         BodyError::TooLarge(cap) => refused(Kind::PayloadTooLarge, format!("The body is larger than {cap} bytes.")),
         BodyError::Truncated(_) | BodyError::Stalled(_) | BodyError::TooSlow(_) => {
             refused(Kind::InvalidRequest, "The body did not arrive completely.")

@@ -15,10 +15,12 @@ use super::target::caller;
 use crate::app::App;
 use crate::auth::{KeyRecord, Mode, NewKey, Scope, Scopes};
 use crate::error::{Error, Kind, Violation};
+use crate::limit::KeyLimits;
 
 type Answer = Result<Response, Refusal>;
 
-const MEMBERS: [&str; 5] = ["scopes", "name", "providers", "connections", "expires_at"];
+const MEMBERS: [&str; 6] = ["scopes", "name", "providers", "connections", "limits", "expires_at"];
+const LIMITS: [&str; 3] = ["rate", "burst", "concurrency"];
 
 pub async fn list(State(app): State<App>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
@@ -36,7 +38,9 @@ pub async fn create(State(app): State<App>, request: Request) -> Answer {
     caller.require(Scope::Admin)?;
     no_parameters(&parts)?;
     let mode = if caller.test { Mode::Test } else { Mode::Live };
-    let new = parse(&body::object(&parts, body).await?, mode)?;
+    // No key can be made mightier than its maker, and none over the API than the configuration says.
+    let most = app.admission.key_limits(&caller.limits);
+    let new = parse(&body::object(&parts, body).await?, mode, &caller.limits, &most)?;
     caller.may_grant(&new)?;
     let (secret, record) = app.keys.create(caller.tenant.clone(), new).await?;
     let mut shown = view(&record);
@@ -64,6 +68,7 @@ fn view(key: &KeyRecord) -> Value {
         "scopes": key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
         "providers": key.providers,
         "connections": key.connections,
+        "limits": key.limits,
         "created_at": key.created_at.to_string(),
         "expires_at": time(key.expires_at),
         "revoked_at": time(key.revoked_at),
@@ -71,7 +76,7 @@ fn view(key: &KeyRecord) -> Value {
     })
 }
 
-fn parse(body: &Map<String, Value>, mode: Mode) -> Result<NewKey, Error> {
+fn parse(body: &Map<String, Value>, mode: Mode, own: &KeyLimits, most: &KeyLimits) -> Result<NewKey, Error> {
     let mut violations = Vec::new();
     for name in body.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
         let expected = format!("one of {}", MEMBERS.join(", "));
@@ -120,8 +125,42 @@ fn parse(body: &Map<String, Value>, mode: Mode) -> Result<NewKey, Error> {
             None
         }
     };
+    let limits = limits(body.get("limits"), own, most, &mut violations);
     if !violations.is_empty() {
         return Err(Error::new(Kind::ValidationFailed, "The key is not valid.").violations(violations));
     }
-    Ok(NewKey { mode, scopes, providers, connections, name, expires_at })
+    Ok(NewKey { mode, scopes, providers, connections, limits, name, expires_at })
+}
+
+/// What is left out is as it is for the key that makes the new one.
+fn limits(asked: Option<&Value>, own: &KeyLimits, most: &KeyLimits, violations: &mut Vec<Violation>) -> KeyLimits {
+    let none = Map::new();
+    let asked = match asked {
+        None | Some(Value::Null) => &none,
+        Some(Value::Object(asked)) => asked,
+        Some(_) => {
+            violations.push(Violation::at("/limits", "it is not an object").expected(LIMITS.join(", ")));
+            &none
+        }
+    };
+    for name in asked.keys().filter(|name| !LIMITS.contains(&name.as_str())) {
+        let violation = Violation::at(format!("/limits/{name}"), "there is no such limit");
+        violations.push(violation.expected(format!("one of {}", LIMITS.join(", "))));
+    }
+    let mut count = |name: &str, most: Option<u32>| {
+        let asked = asked.get(name).filter(|value| !value.is_null())?;
+        let most = most.unwrap_or(u32::MAX);
+        let count = asked.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|n| (1..=most).contains(n));
+        if count.is_none() {
+            let violation = Violation::at(format!("/limits/{name}"), "it is no number that this key can give");
+            violations.push(violation.expected(format!("an integer from 1 to {most}")));
+        }
+        count
+    };
+    let (rate, burst) = (count("rate", most.rate), count("burst", most.burst));
+    let concurrency = count("concurrency", most.concurrency).or(own.concurrency);
+    match rate {
+        Some(_) => KeyLimits { rate, burst, concurrency },
+        None => KeyLimits { rate: own.rate, burst: burst.or(own.burst), concurrency },
+    }
 }

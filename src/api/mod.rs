@@ -23,12 +23,16 @@ mod prefer;
 mod problem;
 mod providers;
 mod record;
+mod shed;
 mod target;
+mod well_formed;
 
 pub use admin::admin;
 pub use authenticate::authenticate;
 pub use problem::{Refusal, panicked};
 pub use record::record;
+pub use shed::{limit_caller, shed};
+pub use well_formed::well_formed;
 
 use std::sync::Arc;
 

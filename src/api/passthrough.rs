@@ -12,6 +12,7 @@ use super::path::Path;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::record::Facts;
+use super::shed::enter_connection;
 use super::target::{caller, not_executed, provider};
 use crate::app::App;
 use crate::auth::Scope;
@@ -35,7 +36,6 @@ const ORIGIN: HeaderName = HeaderName::from_static("throughline-origin");
 
 /// `/v1/passthrough/…`: the connection is named by header, or is the key's only one.
 pub async fn by_header(State(app): State<App>, request: Request) -> Result<Response, Refusal> {
-    check_method(request.method())?;
     let selector = selector(request.headers())?;
     forward(&app, request, selector, BY_HEADER).await
 }
@@ -46,7 +46,6 @@ pub async fn by_path(
     Path(place): Path<Vec<(String, String)>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    check_method(request.method())?;
     let id = place.into_iter().find(|(name, _)| name == "id").map(|(_, id)| id).unwrap_or_default();
     let mut selector: Selector = selector(request.headers())?;
     if selector.connection.as_ref().is_some_and(|other| *other != id) {
@@ -56,16 +55,6 @@ pub async fn by_path(
     }
     selector.connection = Some(id);
     forward(&app, request, selector, BY_PATH).await
-}
-
-/// TRACE makes a server send back what it got, which would hand the customer's credential to the caller; CONNECT asks for
-/// a tunnel.
-fn check_method(method: &Method) -> Result<(), Refusal> {
-    if !matches!(*method, Method::TRACE | Method::CONNECT) {
-        return Ok(());
-    }
-    let error = Error::new(Kind::UnsupportedOperation, format!("{method} is never passed through."));
-    Err(Refusal::from(error).allow("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
 }
 
 async fn forward(app: &App, request: Request, selector: Selector, segments: usize) -> Result<Response, Refusal> {
@@ -79,6 +68,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
     let found = app.connections.resolve(&caller, &selector).await;
     let connection = found.map_err(|error| if reads { error } else { not_executed(error) })?;
     connection.check_usable()?;
+    enter_connection(app, &parts, &connection).await?;
     if let Some(facts) = parts.extensions.get::<Facts>() {
         facts.connection(&connection.id.0, &connection.provider);
     }

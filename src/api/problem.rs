@@ -133,6 +133,7 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Kind::ValidationFailed | Kind::UnknownField | Kind::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::RateLimited | Kind::QuotaExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Kind::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
         Kind::Internal | Kind::MappingFailed => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::ProviderUnavailable | Kind::InvalidProviderResponse | Kind::UnexpectedRedirect | Kind::OutcomeUnknown => {
             StatusCode::BAD_GATEWAY

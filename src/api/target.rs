@@ -11,6 +11,7 @@ use super::place::Place;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::record::Facts;
+use super::shed::enter_connection;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::catalog::{Catalog, Provider, Resource};
@@ -46,6 +47,7 @@ impl Target {
         }
         let connection = app.connections.resolve(&caller, &selector(&parts.headers)?).await?;
         connection.check_usable()?;
+        enter_connection(app, parts, &connection).await?;
         if let Some(facts) = parts.extensions.get::<Facts>() {
             facts.connection(&connection.id.0, &connection.provider);
         }

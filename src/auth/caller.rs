@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{KeyRecord, NewKey, Scope, Scopes, TenantId};
 use crate::error::{Error, Kind, Result};
+use crate::limit::KeyLimits;
 
 /// The tenant behind a request and what its key allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Caller {
     pub providers: Vec<String>,
     /// Connections the key is limited to; none listed means no limit.
     pub connections: Vec<String>,
+    /// The key's own, besides the deployment's.
+    pub limits: KeyLimits,
     /// The key is a demo's.
     pub test: bool,
 }
@@ -28,6 +31,7 @@ impl Caller {
             scopes: Scope::ALL.into_iter().collect(),
             providers: Vec::new(),
             connections: Vec::new(),
+            limits: KeyLimits::default(),
             test: false,
         }
     }
@@ -44,6 +48,7 @@ impl Caller {
             scopes: key.scopes,
             providers: key.providers.clone(),
             connections: key.connections.clone(),
+            limits: key.limits,
             test: key.mode == super::Mode::Test,
         }
     }

@@ -77,6 +77,7 @@ impl Keys {
             scopes: new.scopes,
             providers: new.providers,
             connections: new.connections,
+            limits: new.limits,
             name: new.name,
             created_at: now,
             expires_at: new.expires_at,
@@ -115,6 +116,11 @@ impl Keys {
             }
             _ => Err(refused()),
         }
+    }
+
+    /// Whether the text may be that of a key in memory. It is not looked up anywhere else, and its secret not compared.
+    pub fn remembers(&self, text: &str) -> bool {
+        ApiKey::parse(text).is_some_and(|key| self.0.known.get(&key.id().into()).is_some())
     }
 
     /// Forgets what is in memory of one key, after it was changed.

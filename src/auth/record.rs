@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{Hash, Mode, Scopes, TenantId};
 use crate::error::{Error, Kind, Result, Violation};
+use crate::limit::KeyLimits;
 
 /// A key as it is stored: everything but the key.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct KeyRecord {
     pub providers: Vec<String>,
     /// Connections the key is limited to; none listed means no limit.
     pub connections: Vec<String>,
+    /// What the key may do besides the deployment's own limits.
+    pub limits: KeyLimits,
     pub name: Option<String>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
@@ -35,13 +38,15 @@ pub struct NewKey {
     pub scopes: Scopes,
     pub providers: Vec<String>,
     pub connections: Vec<String>,
+    pub limits: KeyLimits,
     pub name: Option<String>,
     pub expires_at: Option<Timestamp>,
 }
 
 impl NewKey {
     pub fn with_scopes(mode: Mode, scopes: Scopes) -> Self {
-        Self { mode, scopes, providers: Vec::new(), connections: Vec::new(), name: None, expires_at: None }
+        let (providers, connections, limits) = (Vec::new(), Vec::new(), KeyLimits::default());
+        Self { mode, scopes, providers, connections, limits, name: None, expires_at: None }
     }
 
     pub(super) fn check(&self, now: Timestamp) -> Result<()> {
@@ -57,6 +62,13 @@ impl NewKey {
                 Violation::at("/name", "it is too long or holds control characters")
                     .expected("a line of at most 200 characters"),
             );
+        }
+        let KeyLimits { rate, burst, concurrency } = self.limits;
+        for (name, count) in [("rate", rate), ("burst", burst), ("concurrency", concurrency)] {
+            if count == Some(0) {
+                violations
+                    .push(Violation::at(format!("/limits/{name}"), "0 lets nothing through").expected("1 or more"));
+            }
         }
         if violations.is_empty() {
             return Ok(());

@@ -8,11 +8,12 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-use super::server::{bind, stop_signal};
+use super::server::{bind, finish, in_threads, until_signalled};
 use crate::auth::{Caller, Mode, NewKey, Scope, Scopes, TenantId};
 use crate::catalog::Sources;
 use crate::config::{Config, ProviderConfig};
 use crate::connections::{NewConnection, Vault};
+use crate::limit::{KeyConfig, Time};
 use crate::sandbox::{self, Sandbox};
 use crate::serve::{self, Listeners, Running};
 use crate::store::Store;
@@ -38,20 +39,11 @@ pub struct DemoArgs {
 const TOKEN: &str = "demo-token";
 
 pub fn demo(args: &DemoArgs) -> u8 {
-    let outcome = telemetry::init(telemetry::Format::Pretty, &args.log)
-        .map_err(|error| error.to_string())
-        .and_then(|()| tokio::runtime::Runtime::new().map_err(|error| error.to_string()))
-        .and_then(|runtime| runtime.block_on(shown(args)));
-    match outcome {
-        Ok(()) => 0,
-        Err(text) => {
-            eprintln!("throughline: {text}");
-            1
-        }
-    }
+    let logging = telemetry::init(telemetry::Format::Pretty, &args.log).map_err(|error| error.to_string());
+    finish(logging.and_then(|()| in_threads(shown(args))))
 }
 
-async fn shown(args: &DemoArgs) -> Result<(), String> {
+async fn shown(args: &DemoArgs) -> Result<u8, String> {
     let (mut config, settings) = with_sandboxes(args.mappings.clone()).await?;
     let api = bind(&format!("127.0.0.1:{}", args.port)).await.map_err(|error| error.to_string())?;
     let admin = bind(&format!("127.0.0.1:{}", args.admin_port)).await.map_err(|error| error.to_string())?;
@@ -62,8 +54,7 @@ async fn shown(args: &DemoArgs) -> Result<(), String> {
     let running = serve::build(&config, store, vault).await.map_err(|error| error.to_string())?;
     let seeded = seed(&running, settings).await?;
     announce(&api, &admin, &seeded)?;
-    serve::run(running, Listeners { api, admin }, stop_signal()).await;
-    Ok(())
+    until_signalled(running, Listeners { api, admin }).await.map_err(|error| error.to_string())
 }
 
 /// Starts a stand-in for every provider that has one, and points the provider at it.
@@ -85,6 +76,10 @@ async fn with_sandboxes(mappings: Option<PathBuf>) -> Result<(Config, HashMap<St
         settings.insert(provider.to_owned(), Map::new());
     }
     config.upstream.dangerous_allow_private_addresses = true;
+    // People try out what a machine can do, and end it when they have seen enough.
+    config.limits.key = KeyConfig { rate: None, concurrency: None, ..KeyConfig::default() };
+    config.limits.failed_authentications.per_minute = None;
+    config.edge.drain_delay = Time::from_secs(0);
     Ok((config, settings))
 }
 

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use super::mappings::in_runtime;
 use super::server::{ConfigArg, VAULT_KEY};
 use crate::auth::{Keys, Mode, NewKey, Scopes, TenantId};
+use crate::limit::KeyLimits;
 use crate::serve;
 use crate::store::Role;
 
@@ -27,6 +28,15 @@ pub enum KeysCommand {
         /// Only these connections, separated by commas.
         #[arg(long, value_delimiter = ',')]
         connections: Vec<String>,
+        /// Requests in a second, instead of what the configuration says.
+        #[arg(long)]
+        rate: Option<u32>,
+        /// Requests that may come at once before the rate counts; the rate, if that is given alone.
+        #[arg(long)]
+        burst: Option<u32>,
+        /// Requests at a time, instead of what the configuration says.
+        #[arg(long)]
+        concurrency: Option<u32>,
     },
     /// List a tenant's keys, without their secrets.
     List {
@@ -48,17 +58,20 @@ pub enum KeysCommand {
 
 pub fn keys(command: &KeysCommand) -> u8 {
     finish(match command {
-        KeysCommand::Create { config, tenant, scopes, name, providers, connections } => with_keys(config, |keys| {
-            let (tenant, scopes) = (parse_tenant(tenant), scopes.parse::<Scopes>());
-            let (name, providers, connections) = (name.clone(), providers.clone(), connections.clone());
-            async move {
-                let scopes = scopes.map_err(|error| error.to_string())?;
-                let mode = Mode::Live;
-                let new = NewKey { mode, scopes, providers, connections, name, expires_at: None };
-                let (secret, _) = keys.create(tenant?, new).await.map_err(|error| error.to_string())?;
-                Ok(vec![secret])
-            }
-        }),
+        KeysCommand::Create { config, tenant, scopes, name, providers, connections, rate, burst, concurrency } => {
+            let limits = KeyLimits { rate: *rate, burst: *burst, concurrency: *concurrency };
+            with_keys(config, |keys| {
+                let (tenant, scopes) = (parse_tenant(tenant), scopes.parse::<Scopes>());
+                let (name, providers, connections) = (name.clone(), providers.clone(), connections.clone());
+                async move {
+                    let scopes = scopes.map_err(|error| error.to_string())?;
+                    let mode = Mode::Live;
+                    let new = NewKey { mode, scopes, providers, connections, limits, name, expires_at: None };
+                    let (secret, _) = keys.create(tenant?, new).await.map_err(|error| error.to_string())?;
+                    Ok(vec![secret])
+                }
+            })
+        }
         KeysCommand::List { config, tenant } => with_keys(config, |keys| {
             let tenant = parse_tenant(tenant);
             async move {

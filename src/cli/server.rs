@@ -1,12 +1,16 @@
-//! `serve`: runs until SIGTERM or Ctrl-C.
+//! `serve`: runs until SIGTERM or Ctrl-C, which begin an orderly end; a second one ends the process at once. Exit codes:
+//! 0 after an orderly end, 1 if it could not start or requests had to be cut off, 130 and 143 after a second Ctrl-C or
+//! SIGTERM.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::config::Config;
-use crate::serve::{self, Listeners, StartError};
+use crate::serve::{self, Listeners, Running, StartError};
 use crate::store::Role;
 use crate::telemetry;
 
@@ -32,47 +36,77 @@ pub fn serve(args: &ConfigArg) -> u8 {
         telemetry::init(config.log.format, &config.log.level).map_err(|error| error.to_string())?;
         Ok(config)
     });
-    let outcome = started.and_then(|config| {
-        let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-        runtime.block_on(served(&config)).map_err(|error| error.to_string())
-    });
-    match outcome {
-        Ok(()) => 0,
-        Err(text) => {
-            eprintln!("throughline: {text}");
-            1
-        }
-    }
+    finish(started.and_then(|config| in_threads(async { served(&config).await.map_err(|error| error.to_string()) })))
 }
 
-async fn served(config: &Config) -> Result<(), StartError> {
+/// The exit code, after what went wrong was said.
+pub fn finish(outcome: Result<u8, String>) -> u8 {
+    outcome.unwrap_or_else(|text| {
+        eprintln!("throughline: {text}");
+        1
+    })
+}
+
+/// Runs `work` to its end, and waits for nothing that it has left behind.
+pub fn in_threads(work: impl Future<Output = Result<u8, String>>) -> Result<u8, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn served(config: &Config) -> Result<u8, StartError> {
     let vault = serve::open_vault(config, std::env::var(VAULT_KEY).ok().as_deref())?;
     let store = serve::open_store(config, Role::Serve).await?;
     let running = serve::build(config, store, vault).await?;
     let listeners = Listeners { api: bind(&config.listen).await?, admin: bind(&config.admin_listen).await? };
     let address = |listener: &TcpListener| listener.local_addr().map(|at| at.to_string()).unwrap_or_default();
     tracing::info!(api = address(&listeners.api), admin = address(&listeners.admin), "Ready");
-    serve::run(running, listeners, stop_signal()).await;
-    Ok(())
+    until_signalled(running, listeners).await
 }
 
 pub async fn bind(address: &str) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Listen(address.to_owned(), error))
 }
 
-/// SIGTERM or Ctrl-C.
-pub async fn stop_signal() {
-    let interrupted = tokio::signal::ctrl_c();
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
+/// Serves until SIGTERM or Ctrl-C, and then until all is in order or a second one comes. The exit code.
+pub async fn until_signalled(running: Running, listeners: Listeners) -> Result<u8, StartError> {
+    let mut signals = Signals::listen().map_err(StartError::Signals)?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = serve::run(running, listeners, async {
+        let _ = stopped.await;
+    });
+    let signalled = async {
+        signals.next().await;
+        drop(stop);
+        signals.next().await
     };
     tokio::select! {
-        _ = interrupted => {}
-        () = terminated => {}
+        // What was cut off has been logged.
+        ended = serving => Ok(u8::from(ended.cut > 0)),
+        code = signalled => {
+            tracing::error!(code, "A second signal: the process ends at once");
+            Ok(code)
+        }
+    }
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The exit code of a process that the next signal ends: 128 and its number.
+    async fn next(&mut self) -> u8 {
+        let number = tokio::select! {
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
+        };
+        u8::try_from(128 + number.as_raw_value()).unwrap_or(u8::MAX)
     }
 }

@@ -33,6 +33,23 @@ impl Gcra {
         Ok(())
     }
 
+    /// `rate` in a second, of which `burst` may come at once.
+    pub fn with_burst(rate: u32, burst: u32) -> Self {
+        let burst = burst.max(1);
+        Self::new(burst, Duration::from_secs(1) * burst / rate.max(1))
+    }
+
+    /// How many could be taken at once.
+    pub fn left(&self, now: Instant) -> u32 {
+        let free = (self.ahead + self.interval).saturating_sub(self.until_full(now));
+        u32::try_from(free.as_nanos() / self.interval.as_nanos().max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Until the whole burst could be taken again.
+    pub fn until_full(&self, now: Instant) -> Duration {
+        self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
+    }
+
     /// Nothing before `until`: the other side said so.
     pub fn hold(&mut self, until: Instant) {
         let due = until + self.ahead;
@@ -55,6 +72,20 @@ mod tests {
         assert_eq!(rate.take(start + Duration::from_secs(1)), Ok(()));
         assert!(rate.take(start + Duration::from_secs(1)).is_err());
         assert_eq!(rate.take(start + Duration::from_secs(60)), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_is_counted() {
+        let mut rate = Gcra::with_burst(10, 20);
+        let start = Instant::now();
+        assert_eq!((rate.left(start), rate.until_full(start)), (20, Duration::ZERO));
+        for left in (0..20).rev() {
+            assert_eq!(rate.take(start), Ok(()));
+            assert_eq!(rate.left(start), left);
+        }
+        assert_eq!(rate.until_full(start), Duration::from_secs(2));
+        assert_eq!(rate.take(start), Err(Duration::from_millis(100)));
+        assert_eq!(rate.left(start + Duration::from_secs(1)), 10);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,10 +2,14 @@
 
 mod backoff;
 mod breaker;
+mod config;
 mod gcra;
 mod outage;
+mod permits;
 
 pub use backoff::{jitter, jittered};
 pub use breaker::{Breaker, Permit};
+pub use config::{Config, ConnectionConfig, FailuresConfig, KeyConfig, KeyLimits, Time};
 pub use gcra::Gcra;
 pub use outage::{End, Outage, Ticket};
+pub use permits::{Class, Permits};

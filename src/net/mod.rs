@@ -1,5 +1,7 @@
-//! Talking to machines outside: the HTTP client, TLS, which addresses may be reached, and bodies with a cap.
+//! Talking to machines outside: the HTTP client, TLS, which addresses may be reached, bodies with a cap, and
+//! who is let in.
 
+pub mod admission;
 mod body;
 mod client;
 mod config;

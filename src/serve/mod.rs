@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::app::{App, Parts};
 use crate::auth::{Keys, Pepper, TenantId};
@@ -18,7 +18,9 @@ use crate::connections::{
     lasting_secret,
 };
 use crate::error::Error;
-use crate::net::{Client, ClientError, listen};
+use crate::net::admission::Admission;
+use crate::net::listen::{self, Lifecycle, Phase, Serving, Tls, TlsError};
+use crate::net::{Client, ClientError};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Role, Store};
 use crate::telemetry::Metrics;
@@ -45,12 +47,16 @@ pub enum StartError {
         "there is no vault key, without which credentials cannot be sealed: make one with `throughline vault init`, and name it as vault.key_file or in THROUGHLINE_VAULT_KEY"
     )]
     NoKey,
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
     #[error("the HTTP client cannot be set up: {0}")]
     Client(#[from] ClientError),
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("{0} cannot be listened on: {1}")]
     Listen(String, std::io::Error),
+    #[error("the signals to stop cannot be listened to: {0}")]
+    Signals(std::io::Error),
     #[error("the store cannot be read: {}", .0.detail())]
     Stored(Error),
     #[error("the private key {path} cannot be used: {1}", path = .0.display())]
@@ -67,6 +73,14 @@ pub enum StartError {
 pub struct Running {
     pub app: App,
     pub store: Store,
+    tls: Option<Tls>,
+}
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Requests that had begun and were cut off.
+    pub cut: usize,
 }
 
 /// The listeners, bound by whoever starts the server: tests bind port 0.
@@ -125,7 +139,16 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
     let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
+    let tls = Tls::open(&config.tls)?;
+    let pinged = store.clone();
     let app = App::new(Parts {
+        admission: Admission::new(config.edge.in_flight, config.edge.queue.get(), config.limits.clone()),
+        edge: config.edge.clone(),
+        lifecycle: Lifecycle::default(),
+        ping_store: Box::new(move || {
+            let store = pinged.clone();
+            Box::pin(async move { store.ping().await })
+        }),
         keys,
         connections,
         credentials_export: config.credentials_export,
@@ -140,7 +163,7 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
         unified,
         upstream,
     });
-    Ok(Running { app, store })
+    Ok(Running { app, store, tls })
 }
 
 /// The connections of a store, with what renews and revokes their credentials.
@@ -199,29 +222,36 @@ fn escrow(config: &Config) -> Result<Escrow, StartError> {
 }
 
 /// Serves until `shutdown`, then finishes what has begun and writes down what is only in memory.
-pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<Output = ()>) {
-    let Running { app, store } = running;
-    let (stop, stopped) = watch::channel(false);
-    let until = |mut stopped: watch::Receiver<bool>| async move {
-        // An error means that the sender has gone, which is a signal to stop as well.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
+pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<Output = ()>) -> Ended {
+    let Running { app, store, tls } = running;
     let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changes()));
-    let reloading = tokio::spawn(reload_when_asked(app.clone()));
+    let reloading = tokio::spawn(reload_when_asked(app.clone(), tls.clone()));
     let renewing = tokio::spawn(app.connections.clone().look_after());
-    let admin = tokio::spawn({
-        let router = crate::api::admin().with_state(app.clone());
-        let until = until(stopped.clone());
-        async move { listen::serve(listeners.admin, router, until).await }
-    });
-    let api = listen::serve(listeners.api, pipeline::edge(app.clone()), async {
-        shutdown.await;
-        tracing::info!("Stopping: requests that have begun are finished");
-    });
-    api.await;
-    let _ = stop.send(true);
-    let _ = admin.await;
+    let serving = |tls: Option<Tls>, lifecycle: &Lifecycle| Serving {
+        config: app.edge.clone(),
+        tls,
+        lifecycle: lifecycle.clone(),
+        metrics: app.metrics.clone(),
+    };
+    // The admin listener has an end of its own: it tells of the API's.
+    let admin_lifecycle = Lifecycle::default();
+    let router = crate::api::admin().with_state(app.clone());
+    let admin = tokio::spawn(listen::serve(listeners.admin, router, serving(None, &admin_lifecycle)));
+    let router = pipeline::edge(app.clone());
+    let api = tokio::spawn(listen::serve(listeners.api, router, serving(tls, &app.lifecycle)));
+
+    shutdown.await;
+    let (delay, grace) = (app.edge.drain_delay, app.edge.drain);
+    tracing::info!(drain_delay = %delay, drain = %grace, "Stopping: requests are taken until the delay is over");
+    app.lifecycle.enter(Phase::Draining);
+    tokio::time::sleep(delay.get()).await;
+    tracing::info!("No connection is accepted any more; requests that have begun are finished");
+    app.lifecycle.enter(Phase::Closing);
+    let cut = api.await.unwrap_or_default();
+    if cut > 0 {
+        tracing::error!(cut, drain = %grace, "Requests had not ended when the process had to, and were cut off");
+    }
     flushing.abort();
     watching.abort();
     reloading.abort();
@@ -231,7 +261,10 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     if let Err(error) = app.keys.flush().await {
         tracing::warn!(%error, "The times at which keys were last used could not be written");
     }
+    admin_lifecycle.enter(Phase::Closing);
+    let _ = admin.await;
     store.close().await;
+    Ended { cut }
 }
 
 /// A command beside the server, or another server, may have revoked a key or deleted a connection.
@@ -262,15 +295,24 @@ fn look_again(app: &App, turns: &Arc<Semaphore>, tenant: TenantId, id: Connectio
     });
 }
 
-/// On SIGHUP, and when the folders of mappings have changed.
-async fn reload_when_asked(app: App) {
+/// On SIGHUP, and when the folders of mappings or the files of TLS have changed.
+async fn reload_when_asked(app: App, tls: Option<Tls>) {
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
     let asked = async {
         let Ok(mut hangup) = hangup else { return std::future::pending().await };
         while hangup.recv().await.is_some() {
             // What is wrong has been logged.
             let _ = app.reloader.reload().await;
+            if let Some(Err(error)) = tls.as_ref().map(Tls::reload) {
+                tracing::error!(%error, "The TLS certificate stays as it was");
+            }
         }
     };
-    tokio::join!(asked, app.reloader.watch());
+    let renewed = async {
+        match &tls {
+            Some(tls) => tls.look_after().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::join!(asked, renewed, app.reloader.watch());
 }

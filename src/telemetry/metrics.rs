@@ -29,6 +29,7 @@ pub struct Metrics {
     request_seconds: HistogramVec,
     overhead_seconds: HistogramVec,
     in_flight: IntGauge,
+    shed: IntCounterVec,
     attempts: IntCounterVec,
     upstream_seconds: HistogramVec,
     retries: IntCounterVec,
@@ -97,6 +98,11 @@ impl Metrics {
             "Time of a request that is ours: all but waiting for the provider and for its allowance.",
             OWN_BUCKETS,
             &["provider", "resource", "operation"],
+        )?;
+        let shed = counter(
+            "shed_total",
+            "Connections and requests of callers that were turned away; reason is the limit that was met.",
+            &["reason"],
         )?;
         let attempts = counter(
             "attempts_total",
@@ -168,6 +174,7 @@ impl Metrics {
             request_seconds,
             overhead_seconds,
             in_flight,
+            shed,
             attempts,
             upstream_seconds,
             retries,
@@ -206,6 +213,12 @@ impl Metrics {
     pub fn enter(self: &Arc<Self>) -> InFlight {
         self.in_flight.inc();
         InFlight(self.clone())
+    }
+
+    /// A connection or a request was turned away: `connections`, `connections-of-address`, `in-flight`, `key-rate`,
+    /// `key-concurrency`, `connection-concurrency` or `failed-authentications`.
+    pub fn shed(&self, reason: &'static str) {
+        self.shed.with_label_values(&[reason]).inc();
     }
 
     /// Starts the clock of one request.

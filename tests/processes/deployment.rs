@@ -16,6 +16,8 @@ pub struct Deployment {
     pub folder: PathBuf,
     store: String,
     authorization: [String; 3],
+    /// The `edge` section of the configuration.
+    pub edge: Value,
     /// May do everything.
     pub key: String,
 }
@@ -40,9 +42,15 @@ pub async fn on_postgres(name: &str) -> Option<(Authorization, Postgres, Deploym
 impl Deployment {
     /// With its files in `folder`, and a key. `store` is the setting; without one it is a file.
     pub fn new(folder: &Path, store: Option<&str>, authorization: &Authorization) -> Self {
+        Self::on(folder, store, [&authorization.api, &authorization.token_url, &authorization.revoke_url])
+    }
+
+    /// With these addresses of the vendor: its API, where tokens are had, and where they are given back.
+    pub fn on(folder: &Path, store: Option<&str>, urls: [&String; 3]) -> Self {
         let store = store.map_or_else(|| format!("sqlite:{}", folder.join("throughline.db").display()), str::to_owned);
-        let urls = [&authorization.api, &authorization.token_url, &authorization.revoke_url].map(Clone::clone);
-        let mut deployment = Self { folder: folder.to_owned(), store, authorization: urls, key: String::new() };
+        let authorization = urls.map(Clone::clone);
+        let edge = json!({"drain_delay": "500ms"});
+        let mut deployment = Self { folder: folder.to_owned(), store, authorization, edge, key: String::new() };
         run(throughline().args(["vault", "init"]).arg(deployment.folder.join("vault.key")));
         deployment.key = deployment.new_key();
         deployment
@@ -71,6 +79,7 @@ impl Deployment {
                 "base_url": base_url, "token_url": token_url, "revoke_url": revoke_url,
                 "client_id": "proxy", "client_secret": "canary-client-secret-5f0c2b",
             }},
+            "edge": self.edge,
             "log": {"level": "debug"},
         });
         let path = self.folder.join(format!("{name}.yaml"));
@@ -88,7 +97,16 @@ impl Deployment {
 
     /// A replica of that name. One that was there before under the same name is followed by this one.
     pub async fn serve_with(&self, name: &str, prepare: impl FnOnce(&mut Command)) -> Replica {
-        let (api, admin) = (free_port(), free_port());
+        self.serve_at(name, free_port(), free_port(), prepare).await
+    }
+
+    pub async fn serve_at(
+        &self,
+        name: &str,
+        api: SocketAddr,
+        admin: SocketAddr,
+        prepare: impl FnOnce(&mut Command),
+    ) -> Replica {
         let config = self.config(name, api, admin);
         let log = self.folder.join(format!("{name}.log"));
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
@@ -139,6 +157,18 @@ impl Replica {
     /// Waits for the end of a process that was killed.
     pub fn ended(&mut self) {
         self.process.0.wait().expect("it ends");
+    }
+
+    /// The exit code of a process that ends by itself, in good time.
+    pub async fn exit_code(&mut self) -> i32 {
+        let until = tokio::time::Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.process.0.try_wait().expect("a child of this process") {
+                return status.code().expect("it ended by itself");
+            }
+            assert!(tokio::time::Instant::now() < until, "the process does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 

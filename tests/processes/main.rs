@@ -1,8 +1,9 @@
-//! Tokens with real processes: `serve` as it is deployed, a real authorization server with rotating refresh tokens that
-//! ends a family when one of them is used twice, and faults between them.
+//! Real processes: their end, their restart behind nginx, and their tokens: `serve` as it is deployed, a real
+//! authorization server with rotating refresh tokens that ends a family when one of them is used twice, and faults
+//! between them.
 //!
-//! They need node, `oidc-provider` and PostgreSQL, and say that they skip without; THROUGHLINE_REQUIRE_PROCESSES=1, which
-//! `tests/run.sh` sets, makes that a failure.
+//! They need node, `oidc-provider`, PostgreSQL and nginx, and say that they skip without;
+//! THROUGHLINE_REQUIRE_PROCESSES=1, which `tests/run.sh` sets, makes that a failure.
 
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/client.rs"]
@@ -10,6 +11,9 @@ mod client;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/process.rs"]
 mod process;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../support/vendor.rs"]
+mod vendor;
 
 mod authorization;
 mod canary;
@@ -21,6 +25,8 @@ mod clock;
 mod killed;
 mod replicas;
 mod restarted;
+mod rolling;
+mod shutdown;
 mod slow;
 mod unwritable;
 

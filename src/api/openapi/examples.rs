@@ -49,6 +49,7 @@ pub fn api(provider: Option<&str>) -> Vec<(&'static str, Value)> {
         "scopes": ["read", "write"],
         "providers": [],
         "connections": [],
+        "limits": {},
         "created_at": "2026-09-01T12:00:00Z",
         "expires_at": null,
         "revoked_at": null,

@@ -15,8 +15,8 @@ pub struct Family {
     kinds: &'static [&'static [Kind]],
 }
 
-const EVERY: &[Kind] = &[Kind::InvalidRequest, Kind::UnknownParameter, Kind::Internal];
-const KEYED: &[Kind] = &[Kind::Unauthenticated, Kind::MissingScope];
+const EVERY: &[Kind] = &[Kind::InvalidRequest, Kind::UnknownParameter, Kind::ExpectationFailed, Kind::Internal];
+const KEYED: &[Kind] = &[Kind::Unauthenticated, Kind::MissingScope, Kind::RateLimited, Kind::Overloaded];
 /// Routes that go through a connection to a provider.
 const CONNECTED: &[Kind] = &[
     Kind::Forbidden,
@@ -66,6 +66,7 @@ pub const RAW: Family = Family {
         &[
             Kind::InvalidRequest,
             Kind::UnsupportedOperation,
+            Kind::ExpectationFailed,
             Kind::Internal,
             Kind::OutcomeUnknown,
             Kind::PayloadTooLarge,

@@ -32,6 +32,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             ("scopes", Text),
             ("providers", Text),
             ("connections", Text),
+            ("limits", Text),
             ("name", Text),
             ("created_at", Time),
             ("expires_at", Time),

@@ -15,8 +15,7 @@ use crate::auth::{Hash, KeyRecord, KeyRepository, Mode, TenantId};
 use crate::error::Result;
 use crate::store::changed::Changed;
 
-const COLUMNS: &str =
-    "id, tenant, mode, hash, scopes, providers, connections, name, created_at, expires_at, revoked_at, last_used_at";
+const COLUMNS: &str = "id, tenant, mode, hash, scopes, providers, connections, limits, name, created_at, expires_at, revoked_at, last_used_at";
 
 impl KeyRepository for Postgres {
     fn insert(&self, key: KeyRecord) -> BoxFuture<'_, Result<()>> {
@@ -24,10 +23,11 @@ impl KeyRepository for Postgres {
             let inserted = self.transact(move |at| {
                 Box::pin(async move {
                     let sql = format!(
-                        "INSERT INTO api_keys ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+                        "INSERT INTO api_keys ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
                     );
                     let hash = key.hash.0.as_slice();
                     let (providers, connections) = (json(&key.providers)?, json(&key.connections)?);
+                    let limits = json(&key.limits)?;
                     let (mode, scopes) = (key.mode.as_str(), key.scopes.to_string());
                     let dates = [key.expires_at, key.revoked_at, key.last_used_at].map(|at| at.map(time));
                     let [expires_at, revoked_at, last_used_at] = &dates;
@@ -42,6 +42,7 @@ impl KeyRepository for Postgres {
                             &scopes,
                             &providers,
                             &connections,
+                            &limits,
                             &key.name,
                             &time(key.created_at),
                             expires_at,
@@ -121,6 +122,7 @@ fn record(row: &Row) -> Result<KeyRecord, Failure> {
         scopes: parsed("scopes", get::<&str>(row, "scopes")?.parse().ok())?,
         providers: get_json(row, "providers")?,
         connections: get_json(row, "connections")?,
+        limits: get_json(row, "limits")?,
         name: get(row, "name")?,
         created_at: get(row, "created_at")?,
         expires_at: get(row, "expires_at")?,

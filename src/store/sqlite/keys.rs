@@ -15,8 +15,8 @@ impl KeyRepository for Sqlite {
     fn insert(&self, key: KeyRecord) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.run(move |connection| {
             let mut statement = connection.prepare_cached(
-                "INSERT INTO api_keys (id, tenant, mode, hash, scopes, providers, connections, name, created_at, expires_at, revoked_at, last_used_at)
-                 VALUES (:id, :tenant, :mode, :hash, :scopes, :providers, :connections, :name, :created_at, :expires_at, :revoked_at, :last_used_at)",
+                "INSERT INTO api_keys (id, tenant, mode, hash, scopes, providers, connections, limits, name, created_at, expires_at, revoked_at, last_used_at)
+                 VALUES (:id, :tenant, :mode, :hash, :scopes, :providers, :connections, :limits, :name, :created_at, :expires_at, :revoked_at, :last_used_at)",
             )?;
             statement.execute(named_params! {
                 ":id": &*key.id,
@@ -26,6 +26,7 @@ impl KeyRepository for Sqlite {
                 ":scopes": key.scopes.to_string(),
                 ":providers": json(&key.providers)?,
                 ":connections": json(&key.connections)?,
+                ":limits": json(&key.limits)?,
                 ":name": key.name,
                 ":created_at": time(key.created_at),
                 ":expires_at": key.expires_at.map(time),
@@ -84,6 +85,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         scopes: parsed("scopes", row.get::<_, String>("scopes")?.parse().ok())?,
         providers: get_json(row, "providers")?,
         connections: get_json(row, "connections")?,
+        limits: get_json(row, "limits")?,
         name: row.get("name")?,
         created_at: get_time(row, "created_at")?,
         expires_at: get_time_if_any(row, "expires_at")?,

@@ -192,6 +192,19 @@ fn keys() -> Value {
     let scopes = json!({"type": "array", "items": {"type": "string", "enum": Scope::ALL.map(Scope::as_str)}});
     let limits = |about: &str| json!({"type": "array", "items": {"type": "string"}, "description": about});
     let time = json!({"type": ["string", "null"], "format": "date-time"});
+    let count = |about: &str| json!({"type": "integer", "minimum": 1, "description": about});
+    let pace = |about: &str| {
+        json!({
+            "type": "object",
+            "description": about,
+            "properties": {
+                "rate": count("Requests in a second."),
+                "burst": count("Requests that may come at once before the rate counts; `rate`, if that is given alone."),
+                "concurrency": count("Requests at a time."),
+            },
+            "additionalProperties": false,
+        })
+    };
     let key = json!({
         "id": {"type": "string"},
         "name": {"type": ["string", "null"]},
@@ -199,6 +212,7 @@ fn keys() -> Value {
         "scopes": scopes,
         "providers": limits("Providers that the key is limited to; none means no limit."),
         "connections": limits("Connections that the key is limited to; none means no limit."),
+        "limits": pace("What the key may do besides the server's own limits."),
         "created_at": {"type": "string", "format": "date-time"},
         "expires_at": time,
         "revoked_at": time,
@@ -208,7 +222,7 @@ fn keys() -> Value {
         "Key": {
             "type": "object",
             "description": "An API key without its secret.",
-            "required": ["id", "mode", "scopes", "providers", "connections", "created_at"],
+            "required": ["id", "mode", "scopes", "providers", "connections", "limits", "created_at"],
             "properties": key,
         },
         "KeyPage": page("Key"),
@@ -227,6 +241,7 @@ fn keys() -> Value {
                 "name": {"type": ["string", "null"], "maxLength": 200},
                 "providers": limits("Providers to limit the key to."),
                 "connections": limits("Connections to limit the key to."),
+                "limits": pace("Tighter limits than the server's, or than those of the key that makes this one."),
                 "expires_at": time,
             },
             "additionalProperties": false,

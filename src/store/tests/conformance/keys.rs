@@ -3,6 +3,7 @@
 use super::place::Place;
 use super::samples::{acme, arc, at, other};
 use crate::auth::{Hash, KeyRecord, Mode};
+use crate::limit::KeyLimits;
 
 pub(super) fn record(id: &str) -> KeyRecord {
     KeyRecord {
@@ -13,6 +14,7 @@ pub(super) fn record(id: &str) -> KeyRecord {
         scopes: "read".parse().expect("known scopes"),
         providers: Vec::new(),
         connections: Vec::new(),
+        limits: KeyLimits::default(),
         name: None,
         created_at: at(0),
         expires_at: None,
@@ -35,6 +37,7 @@ pub(super) async fn a_key_is_read_as_it_was_written(on: &Place) {
         scopes: "read,write,admin".parse().expect("known scopes"),
         providers: vec!["red".into(), "blue".into()],
         connections: vec!["conn_1".into()],
+        limits: KeyLimits { rate: Some(10), burst: None, concurrency: Some(3) },
         name: Some("ünïcödé 'and' \"quotes\"".into()),
         expires_at: Some(at(1)),
         revoked_at: Some(at(2)),

@@ -1,0 +1,101 @@
+//! The server side: connections of callers, with bounds that a slow or hostile one cannot get round.
+
+mod answer;
+mod config;
+mod connection;
+mod lifecycle;
+mod peers;
+mod pulse;
+mod socket;
+mod tls;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use futures_util::FutureExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+pub use config::{Config, TlsConfig};
+pub use lifecycle::{Lifecycle, Phase};
+pub(super) use peers::whose;
+pub use tls::{Tls, TlsError};
+
+use crate::telemetry::Metrics;
+use connection::Protocols;
+use peers::Peers;
+
+/// After a failed accept (out of file descriptors, usually), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// What a listener serves by.
+pub struct Serving {
+    pub config: Config,
+    pub tls: Option<Tls>,
+    pub lifecycle: Lifecycle,
+    pub metrics: Arc<Metrics>,
+}
+
+/// Answers until the lifecycle says that it closes; then no connection is accepted and requests that have begun are
+/// finished. Returns how many of them had to be cut off.
+pub async fn serve(listener: TcpListener, router: Router, serving: Serving) -> usize {
+    let Serving { config, tls, lifecycle, metrics } = serving;
+    let protocols = Protocols::new(&config);
+    let peers = Peers::new(config.connections, config.connections_per_address);
+    let active = Arc::new(AtomicUsize::new(0));
+    // Every connection holds a receiver: the sender knows when there is none left.
+    let (all, here) = watch::channel(());
+    let accept = |stream: TcpStream, peer: SocketAddr| {
+        let entered = match peers.enter(peer.ip()) {
+            Ok(entered) => entered,
+            Err(reason) => {
+                metrics.shed(reason);
+                return;
+            }
+        };
+        // Small answers must not wait for the acknowledgement of earlier ones.
+        let _ = stream.set_nodelay(true);
+        let here = here.clone();
+        let caller = connection::Caller { peer, active: active.clone(), lifecycle: lifecycle.clone() };
+        let serving = protocols.serve(stream, tls.as_ref().map(Tls::acceptor), router.clone(), caller);
+        tokio::spawn(async move {
+            serving.await;
+            drop((entered, here));
+        });
+    };
+    let mut phase = lifecycle.watch();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // An error means that nobody can say it any more.
+            _ = phase.wait_for(|phase| *phase >= Phase::Closing) => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => accept(stream, peer),
+            Err(error) => {
+                tracing::warn!(%error, "A connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // Those that the system has accepted already would be reset with the listener.
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        accept(stream, peer);
+    }
+    drop(listener);
+    drop(here);
+    if tokio::time::timeout(config.drain.get(), all.closed()).await.is_ok() {
+        return 0;
+    }
+    let cut = active.load(Ordering::Acquire);
+    lifecycle.enter(Phase::Cut);
+    all.closed().await;
+    cut
+}

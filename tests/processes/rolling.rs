@@ -1,0 +1,149 @@
+//! Replicas behind a real nginx are restarted one after the other under load, and nobody notices.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::client::Client;
+use crate::deployment::Deployment;
+use crate::postgres::Postgres;
+use crate::process::{Process, free_port, scratch};
+use crate::shutdown::connected;
+use crate::vendor::{FakeVendor, json_answer};
+
+const RATE: u32 = 40;
+const ROUNDS: usize = 2;
+
+/// In front of two replicas, set up as the manual advises: a request is sent to the other one only if nothing of it
+/// has been sent, and a replica that refuses connections is asked again the next time.
+fn nginx(folder: &Path, listen: SocketAddr, replicas: [SocketAddr; 2]) -> Option<Process> {
+    let program = ["nginx", "/usr/sbin/nginx"].into_iter().find(|name| Command::new(name).arg("-v").output().is_ok());
+    let Some(program) = program else { return crate::skipped("nginx is not installed") };
+    let [one, two] = replicas;
+    let at = folder.display();
+    let config = format!(
+        "daemon off; worker_processes 1; pid {at}/nginx.pid; error_log {at}/nginx.log;\n\
+         events {{ worker_connections 512; }}\n\
+         http {{\n  access_log off;\n  client_body_temp_path {at}/body; proxy_temp_path {at}/proxy;\n\
+         fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;\n\
+         upstream throughline {{ server {one} max_fails=0; server {two} max_fails=0; keepalive 16; }}\n\
+         server {{\n    listen {listen};\n    location / {{\n      proxy_pass http://throughline;\n\
+         proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;\n\
+         proxy_connect_timeout 2s; proxy_next_upstream error timeout; proxy_next_upstream_tries 2;\n    }}\n  }}\n}}\n"
+    );
+    let file = folder.join("nginx.conf");
+    std::fs::write(&file, config).expect("written");
+    let mut command = Command::new(program);
+    // A master process for one worker would outlive a test that is killed.
+    command.arg("-p").arg(folder).arg("-c").arg(&file).args(["-g", "master_process off;"]);
+    Some(Process::start(command))
+}
+
+#[derive(Default)]
+struct Report {
+    reads: usize,
+    /// Names of the records that callers were told exist now.
+    written: Vec<String>,
+    failures: Vec<String>,
+}
+
+/// Reads and writes by turns at a steady rate until `over`.
+async fn load(client: Client, over: Arc<AtomicBool>) -> Report {
+    let report = Arc::new(Mutex::new(Report::default()));
+    let mut tick = interval(Duration::from_secs(1) / RATE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut requests = tokio::task::JoinSet::new();
+    let mut number = 0;
+    while !over.load(Ordering::SeqCst) {
+        tick.tick().await;
+        number += 1;
+        let (client, report, name) = (client.clone(), report.clone(), format!("ada-{number}-end"));
+        requests.spawn(async move {
+            let write = number % 2 == 0;
+            let answer = match write {
+                true => client.post("/v1/crm/contacts", json!({"last_name": name})).await,
+                false => client.get("/v1/crm/contacts/1").await,
+            };
+            let mut report = report.lock();
+            match answer.status {
+                201 if write => report.written.push(name),
+                200 if !write => report.reads += 1,
+                status => report.failures.push(format!("{name}: {status} {}", answer.text())),
+            }
+        });
+    }
+    while let Some(ended) = requests.join_next().await {
+        if let Err(error) = ended {
+            report.lock().failures.push(error.to_string());
+        }
+    }
+    std::mem::take(&mut *report.lock())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_fails_while_replicas_are_restarted_in_turn() {
+    let folder = scratch("rolling");
+    let Some(postgres) = Postgres::start() else { return };
+    let vendor = FakeVendor::start().await;
+    vendor.answers_with(|request| {
+        let name = serde_json::from_slice::<Value>(&request.body).ok().map(|body| body["name"].clone());
+        json_answer(200, json!({"id": "1", "name": name.unwrap_or_else(|| "King".into())}).to_string())
+    });
+    let url = vendor.url();
+    let mut deployment = Deployment::on(&folder, Some(&postgres.url), [&url, &url, &url]);
+    deployment.edge = json!({"drain_delay": "1s"});
+    let addresses = [("one", free_port(), free_port()), ("two", free_port(), free_port())];
+    let mut replicas = Vec::new();
+    for (name, api, admin) in addresses {
+        replicas.push(deployment.serve_at(name, api, admin, |_| {}).await);
+    }
+    let front = free_port();
+    let Some(mut balancer) = nginx(&folder, front, addresses.map(|(_, api, _)| api)) else { return };
+    balancer.listening(front).await;
+    let mut client = connected(&replicas[0]).await;
+    client.address = front;
+    assert_eq!(client.get("/v1/crm/contacts/1").await.status, 200);
+
+    let over = Arc::new(AtomicBool::new(false));
+    let running = tokio::spawn(load(client, over.clone()));
+    for _ in 0..ROUNDS {
+        for (replica, (name, api, admin)) in replicas.iter_mut().zip(addresses) {
+            sleep(Duration::from_secs(1)).await;
+            replica.signal("TERM");
+            assert_eq!(replica.exit_code().await, 0);
+            *replica = deployment.serve_at(name, api, admin, |_| {}).await;
+            let ready = async {
+                while replica.admin.get("/readyz").await.status != 200 {
+                    sleep(Duration::from_millis(20)).await;
+                }
+            };
+            timeout(Duration::from_secs(20), ready).await.expect("it is ready");
+        }
+    }
+    sleep(Duration::from_secs(1)).await;
+    over.store(true, Ordering::SeqCst);
+    let report = running.await.expect("the load ran");
+    println!("rolling: {} reads, {} writes, {} failed", report.reads, report.written.len(), report.failures.len());
+    assert_eq!(report.failures, Vec::<String>::new());
+    assert!(report.written.len() > 50 && report.reads > 50);
+
+    let mut arrived: HashMap<String, usize> = HashMap::new();
+    for request in vendor.requests().iter().filter(|request| request.line().starts_with("POST ")) {
+        let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+        *arrived.entry(body["name"].as_str().expect("a name").to_owned()).or_default() += 1;
+    }
+    assert!(arrived.values().all(|times| *times == 1), "a write arrived twice");
+    assert_eq!(arrived.len(), report.written.len(), "every write that arrived was answered");
+    assert!(report.written.iter().all(|name| arrived.contains_key(name)));
+    for replica in &replicas {
+        assert!(!std::fs::read_to_string(&replica.log).expect("a log").contains("panicked"));
+    }
+}
