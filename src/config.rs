@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Addresses, Node, structure};
 use crate::mapping::Engine;
 use crate::store::{Address, Location};
-use crate::{net, telemetry};
+use crate::upstream::BudgetConfig;
+use crate::{audit, net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -38,6 +39,8 @@ pub struct Config {
     pub overrides: Option<PathBuf>,
     pub mapping: MappingConfig,
     pub upstream: net::Config,
+    pub budgets: BudgetConfig,
+    pub audit: audit::Config,
     /// What this deployment changes about a provider.
     pub providers: IndexMap<String, ProviderConfig>,
     pub log: LogConfig,
@@ -132,6 +135,8 @@ impl Default for Config {
             overrides: None,
             mapping: MappingConfig::default(),
             upstream: net::Config::default(),
+            budgets: BudgetConfig::default(),
+            audit: audit::Config::default(),
             providers: IndexMap::new(),
             log: LogConfig::default(),
         }

@@ -1,5 +1,6 @@
 //! Who is calling, for the rest of the request.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{KeyRecord, NewKey, Scope, Scopes, TenantId};
@@ -17,6 +18,10 @@ pub struct Caller {
     pub connections: Vec<String>,
     /// The key is a demo's.
     pub test: bool,
+    /// The request that is answered, for those who write down who did what.
+    pub request_id: Option<Arc<str>>,
+    /// Where the request came from.
+    pub peer: Option<IpAddr>,
 }
 
 impl Caller {
@@ -29,6 +34,8 @@ impl Caller {
             providers: Vec::new(),
             connections: Vec::new(),
             test: false,
+            request_id: None,
+            peer: None,
         }
     }
 
@@ -45,6 +52,8 @@ impl Caller {
             providers: key.providers.clone(),
             connections: key.connections.clone(),
             test: key.mode == super::Mode::Test,
+            request_id: None,
+            peer: None,
         }
     }
 

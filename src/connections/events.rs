@@ -40,11 +40,12 @@ pub enum EventKind {
     Verified,
     VerifyFailed,
     Exported,
+    BudgetExceeded,
     Revoked,
 }
 
 impl EventKind {
-    const NAMES: [(EventKind, &str); 13] = [
+    const NAMES: [(EventKind, &str); 14] = [
         (EventKind::Created, "created"),
         (EventKind::Reconnected, "reconnected"),
         (EventKind::Changed, "changed"),
@@ -57,6 +58,7 @@ impl EventKind {
         (EventKind::Verified, "verified"),
         (EventKind::VerifyFailed, "verify_failed"),
         (EventKind::Exported, "exported"),
+        (EventKind::BudgetExceeded, "budget_exceeded"),
         (EventKind::Revoked, "revoked"),
     ];
 

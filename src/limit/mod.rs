@@ -2,8 +2,10 @@
 
 mod backoff;
 mod breaker;
+mod egress;
 mod gcra;
 
 pub use backoff::{jitter, jittered};
 pub use breaker::{Breaker, Permit};
+pub use egress::{Amount, Egress, EgressBudget, Exceeded};
 pub use gcra::Gcra;

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::{App, Parts};
+use crate::audit::Audit;
 use crate::auth::{Keys, Pepper};
 use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
 use crate::config::Config;
@@ -21,6 +22,7 @@ use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Role, Store};
 use crate::telemetry::Metrics;
+use crate::upstream::Budgets;
 
 /// How often the times at which keys were last used are written down.
 const FLUSH: Duration = Duration::from_secs(30);
@@ -119,9 +121,12 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
-    let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
-    let unified = pipeline::unified(upstream.clone(), metrics.clone());
+    let budgets = Budgets::new(&config.budgets, connections.clone(), metrics.clone());
+    let upstream = pipeline::upstream(connections.clone(), client, budgets.clone(), metrics.clone());
+    let unified = pipeline::unified(upstream.clone(), budgets.clone(), metrics.clone());
     let app = App::new(Parts {
+        audit: Audit::new(store.audit(), &config.audit),
+        budgets,
         keys,
         connections,
         credentials_export: config.credentials_export,
@@ -203,6 +208,7 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
+    let auditing = tokio::spawn(app.audit.clone().look_after());
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changes()));
     let reloading = tokio::spawn(reload_when_asked(app.clone()));
     let renewing = tokio::spawn(app.connections.clone().look_after());
@@ -219,11 +225,13 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     let _ = stop.send(true);
     let _ = admin.await;
     flushing.abort();
+    auditing.abort();
     watching.abort();
     reloading.abort();
     renewing.abort();
     app.connections.finish_renewals(LAST_RENEWALS).await;
     app.connections.flush_uses().await;
+    app.audit.flush().await;
     if let Err(error) = app.keys.flush().await {
         tracing::warn!(%error, "The times at which keys were last used could not be written");
     }
@@ -254,7 +262,8 @@ async fn reload_when_asked(app: App) {
         let Ok(mut hangup) = hangup else { return std::future::pending().await };
         while hangup.recv().await.is_some() {
             // What is wrong has been logged.
-            let _ = app.reloader.reload().await;
+            let reloaded = app.reloader.reload().await;
+            app.audit.reloaded(reloaded.as_deref().ok()).await;
         }
     };
     tokio::join!(asked, app.reloader.watch());

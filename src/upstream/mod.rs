@@ -2,6 +2,7 @@
 //! passthrough both end here. What stands in which order is `pipeline`'s business; each layer is in the file of its name.
 
 mod attempt;
+mod budget;
 mod credentials;
 pub mod headers;
 pub mod path;
@@ -16,6 +17,7 @@ mod timeout;
 mod tests;
 
 pub use attempt::{RecordAttempt, RecordAttemptLayer};
+pub use budget::{Budgets, Config as BudgetConfig, CountBytes, CountBytesLayer, TenantConfig as TenantBudgetConfig};
 pub use credentials::{AddCredentials, AddCredentialsLayer};
 pub use renew::{Renew, RenewLayer};
 pub use request::{Attempt, Request};
