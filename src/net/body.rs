@@ -26,6 +26,12 @@ pub enum BodyError {
     Truncated(#[source] BoxError),
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
+    #[error("the body comes in the coding {0:?}, which is not read here")]
+    Coding(String),
+    #[error("the body grows out of all proportion when it is decoded")]
+    Bomb,
+    #[error("the body is not in the coding that it is announced in, or ended before it was complete")]
+    Undecodable(#[source] BoxError),
     #[error("no byte of the body came for {0:?}")]
     Stalled(Duration),
 }
@@ -107,7 +113,7 @@ where
 }
 
 /// A stall that a body in between has reported stays a stall.
-fn broken(error: BoxError) -> BodyError {
+pub(super) fn broken(error: BoxError) -> BodyError {
     match error.downcast::<BodyError>() {
         Ok(known) => *known,
         Err(other) => BodyError::Truncated(other),

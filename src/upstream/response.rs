@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::net::{Body, BodyError, collect_capped};
+use crate::net::{Body, BodyError, collect_decoded};
 use crate::telemetry::Timings;
 
 /// How long an answer may go without a byte before it counts as lost.
@@ -59,10 +59,10 @@ impl Response {
         }
     }
 
-    /// Reads the body to its end, but at most `cap` bytes of it, and no longer than the caller waits.
+    /// Reads the body to its end and undoes its content coding, but at most `cap` bytes of it, and no longer than the caller waits.
     pub async fn collect(self, cap: usize) -> Result<http::Response<Bytes>> {
         let started = Instant::now();
-        let read = timeout_at(self.deadline, collect_capped(self.body, cap, BODY_IDLE)).await;
+        let read = timeout_at(self.deadline, collect_decoded(self.body, &self.headers, cap, BODY_IDLE)).await;
         self.timings.add_upstream(started.elapsed());
         let failed = |error: Error| match self.outcome {
             // Whether it was executed is known from the head; that the rest is missing does not change it.
@@ -97,6 +97,18 @@ fn unreadable(error: BodyError) -> Error {
         BodyError::TooLarge(cap) => {
             Error::new(Kind::InvalidProviderResponse, format!("The provider's answer is larger than {cap} bytes."))
         }
+        BodyError::Coding(coding) => Error::new(
+            Kind::InvalidProviderResponse,
+            format!("The provider's answer comes in the content coding {coding:?}, which was not asked for and is not read here."),
+        ),
+        BodyError::Bomb => Error::new(
+            Kind::InvalidProviderResponse,
+            "The provider's answer grows out of all proportion when it is decoded.",
+        ),
+        BodyError::Undecodable(_) => Error::new(
+            Kind::InvalidProviderResponse,
+            "The provider's answer is not in the content coding that it is announced in, or broke off.",
+        ),
         BodyError::Stalled(_) => Error::new(Kind::ProviderTimeout, LATE).retryable(true),
     }
     .caused_by(error)

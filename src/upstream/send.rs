@@ -104,8 +104,8 @@ fn failed(error: SendError, write: bool) -> Error {
     if write {
         result = result.outcome(if sent { Outcome::Unknown } else { Outcome::NotExecuted });
     }
-    if failure == Failure::RefusedAddress {
-        // The provider has no part in it: it is this deployment's rule.
+    if matches!(failure, Failure::RefusedAddress | Failure::Proxy) {
+        // The provider has no part in it: it is this deployment's rule, or its proxy's.
         result = result.origin(Origin::Throughline);
     }
     result.caused_by(error)
@@ -115,6 +115,8 @@ fn is_worth_retrying(failure: Failure) -> bool {
     match failure {
         Failure::Dns | Failure::Connect | Failure::NotSent | Failure::Broken => true,
         Failure::TimedOut(Phase::Connect | Phase::Tls | Phase::Head) => true,
-        Failure::RefusedAddress | Failure::Tls | Failure::InvalidAnswer | Failure::RequestBody => false,
+        Failure::RefusedAddress | Failure::Proxy | Failure::Tls | Failure::InvalidAnswer | Failure::RequestBody => {
+            false
+        }
     }
 }
