@@ -23,7 +23,11 @@ fields:
 filters:
   email: { on: mail, ops: [eq] }
 operations:
-  list: { request: GET /contacts, query: { limit: limit, after: cursor }, records: items, next: next }
+  list:
+    request: GET /contacts
+    query: { where: '$exists(conditions) ? $json(conditions.any)', limit: limit, after: cursor }
+    records: items
+    next: next
   get: { request: "GET /contacts/{id}" }
   create: { request: POST /contacts, id: id }
   update: { request: "PATCH /contacts/{id}", then: get }

@@ -40,6 +40,8 @@ pub struct Audit(Arc<Inner>);
 struct Inner {
     repository: Arc<dyn AuditRepository>,
     uses: Uses,
+    /// Held while sums are written.
+    writing: tokio::sync::Mutex<()>,
     keep_days: u32,
 }
 
@@ -52,7 +54,12 @@ pub struct Page {
 
 impl Audit {
     pub fn new(repository: Arc<dyn AuditRepository>, config: &Config) -> Self {
-        Self(Arc::new(Inner { repository, uses: Uses::default(), keep_days: config.keep_days }))
+        Self(Arc::new(Inner {
+            repository,
+            uses: Uses::default(),
+            writing: tokio::sync::Mutex::default(),
+            keep_days: config.keep_days,
+        }))
     }
 
     /// Writes down what was done, before its caller hears of it.
@@ -92,6 +99,13 @@ impl Audit {
     /// Writes down what was counted. What the store does not take is said in the log of the process, and is lost: a sum
     /// that is kept could be written twice, since a failure may come after the write.
     pub async fn flush(&self) {
+        let audit = self.clone();
+        // A task of its own: whoever gives up waiting does not take the sums along.
+        let _ = tokio::spawn(async move { audit.write_uses().await }).await;
+    }
+
+    async fn write_uses(&self) {
+        let _turn = self.0.writing.lock().await;
         let entries = self.0.uses.take();
         for chunk in entries.chunks(CHUNK) {
             if let Err(error) = self.0.repository.append_aside(chunk.to_vec()).await {
