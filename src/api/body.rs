@@ -33,6 +33,7 @@ pub async fn object(parts: &Parts, body: Body) -> Result<Map<String, Value>, Err
         BodyError::TooLarge(cap) => refused(Kind::PayloadTooLarge, format!("The body is larger than {cap} bytes.")),
         BodyError::Truncated(_)
         | BodyError::Stalled(_)
+        | BodyError::TooSlow(_)
         | BodyError::Coding(_)
         | BodyError::Bomb
         | BodyError::Undecodable(_) => refused(Kind::InvalidRequest, "The body did not arrive completely."),

@@ -4,8 +4,10 @@ mod backoff;
 mod breaker;
 mod egress;
 mod gcra;
+mod outage;
 
 pub use backoff::{jitter, jittered};
 pub use breaker::{Breaker, Permit};
 pub use egress::{Amount, Egress, EgressBudget, Exceeded};
 pub use gcra::Gcra;
+pub use outage::{End, Outage, Ticket};

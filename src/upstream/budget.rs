@@ -36,7 +36,7 @@ const PORTION: u64 = 256 * 1024;
 pub struct Config {
     /// Records that unified answers hand out.
     pub rows_per_hour: Option<u64>,
-    /// Bytes of the provider's answers, as they come.
+    /// Bytes of the provider's answers.
     pub bytes_per_hour: Option<u64>,
     pub rows_per_day: Option<u64>,
     pub bytes_per_day: Option<u64>,
