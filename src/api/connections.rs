@@ -114,13 +114,19 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>, request: Req
 }
 
 /// Writes down what was tried with a connection of the caller's, and how it ended.
-pub async fn tried(app: &App, caller: &Caller, action: Action, id: &str, failed: Option<&Error>) -> Result<(), Error> {
+pub async fn tried(
+    app: &App,
+    caller: &Caller,
+    action: Action,
+    id: &str,
+    outcome: Result<&'static str, &Error>,
+) -> Result<(), Error> {
     // What is not the caller's leaves no trace: whoever guesses ids would fill the log.
-    if failed.is_some_and(|error| error.kind() == Kind::ConnectionNotFound) {
+    if outcome.is_err_and(|error| error.kind() == Kind::ConnectionNotFound) {
         return Ok(());
     }
     let entry = Entry::by(caller, action).on(&id.into());
-    app.audit.record(entry.outcome(failed.map_or("ok", |error| error.kind().code()))).await
+    app.audit.record(entry.outcome(outcome.unwrap_or_else(|error| error.kind().code()))).await
 }
 
 /// Any of the scopes will do; the refusal names the first.
@@ -143,7 +149,7 @@ pub async fn refresh(State(app): State<App>, Path(id): Path<String>, request: Re
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
     no_parameters(&parts)?;
     let refreshed = app.connections.refresh(&caller, &id).await;
-    tried(&app, &caller, Action::ConnectionRefreshed, &id, refreshed.as_ref().err()).await?;
+    tried(&app, &caller, Action::ConnectionRefreshed, &id, refreshed.as_ref().map(|_| "ok")).await?;
     let overview = refreshed?;
     Ok(Json(view::record(&overview)).into_response())
 }
@@ -155,7 +161,8 @@ pub async fn verify(State(app): State<App>, Path(id): Path<String>, request: Req
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
     no_parameters(&parts)?;
     let verified = app.connections.verify(&caller, &id).await;
-    tried(&app, &caller, Action::ConnectionVerified, &id, verified.as_ref().err()).await?;
+    let outcome = verified.as_ref().map(|probe| if probe.works == Some(false) { "refused" } else { "ok" });
+    tried(&app, &caller, Action::ConnectionVerified, &id, outcome).await?;
     let probe = verified?;
     Ok(Json(json!({"works": probe.works, "status": probe.status, "detail": probe.detail})).into_response())
 }

@@ -33,7 +33,7 @@ pub async fn credentials(State(app): State<App>, Path(id): Path<String>, request
     }
     let exported = app.connections.export(&caller, &id).await;
     // Before they leave.
-    tried(&app, &caller, Action::ConnectionExported, &id, exported.as_ref().err()).await?;
+    tried(&app, &caller, Action::ConnectionExported, &id, exported.as_ref().map(|_| "ok")).await?;
     let credentials = exported?;
     let mut response = credentials.to_string().into_response();
     let headers = response.headers_mut();
