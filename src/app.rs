@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::audit::Audit;
 use crate::auth::Keys;
 use crate::catalog::{Catalog, Overlays, Reloader, Shared};
 use crate::connections::{Connect, Connections, Mappings, Vault};
@@ -17,6 +18,9 @@ use crate::{unified, upstream};
 pub struct App(Arc<Parts>);
 
 pub struct Parts {
+    pub audit: Audit,
+    /// How much may be read through connections.
+    pub budgets: upstream::Budgets,
     pub keys: Keys,
     pub connections: Connections,
     /// Whether credentials can be read back.

@@ -13,7 +13,8 @@ use crate::catalog::{Addresses, Node, structure};
 use crate::mapping::Engine;
 use crate::net::listen;
 use crate::store::{Address, Location};
-use crate::{limit, net, telemetry};
+use crate::upstream::BudgetConfig;
+use crate::{audit, limit, net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -45,6 +46,8 @@ pub struct Config {
     pub overrides: Option<PathBuf>,
     pub mapping: MappingConfig,
     pub upstream: net::Config,
+    pub budgets: BudgetConfig,
+    pub audit: audit::Config,
     /// What this deployment changes about a provider.
     pub providers: IndexMap<String, ProviderConfig>,
     pub log: LogConfig,
@@ -143,6 +146,8 @@ impl Default for Config {
             overrides: None,
             mapping: MappingConfig::default(),
             upstream: net::Config::default(),
+            budgets: BudgetConfig::default(),
+            audit: audit::Config::default(),
             providers: IndexMap::new(),
             log: LogConfig::default(),
         }

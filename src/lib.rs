@@ -59,6 +59,9 @@ pub mod upstream;
 /// Customers' accounts: sealed credentials, tokens renewed ahead of their end, pages on which customers connect.
 pub mod connections;
 
+/// Who did what.
+pub mod audit;
+
 /// Who is calling.
 pub mod auth;
 

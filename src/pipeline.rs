@@ -40,18 +40,27 @@ pub fn edge(app: App) -> Router {
 }
 
 /// One operation on one resource of one connection: records in, records out.
-pub fn unified(upstream: upstream::Service, metrics: Arc<Metrics>) -> unified::Service {
+pub fn unified(upstream: upstream::Service, budgets: upstream::Budgets, metrics: Arc<Metrics>) -> unified::Service {
     let stack = ServiceBuilder::new()
         // Counts the call as its caller sees it: everything below, with its outcome.
         .layer(unified::RecordCallLayer::new(metrics))
+        // Above whatever answers: all records that leave are counted.
+        .layer(unified::CountRowsLayer::new(budgets))
         // The type changes here: what went in as records goes on as HTTP.
         .service(unified::Translate::new(upstream));
     unified::Service::new(stack)
 }
 
 /// One logical request to one CRM.
-pub fn upstream(connections: Connections, client: Client, metrics: Arc<Metrics>) -> upstream::Service {
+pub fn upstream(
+    connections: Connections,
+    client: Client,
+    budgets: upstream::Budgets,
+    metrics: Arc<Metrics>,
+) -> upstream::Service {
     let stack = ServiceBuilder::new()
+        // Outermost: of an attempt that is made again nothing was handed on.
+        .layer(upstream::CountBytesLayer::new(budgets))
         // Above the credentials, so that each attempt is sent with the newest token.
         .layer(upstream::RetryLayer::new(metrics.clone()))
         // Below the retry, so that an answer that breaks off is a failed attempt; raw ones stream past it.

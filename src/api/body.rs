@@ -30,9 +30,12 @@ pub async fn object(parts: &Parts, body: Body) -> Result<Map<String, Value>, Err
     // How long it may take is settled at the edge, for bodies that are passed through as well.
     let bytes = collect_capped(body, MAX_BODY, Duration::MAX).await.map_err(|error| match error {
         BodyError::TooLarge(cap) => refused(Kind::PayloadTooLarge, format!("The body is larger than {cap} bytes.")),
-        BodyError::Truncated(_) | BodyError::Stalled(_) | BodyError::TooSlow(_) => {
-            refused(Kind::InvalidRequest, "The body did not arrive completely.")
-        }
+        BodyError::Truncated(_)
+        | BodyError::Stalled(_)
+        | BodyError::TooSlow(_)
+        | BodyError::Coding(_)
+        | BodyError::Bomb
+        | BodyError::Undecodable(_) => refused(Kind::InvalidRequest, "The body did not arrive completely."),
     })?;
     match parse(&bytes) {
         Ok(Value::Object(object)) => Ok(object),

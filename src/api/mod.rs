@@ -3,6 +3,7 @@
 mod admin;
 mod answer;
 mod associations;
+pub mod audit;
 mod authenticate;
 mod batch;
 mod body;
@@ -66,6 +67,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/connect/sessions", post(connect::create))
         .route("/v1/oauth-apps", get(oauth_apps::list))
         .route("/v1/oauth-apps/{provider}", get(oauth_apps::get).put(oauth_apps::put).delete(oauth_apps::delete))
+        .route("/v1/audit", get(audit::list))
         .route("/v1/keys", get(keys::list).post(keys::create))
         .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
         .route("/v1/providers", get(providers::list))

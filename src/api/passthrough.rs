@@ -94,6 +94,9 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
         resource: "passthrough".into(),
         operation: if reads { "read" } else { "write" },
     };
+    if let Some(facts) = parts.extensions.get::<Facts>() {
+        facts.used(&labels.resource, labels.operation);
+    }
     remove_keys(&mut parts.headers);
     let guard = app.metrics.request(labels.clone(), timings.clone());
     let answer = app

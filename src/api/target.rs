@@ -10,7 +10,7 @@ use tower::ServiceExt;
 use super::place::Place;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
-use super::record::Facts;
+use super::record::{Facts, RequestId};
 use super::shed::enter_connection;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -18,6 +18,7 @@ use crate::catalog::{Catalog, Provider, Resource};
 use crate::connections::Connection;
 use crate::error::{Error, Kind, Outcome};
 use crate::model::{Operation, Priority};
+use crate::net::listen::Peer;
 use crate::telemetry::Timings;
 use crate::unified::{Call, Object, Reply};
 
@@ -25,6 +26,7 @@ pub struct Target {
     pub connection: Arc<Connection>,
     pub provider: Arc<Provider>,
     pub resource: Arc<Resource>,
+    facts: Facts,
     object: Option<Object>,
     prefer: Prefer,
     timings: Arc<Timings>,
@@ -48,9 +50,8 @@ impl Target {
         let connection = app.connections.resolve(&caller, &selector(&parts.headers)?).await?;
         connection.check_usable()?;
         enter_connection(app, parts, &connection).await?;
-        if let Some(facts) = parts.extensions.get::<Facts>() {
-            facts.connection(&connection.id.0, &connection.provider);
-        }
+        let facts = parts.extensions.get::<Facts>().cloned().unwrap_or_default();
+        facts.connection(&connection.id.0, &connection.provider);
         let provider = provider(&catalog, &connection)?;
         let Some(resource) = provider.resource(&place.resource).cloned() else {
             let detail = format!("{} has no {}.", provider.title, place.resource);
@@ -65,11 +66,12 @@ impl Target {
         }
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);
-        Ok(Self { connection, provider, resource, object, prefer, timings })
+        Ok(Self { connection, provider, resource, facts, object, prefer, timings })
     }
 
     /// A call that only has to be told what it is about.
     pub fn call(self, operation: Operation) -> Call {
+        self.facts.used(&self.resource.name, operation.as_str());
         Call {
             object: self.object,
             minimal: self.prefer.minimal,
@@ -117,6 +119,14 @@ fn allow(resource: &Resource) -> String {
 pub fn caller(parts: &Parts) -> Result<Arc<Caller>, Error> {
     let caller = parts.extensions.get::<Arc<Caller>>().cloned();
     caller.ok_or_else(|| Error::internal("a route without authentication"))
+}
+
+/// The caller with what is written down of those who change something: which request, from where.
+pub fn actor(parts: &Parts) -> Result<Caller, Error> {
+    let mut caller = Caller::clone(&*caller(parts)?);
+    caller.request_id = parts.extensions.get::<RequestId>().map(|id| Arc::clone(&id.0));
+    caller.peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    Ok(caller)
 }
 
 pub fn provider(catalog: &Catalog, connection: &Connection) -> Result<Arc<Provider>, Error> {

@@ -13,6 +13,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::audit::AuditRepository;
 use crate::auth::KeyRepository;
 use crate::connections::{
     AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
@@ -66,6 +67,10 @@ impl Store {
     }
 
     pub fn keys(&self) -> Arc<dyn KeyRepository> {
+        on!(self, backend => Arc::new(backend.clone()))
+    }
+
+    pub fn audit(&self) -> Arc<dyn AuditRepository> {
         on!(self, backend => Arc::new(backend.clone()))
     }
 

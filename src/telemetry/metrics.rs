@@ -44,6 +44,7 @@ pub struct Metrics {
     lost_rotations: IntCounterVec,
     connections: IntGaugeVec,
     escrow: IntGauge,
+    egress_budgets: IntCounterVec,
     names: ArcSwap<Names>,
 }
 
@@ -162,6 +163,11 @@ impl Metrics {
             "Look-ups in the read cache; result is hit, stale, miss or bypass.",
             &["provider", "resource", "result"],
         )?;
+        let egress_budgets = counter(
+            "egress_budgets_exceeded_total",
+            "Times that more was read through a connection than its budget allows; what is rows or bytes, window hour or day.",
+            &["provider", "what", "window"],
+        )?;
         let build = gauge("build_info", "Always 1; the version is the label.", &["version"])?;
         let catalog =
             gauge("catalog_info", "Always 1; the revision of the mappings in use is the label.", &["revision"])?;
@@ -189,6 +195,7 @@ impl Metrics {
             lost_rotations,
             connections,
             escrow,
+            egress_budgets,
             names: ArcSwap::default(),
             registry,
         }))
@@ -270,6 +277,12 @@ impl Metrics {
             gauge.add(i64::try_from(*number).unwrap_or(i64::MAX));
         }
         self.escrow.set(i64::try_from(escrow).unwrap_or(i64::MAX));
+    }
+
+    /// More was read through a connection than its budget allows: `rows` or `bytes`, in an `hour` or a `day`.
+    pub fn egress_budget_exceeded(&self, provider: &str, what: &'static str, window: &'static str) {
+        let names = self.names.load();
+        self.egress_budgets.with_label_values(&[known(&names.providers, provider), what, window]).inc();
     }
 
     /// One translation, `out` to the provider or `in` from it.

@@ -8,6 +8,7 @@ mod batch;
 mod bulk;
 mod call;
 mod conditions;
+mod count_rows;
 mod cursor;
 mod exchange;
 mod expand;
@@ -32,6 +33,7 @@ mod write;
 
 pub use ask::Asked;
 pub use call::{Call, Continuation, Item, Object, Other, Position, Reply};
+pub use count_rows::CountRowsLayer;
 pub use cursor::Cursor;
 pub use list::list_variant;
 pub use plan::supported_filters;

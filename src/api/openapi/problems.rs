@@ -75,6 +75,7 @@ pub const RAW: Family = Family {
         CONNECTED,
     ],
 };
+pub const AUDIT: Family = Family { name: "Audit", kinds: &[EVERY, KEYED, &[Kind::InvalidCursor, Kind::Forbidden]] };
 pub const LOOK: Family = Family { name: "Look", kinds: &[EVERY, KEYED] };
 pub const PROVIDER: Family =
     Family { name: "Provider", kinds: &[EVERY, &[Kind::Unauthenticated, Kind::ProviderNotFound]] };
@@ -133,7 +134,8 @@ pub const NEW_KEY: Family =
 pub const KEY: Family = Family { name: "Key", kinds: &[EVERY, KEYED, &[Kind::NotFound]] };
 pub const OPEN: Family = Family { name: "Open", kinds: &[EVERY] };
 
-const ALL: [&Family; 28] = [
+const ALL: [&Family; 29] = [
+    &AUDIT,
     &LIST,
     &SEARCH,
     &GET,

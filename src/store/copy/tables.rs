@@ -147,6 +147,37 @@ pub(in crate::store) const TABLES: &[Table] = &[
             ("expires_at", Time),
         ],
     },
+    Table {
+        name: "audit_log",
+        key: 2,
+        columns: &[
+            ("tenant", Text),
+            ("number", Integer),
+            ("at", Time),
+            ("since", Time),
+            ("actor", Text),
+            ("action", Text),
+            ("connection", Text),
+            ("subject", Text),
+            ("outcome", Text),
+            ("count", Integer),
+            ("request_id", Text),
+            ("peer", Text),
+            ("detail", Text),
+            ("hash", Bytes),
+        ],
+    },
+    Table {
+        name: "audit_chains",
+        key: 1,
+        columns: &[
+            ("tenant", Text),
+            ("swept", Integer),
+            ("swept_hash", Bytes),
+            ("head", Integer),
+            ("head_hash", Bytes),
+        ],
+    },
     Table { name: "secrets", key: 1, columns: &[("name", Text), ("sealed", Bytes)] },
 ];
 

@@ -2,6 +2,7 @@
 //! the others write.
 
 mod apps;
+mod audit;
 mod columns;
 mod connect;
 mod connections;

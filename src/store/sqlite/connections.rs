@@ -8,7 +8,7 @@ use rusqlite::{
 };
 
 use super::columns::{count, get_count, get_json, get_time, get_time_if_any, json, parsed, time};
-use super::{Sqlite, events, failure, revocations};
+use super::{Sqlite, audit, events, failure, revocations};
 use crate::connections::{
     Along, Connection, ConnectionId, ConnectionRepository, Failing, Filter, Overview, Row, State, TenantId, Times,
     WriteError,
@@ -144,7 +144,7 @@ pub(super) fn write_along(
     if let Some(revocation) = &along.revocation {
         revocations::insert(database, revocation)?;
     }
-    Ok(())
+    audit::append(database, &along.audit)
 }
 
 fn write(

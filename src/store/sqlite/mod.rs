@@ -1,6 +1,7 @@
 //! The embedded store: one SQLite file, one thread that owns it.
 
 mod apps;
+mod audit;
 mod columns;
 mod connect;
 mod connections;

@@ -2,6 +2,7 @@
 //! the simplest thing that does it. The cases say what is meant; the random sequences look for what nobody thought of.
 
 mod apps;
+mod audit;
 mod connect;
 mod connections;
 mod events;
@@ -42,6 +43,14 @@ macro_rules! conformance {
 
 conformance! {
     apps::{an_app_is_put_replaced_listed_and_deleted, apps_of_other_tenants_are_never_seen},
+    audit::{
+        rows_come_newest_first_filtered_and_in_pages,
+        each_tenant_has_a_chain_of_its_own,
+        what_many_add_at_once_is_one_chain,
+        nothing_is_lost_of_a_row,
+        sweeping_leaves_a_log_that_can_be_verified,
+        what_a_change_adds_is_written_with_it_or_not_at_all,
+    },
     connect::{
         a_session_is_found_as_it_was_made,
         a_session_belongs_to_the_first_browser,

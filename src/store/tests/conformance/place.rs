@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::model::Model;
+use crate::audit::AuditRepository;
 use crate::auth::{KeyRepository, base62};
 use crate::connections::{
     AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
@@ -22,6 +23,7 @@ pub(in crate::store::tests) struct Place {
     pub connect: Arc<dyn ConnectRepository>,
     pub mappings: Arc<dyn MappingRepository>,
     pub sealed: Arc<dyn SealedRepository>,
+    pub audit: Arc<dyn AuditRepository>,
     _folder: Option<Scratch>,
     _schema: Option<Schema>,
 }
@@ -38,6 +40,7 @@ impl From<&Store> for Place {
             connect: store.connect(),
             mappings: store.mappings(),
             sealed: store.sealed(),
+            audit: store.audit(),
             _folder: None,
             _schema: None,
         }
@@ -55,7 +58,8 @@ pub(super) fn model() -> Place {
         apps: model.clone(),
         connect: model.clone(),
         mappings: model.clone(),
-        sealed: model,
+        sealed: model.clone(),
+        audit: model,
         _folder: None,
         _schema: None,
     }

@@ -102,6 +102,7 @@ impl ConnectionRepository for Model {
         state.rows.remove(&id);
         state.events.retain(|(key, _)| key.tenant != tenant || key.id != id);
         state.mappings.remove(&(tenant, Some(id)));
+        state.record(along.audit);
         ready(Ok(true)).boxed()
     }
 }
@@ -126,5 +127,6 @@ impl State {
         if let Some(revocation) = along.revocation {
             self.revoke(revocation).expect("looked at before");
         }
+        self.record(along.audit);
     }
 }

@@ -1,5 +1,6 @@
 //! The model: maps behind one lock, written to be obviously right and nothing else.
 
+mod audit;
 mod connections;
 mod others;
 mod sealed;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
+use crate::audit::{Chain, Recorded};
 use crate::auth::{KeyRecord, TenantId};
 use crate::connections::{ConnectionId, Consent, Event, KEPT, Key, Logged, Revocation, Row, Session, StoredApp};
 use crate::error::{Error, Result};
@@ -29,7 +31,15 @@ struct State {
     sessions: BTreeMap<Arc<str>, Session>,
     consents: BTreeMap<Arc<str>, Consent>,
     mappings: BTreeMap<(TenantId, Option<ConnectionId>), String>,
+    logs: BTreeMap<TenantId, Log>,
     secrets: BTreeMap<Arc<str>, Vec<u8>>,
+}
+
+/// One tenant's.
+#[derive(Default)]
+struct Log {
+    chain: Chain,
+    rows: Vec<Recorded>,
 }
 
 struct Stored {
