@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::auth::Keys;
 use crate::catalog::{Catalog, Overlays, Reloader, Shared};
 use crate::connections::{Connect, Connections, Mappings, Vault};
+use crate::idempotency::{Idempotency, Shield};
 use crate::telemetry::Metrics;
 use crate::{unified, upstream};
 
@@ -27,6 +28,10 @@ pub struct Parts {
     pub catalog: Shared,
     pub reloader: Arc<Reloader>,
     pub metrics: Arc<Metrics>,
+    /// Writes that callers have named by a key.
+    pub idempotency: Idempotency,
+    /// Writes that run, whoever waits for them.
+    pub shield: Shield,
     pub unified: unified::Service,
     pub upstream: upstream::Service,
 }

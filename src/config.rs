@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Addresses, Node, structure};
 use crate::mapping::Engine;
 use crate::store::{Address, Location};
-use crate::{net, telemetry};
+use crate::{idempotency, net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -38,6 +38,7 @@ pub struct Config {
     pub overrides: Option<PathBuf>,
     pub mapping: MappingConfig,
     pub upstream: net::Config,
+    pub idempotency: idempotency::Config,
     /// What this deployment changes about a provider.
     pub providers: IndexMap<String, ProviderConfig>,
     pub log: LogConfig,
@@ -132,6 +133,7 @@ impl Default for Config {
             overrides: None,
             mapping: MappingConfig::default(),
             upstream: net::Config::default(),
+            idempotency: idempotency::Config::default(),
             providers: IndexMap::new(),
             log: LogConfig::default(),
         }
@@ -196,6 +198,7 @@ impl Config {
         if let Err(error) = self.store.address() {
             faults.push(format!("store: {error}"));
         }
+        faults.extend(self.idempotency.fault());
         let admin = self.admin_listen.parse::<SocketAddr>();
         if admin.is_ok_and(|address| !address.ip().is_loopback()) {
             faults.push("admin_listen: it asks for no key, so it may only listen on a loopback address".into());

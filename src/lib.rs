@@ -56,6 +56,9 @@ pub mod unified;
 /// One logical request to one CRM.
 pub mod upstream;
 
+/// Writes that happen once, and to their end.
+pub mod idempotency;
+
 /// Customers' accounts: sealed credentials, tokens renewed ahead of their end, pages on which customers connect.
 pub mod connections;
 

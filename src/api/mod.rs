@@ -12,6 +12,7 @@ mod crm;
 mod exports;
 mod keys;
 mod mapping;
+mod idempotent;
 mod metadata;
 mod oauth_apps;
 pub mod openapi;
@@ -27,6 +28,7 @@ mod target;
 
 pub use admin::admin;
 pub use authenticate::authenticate;
+pub use idempotent::guard_writes;
 pub use problem::{Refusal, panicked};
 pub use record::record;
 

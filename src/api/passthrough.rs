@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::auth::Scope;
 use crate::connections::Selector;
 use crate::error::{Error, Kind, Violation};
+use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::Body;
 use crate::telemetry::{Labels, Timings};
@@ -119,6 +120,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
             headers: headers::passthrough_request(&parts.headers),
             body: upload(body),
             safe: false,
+            progress: parts.extensions.get::<Progress>().cloned().unwrap_or_default(),
             priority: prefer.priority.unwrap_or(if reads { Priority::READ } else { Priority::WRITE }),
             deadline: prefer.deadline,
             timings,
@@ -130,6 +132,10 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
     *response.status_mut() = answer.status;
     *response.headers_mut() = headers::passthrough_response(&answer.headers);
     response.headers_mut().insert(ORIGIN, HeaderValue::from_static("provider"));
+    // Whatever its status says: it was not executed.
+    if let Some(throttled) = answer.throttled {
+        response.extensions_mut().insert(throttled);
+    }
     *response.body_mut() = axum::body::Body::new(answer.into_stream());
     Ok(response)
 }

@@ -16,6 +16,7 @@ use crate::auth::{Caller, Scope};
 use crate::catalog::{Catalog, Provider, Resource};
 use crate::connections::Connection;
 use crate::error::{Error, Kind, Outcome};
+use crate::idempotency::Progress;
 use crate::model::{Operation, Priority};
 use crate::telemetry::Timings;
 use crate::unified::{Call, Object, Reply};
@@ -27,6 +28,7 @@ pub struct Target {
     object: Option<Object>,
     prefer: Prefer,
     timings: Arc<Timings>,
+    progress: Progress,
 }
 
 impl Target {
@@ -63,7 +65,8 @@ impl Target {
         }
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);
-        Ok(Self { connection, provider, resource, object, prefer, timings })
+        let progress = parts.extensions.get::<Progress>().cloned().unwrap_or_default();
+        Ok(Self { connection, provider, resource, object, prefer, timings, progress })
     }
 
     /// A call that only has to be told what it is about.
@@ -73,6 +76,7 @@ impl Target {
             minimal: self.prefer.minimal,
             priority: self.prefer.priority.unwrap_or(Priority::of(operation)),
             timings: self.timings,
+            progress: self.progress,
             ..Call::new(self.connection, self.provider, self.resource, operation, self.prefer.deadline)
         }
     }

@@ -17,6 +17,7 @@ use crate::connections::{
     self, Clock, Connect, Connections, Escrow, EscrowError, KeySource, Mappings, Vault, VaultError, lasting_secret,
 };
 use crate::error::Error;
+use crate::idempotency::{Idempotency, Shield};
 use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Role, Store};
@@ -27,6 +28,9 @@ const FLUSH: Duration = Duration::from_secs(30);
 
 /// How long renewals that have begun may take when the server stops: a token that is on its way would be lost.
 const LAST_RENEWALS: Duration = Duration::from_secs(20);
+
+/// How long writes that have begun may take beyond that.
+const LAST_WRITES: Duration = Duration::from_secs(30);
 
 /// Why the process cannot serve. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +123,10 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
+    let shield = Shield::default();
+    let idempotency =
+        Idempotency::new(store.idempotency(), vault.clone(), config.idempotency.clone(), shield.clone(), metrics.clone())
+            .map_err(|_| StartError::Randomness)?;
     let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
     let app = App::new(Parts {
@@ -133,6 +141,8 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
         catalog,
         reloader,
         metrics,
+        idempotency,
+        shield,
         unified,
         upstream,
     });
@@ -206,6 +216,7 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changes()));
     let reloading = tokio::spawn(reload_when_asked(app.clone()));
     let renewing = tokio::spawn(app.connections.clone().look_after());
+    let remembering = tokio::spawn(app.idempotency.clone().look_after());
     let admin = tokio::spawn({
         let router = crate::api::admin().with_state(app.clone());
         let until = until(stopped.clone());
@@ -216,12 +227,18 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
         tracing::info!("Stopping: requests that have begun are finished");
     });
     api.await;
+    // While the store is open and the clients are there: what has begun to be written is finished and remembered.
+    match app.shield.finish(LAST_WRITES).await {
+        0 => {}
+        count => tracing::warn!(count, "Some writes had not ended when the process had to: their outcome is unknown"),
+    }
     let _ = stop.send(true);
     let _ = admin.await;
     flushing.abort();
     watching.abort();
     reloading.abort();
     renewing.abort();
+    remembering.abort();
     app.connections.finish_renewals(LAST_RENEWALS).await;
     app.connections.flush_uses().await;
     if let Err(error) = app.keys.flush().await {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::catalog::{ObjectType, Provider, Resource};
 use crate::connections::Connection;
 use crate::error::Error;
+use crate::idempotency::Progress;
 use crate::model::{Operation, Priority, Query, Warning};
 use crate::telemetry::Timings;
 
@@ -43,6 +44,8 @@ pub struct Call {
     /// The time that expressions see.
     pub now: Timestamp,
     pub timings: Arc<Timings>,
+    /// Told when a write begins to be sent.
+    pub progress: Progress,
     /// What was said before the operation itself began.
     pub warnings: Vec<Warning>,
 }
@@ -154,13 +157,14 @@ impl Call {
             deadline,
             now: Timestamp::now(),
             timings: Arc::default(),
+            progress: Progress::default(),
             warnings: Vec::new(),
         }
     }
 
     /// Another operation on the same resource in the course of this one: it shares deadline and timings.
     pub fn part(&self, operation: Operation) -> Self {
-        let Call { connection, provider, resource, object, minimal, priority, deadline, now, timings, .. } =
+        let Call { connection, provider, resource, object, minimal, priority, deadline, now, timings, progress, .. } =
             self.clone();
         Self {
             object,
@@ -168,6 +172,7 @@ impl Call {
             priority,
             now,
             timings,
+            progress,
             ..Self::new(connection, provider, resource, operation, deadline)
         }
     }

@@ -197,6 +197,7 @@ pub async fn send(call: &Call, vendor: &Vendor, shape: &RequestShape, rendered: 
         headers: rendered.headers,
         body,
         safe: shape.safe,
+        progress: call.progress.clone(),
         priority: call.priority,
         deadline: call.deadline,
         timings: call.timings.clone(),

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
 use crate::connections::{Access, Connection};
+use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::Body;
 use crate::telemetry::{Labels, Timings};
@@ -26,6 +27,8 @@ pub struct Request {
     pub body: Body,
     /// Executing it twice is the same as once (a search by POST, an upsert by key), so it may be sent again.
     pub safe: bool,
+    /// Told when a write begins to be sent.
+    pub progress: Progress,
     /// Its lane where requests wait for the vendor's allowance.
     pub priority: Priority,
     /// When the caller stops waiting.
@@ -63,6 +66,7 @@ impl Request {
             headers: self.headers.clone(),
             body: self.body.try_clone()?,
             safe: self.safe,
+            progress: self.progress.clone(),
             priority: self.priority,
             deadline: self.deadline,
             timings: self.timings.clone(),

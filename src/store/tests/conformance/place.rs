@@ -8,6 +8,7 @@ use crate::connections::{
     AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
     SealedRepository, TokenRepository,
 };
+use crate::idempotency::IdempotencyRepository;
 use crate::store::tests::Scratch;
 use crate::store::{Address, Location, Role, Store};
 
@@ -22,6 +23,7 @@ pub(in crate::store::tests) struct Place {
     pub connect: Arc<dyn ConnectRepository>,
     pub mappings: Arc<dyn MappingRepository>,
     pub sealed: Arc<dyn SealedRepository>,
+    pub idempotency: Arc<dyn IdempotencyRepository>,
     _folder: Option<Scratch>,
     _schema: Option<Schema>,
 }
@@ -38,6 +40,7 @@ impl From<&Store> for Place {
             connect: store.connect(),
             mappings: store.mappings(),
             sealed: store.sealed(),
+            idempotency: store.idempotency(),
             _folder: None,
             _schema: None,
         }
@@ -55,7 +58,8 @@ pub(super) fn model() -> Place {
         apps: model.clone(),
         connect: model.clone(),
         mappings: model.clone(),
-        sealed: model,
+        sealed: model.clone(),
+        idempotency: model,
         _folder: None,
         _schema: None,
     }

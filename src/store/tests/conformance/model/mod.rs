@@ -1,6 +1,7 @@
 //! The model: maps behind one lock, written to be obviously right and nothing else.
 
 mod connections;
+mod idempotency;
 mod others;
 mod sealed;
 mod tokens;
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use crate::auth::{KeyRecord, TenantId};
 use crate::connections::{ConnectionId, Consent, Event, KEPT, Key, Logged, Revocation, Row, Session, StoredApp};
 use crate::error::{Error, Result};
+use crate::idempotency::Place;
 
 #[derive(Default)]
 pub(super) struct Model(Mutex<State>);
@@ -30,6 +32,7 @@ struct State {
     consents: BTreeMap<Arc<str>, Consent>,
     mappings: BTreeMap<(TenantId, Option<ConnectionId>), String>,
     secrets: BTreeMap<Arc<str>, Vec<u8>>,
+    writes: BTreeMap<Place, idempotency::Write>,
 }
 
 struct Stored {
