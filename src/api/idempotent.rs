@@ -21,6 +21,7 @@ use super::problem::{self, Refusal};
 use super::record::RequestId;
 use super::target::caller;
 use crate::app::App;
+use crate::auth::Scope;
 use crate::connections::Connection;
 use crate::error::{Error, Kind, Outcome, Violation};
 use crate::idempotency::{self, Answer, Begun, Claimant, Key, Parts, Progress};
@@ -81,7 +82,10 @@ pub async fn guard_writes(State(app): State<App>, mut request: Request, next: Ne
     };
     let progress = Progress::default();
     request.extensions_mut().insert(progress.clone());
-    let Some(key) = key else { return app.shield.run(progress.clone(), alone(app.clone(), progress, next.run(request))).await };
+    let Some(key) = key else {
+        let work = handled(next, request, progress.clone());
+        return app.shield.run(progress.clone(), alone(app.clone(), progress, work)).await;
+    };
     let (request, claimant) = match begin(&app, request, &key, most).await {
         Ok(Started::New(request, claimant)) => (request, claimant),
         Ok(Started::Replay(answer)) => return replay(answer),
@@ -92,27 +96,28 @@ pub async fn guard_writes(State(app): State<App>, mut request: Request, next: Ne
     let work = {
         let progress = progress.clone();
         async move {
-            let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
-            let response = tokio::select! {
-                biased;
-                response = answered => response.unwrap_or_else(problem::panicked),
-                () = progress.given_up() => refused(Error::internal("the caller left").outcome(Outcome::NotExecuted)),
-            };
-            let response = with_key(response, &key, &progress);
+            let response = with_key(handled(next, request, progress.clone()).await, &key, &progress);
             settle(response, claimant, keeps_bodies, request_id).await
         }
     };
     app.shield.run(progress.clone(), alone(app.clone(), progress, work)).await
 }
 
+/// The handler's answer, whatever happens to it. Its caller's leaving before anything was sent ends it.
+async fn handled(next: Next, request: Request, progress: Progress) -> Response {
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
+    tokio::select! {
+        biased;
+        response = answered => response.unwrap_or_else(problem::panicked),
+        () = progress.given_up() => {
+            refused(Error::new(Kind::InvalidRequest, "The caller left.").outcome(Outcome::NotExecuted))
+        }
+    }
+}
+
 /// Runs a write, and tells of its end if nobody else is there to hear of it.
 async fn alone(app: App, progress: Progress, work: impl Future<Output = Response>) -> Response {
-    let response = tokio::select! {
-        biased;
-        response = work => response,
-        () = progress.given_up() => return StatusCode::NO_CONTENT.into_response(),
-    };
-    let response = with_outcome(response, &progress);
+    let response = with_outcome(work.await, &progress);
     if progress.is_alone() {
         let status = response.status();
         let error = response.extensions().get::<Arc<Error>>();
@@ -137,6 +142,15 @@ enum Started {
 async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<Started, Error> {
     let not_executed = |error: Error| error.outcome(Outcome::NotExecuted);
     let (parts, body) = request.into_parts();
+    // An answer is given again to those only who might have asked for it.
+    let scopes: &[Scope] = match is_passthrough(parts.uri.path()) {
+        true => &[Scope::Passthrough, Scope::Write],
+        // Which scope a batch needs stands in its body.
+        false if parts.uri.path().ends_with("/batch") => &[Scope::Read],
+        false => &[Scope::Write],
+    };
+    let known = caller(&parts).map_err(not_executed)?;
+    scopes.iter().try_for_each(|scope| known.require(*scope)).map_err(not_executed)?;
     let connection = connection(app, &parts).await.map_err(not_executed)?;
     let minimal = Prefer::of(&parts.headers).map_err(not_executed)?.minimal;
     let body = body::bytes(body, most).await?;
@@ -289,6 +303,7 @@ fn kept(parts: &http::response::Parts, bytes: Option<&Bytes>, keeps_bodies: bool
     let left = || idempotency::Body::Left {
         id: bytes.filter(|_| parts.status.is_success()).and_then(|bytes| id_of(bytes)),
         code: error.map(|error| error.kind().code().to_owned()),
+        executed: error.is_none_or(|error| error.get_outcome() == Some(Outcome::Executed)),
     };
     let body = match bytes {
         Some(bytes) if bytes.len() <= idempotency::MAX_BODY && (keeps_bodies || bytes.is_empty()) => {
@@ -311,16 +326,17 @@ fn replay(answer: Answer) -> Response {
     let headers: Vec<_> = answer.headers().collect();
     let (mut response, is_whole) = match answer.body {
         idempotency::Body::Whole(bytes) => (Response::new(Body::from(bytes)), true),
-        idempotency::Body::Left { code: Some(code), .. } => {
+        idempotency::Body::Left { code: Some(code), executed, .. } => {
+            let outcome = if executed { Outcome::Executed } else { Outcome::NotExecuted };
             let kind = Kind::from_code(&code).unwrap_or(Kind::Conflict);
             let detail = "The first request with this Idempotency-Key got this answer; its details were not kept.";
-            (refused(Error::new(kind, detail).outcome(Outcome::NotExecuted)), false)
+            (refused(Error::new(kind, detail).outcome(outcome)), false)
         }
         idempotency::Body::Left { id: Some(id), .. } => (axum::Json(json!({ "id": id })).into_response(), false),
         idempotency::Body::Left { .. } => (Response::new(Body::empty()), false),
     };
     *response.status_mut() = status;
-    headers.into_iter().for_each(|(name, value)| drop(response.headers_mut().append(name, value)));
+    response.headers_mut().extend(headers);
     if !is_whole {
         add_warning(response.headers_mut(), "body-not-kept");
     }

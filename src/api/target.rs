@@ -129,7 +129,13 @@ pub fn provider(catalog: &Catalog, connection: &Connection) -> Result<Arc<Provid
 
 pub async fn run(app: &App, call: Call) -> Result<Reply, Refusal> {
     let resource = call.resource.clone();
+    let object = match &call.object {
+        Some(Object::Named(name)) => Some(name.clone()),
+        _ => None,
+    };
     app.unified.clone().oneshot(call).await.map_err(|error| {
+        let place = Place { resource: resource.name.to_string(), object, ..Place::default() };
+        let error = place.probed(error);
         let unsupported = error.kind() == Kind::UnsupportedOperation;
         let refusal = Refusal::from(error);
         if unsupported { refusal.allow(&allow(&resource)) } else { refusal }

@@ -39,7 +39,7 @@ pub struct Answer {
 pub enum Body {
     Whole(Bytes),
     /// It was too large, or is not to be kept: the record's id, or a problem's code, is.
-    Left { id: Option<String>, code: Option<String> },
+    Left { id: Option<String>, code: Option<String>, executed: bool },
 }
 
 /// What stands before the bytes of the body.
@@ -55,6 +55,8 @@ struct Head {
     id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    #[serde(default)]
+    executed: bool,
 }
 
 impl Answer {
@@ -70,7 +72,7 @@ impl Answer {
 
     /// What is known of a write whose end is not.
     pub fn unknown(probe: String) -> Self {
-        let body = Body::Left { id: None, code: None };
+        let body = Body::Left { id: None, code: None, executed: false };
         Self { status: 0, headers: Vec::new(), body, probe: Some(probe) }
     }
 
@@ -80,12 +82,12 @@ impl Answer {
 
     /// One line of JSON, then the body as it is.
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let (whole, id, code, body) = match &self.body {
-            Body::Whole(body) => (true, None, None, body.as_ref()),
-            Body::Left { id, code } => (false, id.clone(), code.clone(), [].as_slice()),
+        let (whole, id, code, executed, body) = match &self.body {
+            Body::Whole(body) => (true, None, None, false, body.as_ref()),
+            Body::Left { id, code, executed } => (false, id.clone(), code.clone(), *executed, [].as_slice()),
         };
         let (status, headers, probe) = (self.status, self.headers.clone(), self.probe.clone());
-        let mut bytes = serde_json::to_vec(&Head { status, headers, probe, whole, id, code })?;
+        let mut bytes = serde_json::to_vec(&Head { status, headers, probe, whole, id, code, executed })?;
         bytes.push(b'\n');
         bytes.extend_from_slice(body);
         Ok(bytes)
@@ -94,10 +96,10 @@ impl Answer {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let (head, rest) = bytes.split_at_checked(end)?;
-        let Head { status, headers, probe, whole, id, code } = serde_json::from_slice(head).ok()?;
+        let Head { status, headers, probe, whole, id, code, executed } = serde_json::from_slice(head).ok()?;
         let body = match whole {
             true => Body::Whole(Bytes::copy_from_slice(rest.get(1..)?)),
-            false => Body::Left { id, code },
+            false => Body::Left { id, code, executed },
         };
         Some(Self { status, headers, body, probe })
     }
@@ -117,7 +119,7 @@ mod tests {
         let whole = Answer::new(201, &headers, Body::Whole(Bytes::from_static(b"\n{\"a\": 1.50}\n\0")));
         let named: Vec<_> = whole.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         assert_eq!(named, ["content-type: a/b", "link: <1>", "link: <2>", "location: /x"]);
-        let left = Answer::new(200, &headers, Body::Left { id: Some("7".into()), code: None });
+        let left = Answer::new(200, &headers, Body::Left { id: Some("7".into()), code: None, executed: true });
         assert!(!left.headers.iter().any(|(name, _)| name == "content-type"));
         for answer in [whole, left, Answer::unknown("/v1/crm/contacts/1".into())] {
             let bytes = answer.to_bytes().expect("bytes");

@@ -17,6 +17,7 @@ mod page;
 mod paging;
 mod pieces;
 mod plan;
+mod probe;
 mod read;
 mod recheck;
 mod record_call;

@@ -10,6 +10,7 @@ use super::read::{Wanted, columns};
 use super::records::read_all;
 use super::scope::Scope;
 use super::steps::{Prepared, half_done, prepare};
+use super::probe::with_probe;
 use super::write::{Write, refusal, without_own_id};
 use super::{Call, Reply, Vendor};
 use crate::catalog::Variant;
@@ -33,7 +34,7 @@ pub async fn delete(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
 
 /// A write that is answered by nothing.
 pub async fn delete_by(call: &Call, vendor: &Vendor, variant: &Variant, scope: Scope) -> Result<Reply, Error> {
-    execute(call, vendor, variant, scope, None).await?;
+    execute(call, vendor, variant, scope, None).await.map_err(|error| with_probe(call, error))?;
     Ok(Reply::Deleted)
 }
 
@@ -101,6 +102,17 @@ pub fn translate(call: &Call, uses: &[String], warnings: &mut Vec<Warning>) -> R
 
 /// Sends a translated record and answers with the record as the vendor now has it.
 pub async fn finish(
+    call: &Call,
+    vendor: &Vendor,
+    variant: &Variant,
+    scope: Scope,
+    record: Value,
+    warnings: Vec<Warning>,
+) -> Result<Reply, Error> {
+    send_and_read(call, vendor, variant, scope, record, warnings).await.map_err(|error| with_probe(call, error))
+}
+
+async fn send_and_read(
     call: &Call,
     vendor: &Vendor,
     variant: &Variant,
