@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use super::authenticate::{is_passthrough, without_keys};
 use super::body::{self, MAX_BODY};
 use super::prefer::{Prefer, selector};
 use super::problem::{self, Refusal};
-use super::record::RequestId;
+use super::record::{Facts, RequestId};
 use super::target::caller;
 use crate::app::App;
 use crate::auth::Scope;
@@ -87,7 +87,7 @@ pub async fn guard_writes(State(app): State<App>, mut request: Request, next: Ne
         return app.shield.run(progress.clone(), alone(app.clone(), progress, work)).await;
     };
     let (request, claimant) = match begin(&app, request, &key, most).await {
-        Ok(Started::New(request, claimant)) => (request, claimant),
+        Ok(Started::New(started)) => *started,
         Ok(Started::Replay(answer)) => return replay(answer),
         Err(error) => return refused(error),
     };
@@ -134,7 +134,7 @@ async fn alone(app: App, progress: Progress, work: impl Future<Output = Response
 }
 
 enum Started {
-    New(Request, Claimant),
+    New(Box<(Request, Claimant)>),
     Replay(Answer),
 }
 
@@ -152,6 +152,9 @@ async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<St
     let known = caller(&parts).map_err(not_executed)?;
     scopes.iter().try_for_each(|scope| known.require(*scope)).map_err(not_executed)?;
     let connection = connection(app, &parts).await.map_err(not_executed)?;
+    if let Some(facts) = parts.extensions.get::<Facts>() {
+        facts.connection(&connection.id.0, &connection.provider);
+    }
     let minimal = Prefer::of(&parts.headers).map_err(not_executed)?.minimal;
     let body = body::bytes(body, most).await?;
     let query = parts.uri.query().map(without_keys).unwrap_or_default();
@@ -164,7 +167,7 @@ async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<St
         body: &body,
     };
     Ok(match app.idempotency.begin(&connection, key, &asked).await? {
-        Begun::New(claimant) => Started::New(Request::from_parts(parts, Body::from(body)), claimant),
+        Begun::New(claimant) => Started::New(Box::new((Request::from_parts(parts, Body::from(body)), claimant))),
         Begun::Replay(answer) => Started::Replay(answer),
     })
 }
@@ -229,9 +232,22 @@ async fn settle(response: Response, claimant: Claimant, keeps_bodies: bool, id: 
                 claimant.done(&kept(&parts, Some(&bytes), keeps_bodies, Some(error))).await;
                 return Response::from_parts(parts, body);
             }
-            let (bytes, body) = read(body).await;
-            claimant.done(&kept(&parts, bytes.as_ref(), keeps_bodies, None)).await;
-            Response::from_parts(parts, body)
+            match read(body).await {
+                Read::Whole(bytes) => {
+                    claimant.done(&kept(&parts, Some(&bytes), keeps_bodies, None)).await;
+                    Response::from_parts(parts, Body::from(bytes))
+                }
+                Read::Large(body) => {
+                    claimant.done(&kept(&parts, None, keeps_bodies, None)).await;
+                    Response::from_parts(parts, body)
+                }
+                Read::Broken(error) => {
+                    let outcome = if parts.status.is_client_error() { Outcome::NotExecuted } else { Outcome::Executed };
+                    let detail = "The provider's answer broke off before it was complete.";
+                    let error = Error::new(Kind::InvalidProviderResponse, detail).outcome(outcome).caused_by(error);
+                    Box::pin(settle(refused(error), claimant, keeps_bodies, id)).await
+                }
+            }
         }
     }
 }
@@ -269,37 +285,38 @@ fn end_of(response: &Response, error: Option<&Error>) -> End {
     }
 }
 
-/// The whole body, if it is small enough to be kept; and one to answer with.
-async fn read(mut body: Body) -> (Option<Bytes>, Body) {
+enum Read {
+    Whole(Bytes),
+    /// More than is kept: what has been read, and then what has not.
+    Large(Body),
+    Broken(axum::Error),
+}
+
+/// Reads a body as far as it can be kept.
+async fn read(mut body: Body) -> Read {
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         match frame.map(http_body::Frame::into_data) {
             Ok(Ok(data)) => read.extend_from_slice(&data),
             // Trailers.
             Ok(Err(_)) => {}
-            // What came is passed on, and breaks off as it did here.
-            Err(error) => return (None, rest(read.freeze(), Some(error), Body::empty())),
+            Err(error) => return Read::Broken(error),
         }
         if read.len() > idempotency::MAX_BODY {
-            return (None, rest(read.freeze(), None, body));
+            let first = futures_util::stream::iter([Ok(read.freeze())]);
+            return Read::Large(Body::from_stream(first.chain(body.into_data_stream())));
         }
     }
-    let bytes = read.freeze();
-    (Some(bytes.clone()), Body::from(bytes))
-}
-
-/// What has been read, and then what has not.
-fn rest(read: Bytes, error: Option<axum::Error>, body: Body) -> Body {
-    let failed = futures_util::stream::iter(error.map(Err));
-    let first = futures_util::stream::once(std::future::ready(Ok(read)));
-    Body::from_stream(futures_util::StreamExt::chain(
-        futures_util::StreamExt::chain(first, failed),
-        body.into_data_stream(),
-    ))
+    Read::Whole(read.freeze())
 }
 
 /// What is kept of an answer; `bytes` if its body was read whole.
-fn kept(parts: &http::response::Parts, bytes: Option<&Bytes>, keeps_bodies: bool, error: Option<&Arc<Error>>) -> Answer {
+fn kept(
+    parts: &http::response::Parts,
+    bytes: Option<&Bytes>,
+    keeps_bodies: bool,
+    error: Option<&Arc<Error>>,
+) -> Answer {
     let left = || idempotency::Body::Left {
         id: bytes.filter(|_| parts.status.is_success()).and_then(|bytes| id_of(bytes)),
         code: error.map(|error| error.kind().code().to_owned()),

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use http::header;
 use http::request::Parts;
 use tower::ServiceExt;
 
 use super::place::Place;
+use super::precondition::precondition;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::record::Facts;
@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Outcome};
 use crate::idempotency::Progress;
 use crate::model::{Operation, Priority};
 use crate::telemetry::Timings;
-use crate::unified::{Call, Object, Reply};
+use crate::unified::{Call, Object, Precondition, Reply};
 
 pub struct Target {
     pub connection: Arc<Connection>,
@@ -29,6 +29,7 @@ pub struct Target {
     prefer: Prefer,
     timings: Arc<Timings>,
     progress: Progress,
+    precondition: Option<Precondition>,
 }
 
 impl Target {
@@ -58,15 +59,11 @@ impl Target {
         };
         let resource = app.overlays.apply(&catalog, &provider.name, &resource, app.mappings.of(&connection).await?)?;
         let prefer = Prefer::of(&parts.headers)?;
-        if parts.headers.keys().any(|name| name == header::IF_MATCH || name == header::IF_UNMODIFIED_SINCE) {
-            let detail =
-                format!("{} has no versions of {} to hold a precondition against.", provider.title, resource.name);
-            return Err(Error::new(Kind::UnsupportedPrecondition, detail));
-        }
+        let precondition = precondition(parts, scope == Scope::Write)?;
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);
         let progress = parts.extensions.get::<Progress>().cloned().unwrap_or_default();
-        Ok(Self { connection, provider, resource, object, prefer, timings, progress })
+        Ok(Self { connection, provider, resource, object, prefer, timings, progress, precondition })
     }
 
     /// A call that only has to be told what it is about.
@@ -77,6 +74,7 @@ impl Target {
             priority: self.prefer.priority.unwrap_or(Priority::of(operation)),
             timings: self.timings,
             progress: self.progress,
+            precondition: self.precondition,
             ..Call::new(self.connection, self.provider, self.resource, operation, self.prefer.deadline)
         }
     }

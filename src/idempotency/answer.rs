@@ -39,7 +39,11 @@ pub struct Answer {
 pub enum Body {
     Whole(Bytes),
     /// It was too large, or is not to be kept: the record's id, or a problem's code, is.
-    Left { id: Option<String>, code: Option<String>, executed: bool },
+    Left {
+        id: Option<String>,
+        code: Option<String>,
+        executed: bool,
+    },
 }
 
 /// What stands before the bytes of the body.

@@ -130,7 +130,9 @@ mod tests {
 
     #[test]
     fn keys_come_with_and_without_quotes() {
-        for (text, plain) in [("order-4711", "order-4711"), (r#""order-4711""#, "order-4711"), (r#""a\"b\\""#, r#"a"b\"#)] {
+        for (text, plain) in
+            [("order-4711", "order-4711"), (r#""order-4711""#, "order-4711"), (r#""a\"b\\""#, r#"a"b\"#)]
+        {
             assert_eq!(key(text).as_deref(), Ok(plain));
         }
         assert!(key(&"x".repeat(255)).is_ok());

@@ -99,13 +99,7 @@ impl Idempotency {
             claim: claim.clone(),
             _counted: Counted(self.clone()),
         };
-        let asked = Claim {
-            id: claim,
-            owner: inner.owner.clone(),
-            fingerprint,
-            lease: LEASE,
-            ttl: inner.config.ttl(),
-        };
+        let asked = Claim { id: claim, owner: inner.owner.clone(), fingerprint, lease: LEASE, ttl: inner.config.ttl() };
         match inner.repository.claim(place, asked).await {
             Ok(Claimed::New) => {
                 inner.metrics.idempotency("new");
@@ -219,7 +213,9 @@ impl Claimant {
                     return;
                 }
             }
-            tracing::error!("How a write with an idempotency key ended could not be written down: it counts as unknown");
+            tracing::error!(
+                "How a write with an idempotency key ended could not be written down: it counts as unknown"
+            );
         });
     }
 
@@ -290,7 +286,8 @@ fn unknown_before(key: &Key, probe: Option<String>) -> Error {
 
 /// Without the store there is no promise, and without the promise no write.
 fn unavailable(error: Error) -> Error {
-    let detail = "The Idempotency-Key cannot be kept at the moment, so nothing was sent; without the header it would be.";
+    let detail =
+        "The Idempotency-Key cannot be kept at the moment, so nothing was sent; without the header it would be.";
     let delay = error.get_retry_after().unwrap_or(Duration::from_secs(2));
     let result = Error::new(Kind::Overloaded, detail).retry_after(Some(delay)).outcome(Outcome::NotExecuted);
     result.caused_by(error)

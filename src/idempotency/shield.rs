@@ -62,7 +62,11 @@ impl Default for Shield {
 
 impl Shield {
     /// Runs `work` to its end even if this future is dropped.
-    pub async fn run<T: Send + 'static>(&self, progress: Progress, work: impl Future<Output = T> + Send + 'static) -> T {
+    pub async fn run<T: Send + 'static>(
+        &self,
+        progress: Progress,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
         let mut waiting = Waiting(Some(progress));
         let task = self.spawn(work);
         let done = task.await;

@@ -124,9 +124,14 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
     let shield = Shield::default();
-    let idempotency =
-        Idempotency::new(store.idempotency(), vault.clone(), config.idempotency.clone(), shield.clone(), metrics.clone())
-            .map_err(|_| StartError::Randomness)?;
+    let idempotency = Idempotency::new(
+        store.idempotency(),
+        vault.clone(),
+        config.idempotency.clone(),
+        shield.clone(),
+        metrics.clone(),
+    )
+    .map_err(|_| StartError::Randomness)?;
     let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
     let app = App::new(Parts {

@@ -78,8 +78,9 @@ pub async fn bulk(whole: &Call, batch: &Batch, calls: Vec<Call>, shared: &Shared
     let mut done = Vec::with_capacity(ready.len());
     for Ready { call, warnings, item } in ready {
         let row = match item {
-            Ok(_) => outcome(&call, batch, rows.next().flatten(), &answered, &vars)
-                .map_err(|error| with_probe(&call, error)),
+            Ok(_) => {
+                outcome(&call, batch, rows.next().flatten(), &answered, &vars).map_err(|error| with_probe(&call, error))
+            }
             Err(error) => Err(error),
         };
         done.push((call, warnings, row));
@@ -277,7 +278,7 @@ async fn records(
                 as_sent(&call, row.id)
             }
         };
-        results.push(Ok(Reply::Record { record, created: row.created, warnings }));
+        results.push(Ok(Reply::Record { record, created: row.created, version: None, warnings }));
     }
     results
 }

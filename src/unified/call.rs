@@ -36,6 +36,8 @@ pub struct Call {
     pub body: Option<Map<String, Value>>,
     /// The operations of a batch.
     pub items: Vec<Item>,
+    /// What must hold of the record, or nothing is written.
+    pub precondition: Option<Precondition>,
     /// `Prefer: return=minimal`: a write is not read back.
     pub minimal: bool,
     /// Its lane where requests wait for the vendor's allowance.
@@ -55,6 +57,15 @@ pub struct Call {
 pub enum Object {
     Named(String),
     Known(Arc<ObjectType>),
+}
+
+/// `If-Match`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// The record is there, in whatever version.
+    Exists,
+    /// It still has this version.
+    Version(String),
 }
 
 /// The other side of an association.
@@ -86,6 +97,8 @@ pub enum Reply {
     Record {
         record: Value,
         created: bool,
+        /// What the vendor tells its versions by.
+        version: Option<String>,
         warnings: Vec<Warning>,
     },
     Deleted,
@@ -152,6 +165,7 @@ impl Call {
             from: None,
             body: None,
             items: Vec::new(),
+            precondition: None,
             minimal: false,
             priority: Priority::of(operation),
             deadline,
@@ -164,8 +178,9 @@ impl Call {
 
     /// Another operation on the same resource in the course of this one: it shares deadline and timings.
     pub fn part(&self, operation: Operation) -> Self {
-        let Call { connection, provider, resource, object, minimal, priority, deadline, now, timings, progress, .. } =
-            self.clone();
+        let Call {
+            connection, provider, resource, object, minimal, priority, deadline, now, timings, progress, ..
+        } = self.clone();
         Self {
             object,
             minimal,

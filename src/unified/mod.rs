@@ -29,10 +29,11 @@ mod translate;
 mod turns;
 mod upsert;
 mod vendor;
+mod version;
 mod write;
 
 pub use ask::Asked;
-pub use call::{Call, Continuation, Item, Object, Other, Position, Reply};
+pub use call::{Call, Continuation, Item, Object, Other, Position, Precondition, Reply};
 pub use cursor::Cursor;
 pub use list::list_variant;
 pub use plan::supported_filters;

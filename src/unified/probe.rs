@@ -34,9 +34,11 @@ fn probe(call: &Call) -> Option<String> {
     }
     let body = call.body.as_ref()?;
     let named = call.resource.upserts.iter().flat_map(|upsert| &upsert.fields);
-    let mut keys = call.by.iter().chain(named).filter(|field| {
-        call.resource.filters.get(*field).is_some_and(|rule| rule.ops.contains(&FilterOp::Eq))
-    });
+    let mut keys = call
+        .by
+        .iter()
+        .chain(named)
+        .filter(|field| call.resource.filters.get(*field).is_some_and(|rule| rule.ops.contains(&FilterOp::Eq)));
     keys.find_map(|field| {
         let value = match value_at(body, call.resource.model.filter_target(field))? {
             Value::String(text) => text,

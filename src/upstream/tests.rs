@@ -23,6 +23,7 @@ use crate::auth::Caller;
 use crate::catalog::{Catalog, Files, Options};
 use crate::connections::{Connection, Connections, NewConnection, TenantId, Vault};
 use crate::error::{Kind, Outcome, Result};
+use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::{Body, Client, Config};
 use crate::store::Store;
@@ -151,6 +152,7 @@ impl Scene {
             headers: HeaderMap::new(),
             body: Body::empty(),
             safe: false,
+            progress: Progress::default(),
             priority: Priority::READ,
             deadline: Instant::now() + Duration::from_secs(60),
             timings: self.timings.clone(),

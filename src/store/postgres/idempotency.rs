@@ -111,8 +111,7 @@ async fn claim_on(on: &Transaction<'_>, at: &Place, claim: &Claim) -> Result<Cla
                WHERE kept.expires_at < clock_timestamp()";
     let (lease, ttl) = (claim.lease.as_secs_f64(), claim.ttl.as_secs_f64());
     let (fingerprint, id, owner) = (&*claim.fingerprint, &*claim.id, &*claim.owner);
-    let inserted =
-        execute(on, sql, &[&place.0, &place.1, &place.2, &fingerprint, &id, &owner, &lease, &ttl]).await?;
+    let inserted = execute(on, sql, &[&place.0, &place.1, &place.2, &fingerprint, &id, &owner, &lease, &ttl]).await?;
     if inserted > 0 {
         return Ok(Claimed::New);
     }

@@ -50,12 +50,28 @@ pub(super) async fn everything_sealed_is_listed_and_read(on: &On) {
     assert!(on.sealed.sealed_texts().await.expect("a list").is_empty());
     let all = fill(on).await;
     assert_eq!(on.sealed.sealed_texts().await.expect("a list"), all);
-    let texts = [row("a").sealed, b"orphan".to_vec(), revocation("r").sealed, app("blue").sealed, b"secret".to_vec(), b"answer".to_vec()];
+    let texts = [
+        row("a").sealed,
+        b"orphan".to_vec(),
+        revocation("r").sealed,
+        app("blue").sealed,
+        b"secret".to_vec(),
+        b"answer".to_vec(),
+    ];
     for (at, text) in all.into_iter().zip(texts) {
         assert_eq!(on.sealed.sealed_text(at.clone()).await.expect("read"), Some(text), "{at:?}");
     }
     let foreign = SealedAt::Connection { tenant: other(), id: id("a"), generation: 1 };
-    for gone in [connection("a", 2), orphan("a", 1), orphan("bare", 1), app_of("red"), secret("t"), answer("w", "g"), answer("bare", "f"), foreign] {
+    for gone in [
+        connection("a", 2),
+        orphan("a", 1),
+        orphan("bare", 1),
+        app_of("red"),
+        secret("t"),
+        answer("w", "g"),
+        answer("bare", "f"),
+        foreign,
+    ] {
         assert_eq!(on.sealed.sealed_text(gone.clone()).await.expect("read"), None, "{gone:?}");
         assert!(!on.sealed.reseal(gone, b"x".to_vec(), b"y".to_vec()).await.expect("asked"));
     }
