@@ -345,6 +345,14 @@ async fn an_outcome_that_is_not_known_is_never_tried_again() {
         assert_eq!(shop.create(&format!("{name}-2")).await.status, 201);
     }
     assert!(shop.metric("throughline_idempotency_total{result=\"unknown\"} 6").await);
+    // A raw answer is the vendor's own, and what it says of the write is as little.
+    shop.vendor.answers(json_answer(500, r#"{"oh": "no"}"#));
+    let raw = async || shop.keyed("POST", "/v1/passthrough/x", "raw").json(&json!({})).send().await;
+    let first = raw().await;
+    assert_eq!((first.status, first.json()), (500, json!({"oh": "no"})));
+    let again = raw().await;
+    again.problem(409, "outcome-unknown");
+    assert_eq!(again.header("throughline-origin"), Some("throughline"));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{Answer, Client, FakeVendor, on_shared, provider, start_alone};
+use throughline::catalog::{Catalog, Files, Options};
 
 const ABOUT: &str = "last_name,title";
 
@@ -93,6 +94,20 @@ fn a_condition_that_cannot_be_held_is_refused_before_anything_is_sent() {
             assert_eq!(problem["outcome"], "not-executed", "{provider}");
         }
     });
+}
+
+#[test]
+fn a_request_cannot_depend_on_a_version_that_nobody_tells() {
+    let mut files = provider("fake", None);
+    for (name, text) in &mut files {
+        if name.ends_with("contacts.yaml") {
+            let request = "    request: PATCH /contacts/{id}\n";
+            *text = text.replace(request, &format!("{request}    query: {{ if_revision: if_version }}\n"));
+        }
+    }
+    let problems = Catalog::load(&Files::embedded().laid_over(Files::of(files)), &Options::default());
+    let problems = problems.err().expect("a problem").iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(problems.contains("no `version` says where records have theirs"), "{problems}");
 }
 
 #[tokio::test]

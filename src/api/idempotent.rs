@@ -82,25 +82,29 @@ pub async fn guard_writes(State(app): State<App>, mut request: Request, next: Ne
     };
     let progress = Progress::default();
     request.extensions_mut().insert(progress.clone());
-    let Some(key) = key else {
-        let work = handled(next, request, progress.clone());
-        return app.shield.run(progress.clone(), alone(app.clone(), progress, work)).await;
-    };
+    match key {
+        None => {
+            let work = handled(next, request, progress.clone());
+            app.shield.run(progress.clone(), alone(app.clone(), progress, work)).await
+        }
+        Some(key) => {
+            let work = once(app.clone(), next, request, key, most, progress.clone());
+            app.shield.run(progress.clone(), alone(app.clone(), progress, work)).await
+        }
+    }
+}
+
+/// A write with a key, from the claim to the end that is written down. As a whole it is cancelled by nobody: a claim
+/// that has been made is always settled.
+async fn once(app: App, next: Next, request: Request, key: Key, most: usize, progress: Progress) -> Response {
     let (request, claimant) = match begin(&app, request, &key, most).await {
         Ok(Started::New(started)) => *started,
         Ok(Started::Replay(answer)) => return replay(answer),
         Err(error) => return refused(error),
     };
-    let keeps_bodies = app.idempotency.keeps_bodies();
-    let request_id = request.extensions().get::<RequestId>().cloned();
-    let work = {
-        let progress = progress.clone();
-        async move {
-            let response = with_key(handled(next, request, progress.clone()).await, &key, &progress);
-            settle(response, claimant, keeps_bodies, request_id).await
-        }
-    };
-    app.shield.run(progress.clone(), alone(app.clone(), progress, work)).await
+    let id = request.extensions().get::<RequestId>().cloned();
+    let response = with_key(handled(next, request, progress.clone()).await, &key, &progress);
+    settle(response, claimant, app.idempotency.keeps_bodies(), id).await
 }
 
 /// The handler's answer, whatever happens to it. Its caller's leaving before anything was sent ends it.

@@ -65,8 +65,8 @@ pub trait IdempotencyRepository: Send + Sync + 'static {
     /// Forgets a claim that did nothing.
     fn release(&self, at: Place, claim: Arc<str>) -> BoxFuture<'_, Result<()>>;
 
-    /// A sign of life for all claims of a process.
-    fn renew(&self, owner: Arc<str>, lease: Duration) -> BoxFuture<'_, Result<()>>;
+    /// A sign of life for all claims of a process that are not older than `longest`, which no write lasts.
+    fn renew(&self, owner: Arc<str>, lease: Duration, longest: Duration) -> BoxFuture<'_, Result<()>>;
 
     /// At the start of a process: what others were at that cannot be alive any more has an unknown end. Returns how many.
     fn give_up_dead(&self, owner: Arc<str>) -> BoxFuture<'_, Result<u64>>;

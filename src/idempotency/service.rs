@@ -12,6 +12,8 @@ use crate::telemetry::Metrics;
 
 /// A process that gives no sign of life for so long is believed dead. Longer than a store is away when it restarts.
 const LEASE: Duration = Duration::from_secs(60);
+/// No write lasts as long. A claim that is older was lost between here and the store, and must not be kept alive by others.
+const LONGEST: Duration = Duration::from_secs(600);
 /// Several signs of life fit into a lease, so that one may be lost.
 const BEAT: Duration = Duration::from_secs(15);
 /// Beats between two looks for places whose time is over.
@@ -148,7 +150,7 @@ impl Idempotency {
         loop {
             beats.tick().await;
             if inner.in_flight.load(Ordering::Relaxed) > 0
-                && let Err(error) = inner.repository.renew(inner.owner.clone(), LEASE).await
+                && let Err(error) = inner.repository.renew(inner.owner.clone(), LEASE, LONGEST).await
             {
                 tracing::warn!(%error, "Writes that are in flight could not be kept alive in the store");
             }

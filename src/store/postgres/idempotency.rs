@@ -53,13 +53,14 @@ impl IdempotencyRepository for Postgres {
         })
     }
 
-    fn renew(&self, owner: Arc<str>, lease: Duration) -> BoxFuture<'_, Result<()>> {
+    fn renew(&self, owner: Arc<str>, lease: Duration, longest: Duration) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let renewed = self.transact_aside(move |on| {
                 Box::pin(async move {
                     let sql = "UPDATE idempotency SET lease_until = clock_timestamp() + make_interval(secs => $2)
-                               WHERE owner = $1 AND state = 'in_flight'";
-                    execute(on, sql, &[&&*owner, &lease.as_secs_f64()]).await
+                               WHERE owner = $1 AND state = 'in_flight'
+                               AND created_at >= clock_timestamp() - make_interval(secs => $3)";
+                    execute(on, sql, &[&&*owner, &lease.as_secs_f64(), &longest.as_secs_f64()]).await
                 })
             });
             renewed.await?;

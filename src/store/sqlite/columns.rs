@@ -17,6 +17,10 @@ pub(super) fn from_now(span: Duration) -> String {
     format!("+{:.3} seconds", span.as_secs_f64())
 }
 
+pub(super) fn ago(span: Duration) -> String {
+    format!("-{:.3} seconds", span.as_secs_f64())
+}
+
 pub(super) fn time(time: Timestamp) -> String {
     format!("{time:.6}")
 }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use rusqlite::{Connection as Database, OptionalExtension, TransactionBehavior, named_params, params};
 
 use super::Sqlite;
-use super::columns::{NOW, from_now};
+use super::columns::{NOW, ago, from_now};
 use crate::error::Result;
 use crate::idempotency::{Claim, Claimed, End, IdempotencyRepository, Place};
 
@@ -53,13 +53,14 @@ impl IdempotencyRepository for Sqlite {
         }))
     }
 
-    fn renew(&self, owner: Arc<str>, lease: Duration) -> BoxFuture<'_, Result<()>> {
+    fn renew(&self, owner: Arc<str>, lease: Duration, longest: Duration) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.run_aside(move |database| {
             let mut statement = database.prepare_cached(
                 "UPDATE idempotency SET lease_until = strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', ?2)
-                 WHERE owner = ?1 AND state = 'in_flight'",
+                 WHERE owner = ?1 AND state = 'in_flight'
+                 AND created_at >= strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', ?3)",
             )?;
-            statement.execute(params![owner, from_now(lease)])?;
+            statement.execute(params![owner, from_now(lease), ago(longest)])?;
             Ok(())
         }))
     }

@@ -13,6 +13,7 @@ use crate::idempotency::{Claim, Claimed, End, IdempotencyRepository, Place};
 pub(super) struct Write {
     pub claim: Claim,
     end: Option<End>,
+    began: Instant,
     alive_until: Instant,
     expires_at: Instant,
 }
@@ -46,7 +47,7 @@ impl IdempotencyRepository for Model {
             },
             None => {
                 let (alive_until, expires_at) = (now + claim.lease, now + claim.ttl);
-                state.writes.insert(at, Write { claim, end: None, alive_until, expires_at });
+                state.writes.insert(at, Write { claim, end: None, began: now, alive_until, expires_at });
                 Claimed::New
             }
         };
@@ -67,9 +68,10 @@ impl IdempotencyRepository for Model {
         ready(Ok(())).boxed()
     }
 
-    fn renew(&self, owner: Arc<str>, lease: Duration) -> BoxFuture<'_, Result<()>> {
+    fn renew(&self, owner: Arc<str>, lease: Duration, longest: Duration) -> BoxFuture<'_, Result<()>> {
         let state = &mut *self.0.lock();
-        for write in state.writes.values_mut().filter(|write| write.claim.owner == owner) {
+        let young = |write: &&mut Write| write.claim.owner == owner && write.began.elapsed() <= longest;
+        for write in state.writes.values_mut().filter(young) {
             write.alive_until = Instant::now() + lease;
         }
         ready(Ok(())).boxed()
