@@ -92,14 +92,17 @@ pub(super) async fn a_claim_without_a_sign_of_life_is_unknown_and_may_still_end(
 pub(super) async fn signs_of_life_are_of_one_process(on: &On) {
     ask(on, "mine", Claim { lease: SHORT, ..claim("1", "f") }).await;
     ask(on, "theirs", Claim { lease: SHORT, owner: arc("them"), ..claim("1", "f") }).await;
-    on.idempotency.renew(arc("me"), SHORT * 3, LONG).await.expect("renewed");
+    on.idempotency.renew(arc("me"), LONG, LONG).await.expect("renewed");
     tokio::time::sleep(SHORT * 2).await;
     assert_eq!(ask(on, "mine", claim("2", "f")).await, Claimed::InFlight);
     assert_eq!(ask(on, "theirs", claim("2", "f")).await, Claimed::Unknown(None));
     // One that is too old to be a write is not kept alive.
-    on.idempotency.renew(arc("me"), LONG, SHORT).await.expect("renewed");
+    ask(on, "old", Claim { lease: SHORT * 4, ..claim("1", "f") }).await;
     tokio::time::sleep(SHORT * 2).await;
-    assert_eq!(ask(on, "mine", claim("2", "f")).await, Claimed::Unknown(None));
+    on.idempotency.renew(arc("me"), LONG, SHORT).await.expect("renewed");
+    tokio::time::sleep(SHORT * 3).await;
+    assert_eq!(ask(on, "old", claim("2", "f")).await, Claimed::Unknown(None));
+    assert_eq!(ask(on, "mine", claim("2", "f")).await, Claimed::InFlight);
 }
 
 pub(super) async fn what_a_dead_process_was_at_is_unknown(on: &On) {
