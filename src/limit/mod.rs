@@ -3,7 +3,9 @@
 mod backoff;
 mod breaker;
 mod gcra;
+mod outage;
 
 pub use backoff::{jitter, jittered};
 pub use breaker::{Breaker, Permit};
 pub use gcra::Gcra;
+pub use outage::{End, Outage, Ticket};

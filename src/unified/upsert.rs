@@ -21,8 +21,7 @@ pub async fn upsert(call: Call, shared: &Shared) -> Result<Reply, Error> {
             let mut warnings = call.warnings.clone();
             let record = translate(&call, &variant.uses, &mut warnings).map_err(not_executed)?;
             let done = finish(&call, &shared.vendor, variant, scope, record, warnings).await;
-            // By its key, the record is written the same however often, unless other requests come before.
-            let repeatable = variant.steps.iter().all(|(_, step)| step.request.safe);
+            let repeatable = variant.request.repeatable && variant.steps.iter().all(|(_, step)| step.request.safe);
             done.map_err(|error| match error.get_outcome() {
                 Some(Outcome::Unknown) if repeatable => error.retryable(true),
                 _ => error,

@@ -2,9 +2,12 @@
 //! passthrough both end here. What stands in which order is `pipeline`'s business; each layer is in the file of its name.
 
 mod attempt;
+mod breaker;
+mod classify;
 mod credentials;
 pub mod headers;
 pub mod path;
+mod read;
 mod renew;
 mod request;
 mod response;
@@ -16,11 +19,14 @@ mod timeout;
 mod tests;
 
 pub use attempt::{RecordAttempt, RecordAttemptLayer};
+pub use breaker::{Breaker, BreakerLayer};
+pub use classify::retry_after;
 pub use credentials::{AddCredentials, AddCredentialsLayer};
+pub use read::{Read, ReadLayer};
 pub use renew::{Renew, RenewLayer};
-pub use request::{Attempt, Request};
+pub use request::{Attempt, Effect, Request};
 pub use response::{Response, Throttled};
-pub use retry::{Retry, RetryLayer, retry_after};
+pub use retry::{Retry, RetryLayer};
 pub use send::Send;
 pub use timeout::{HeadTimeout, HeadTimeoutLayer};
 
