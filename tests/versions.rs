@@ -135,10 +135,10 @@ async fn a_version_goes_where_the_mapping_says() {
     };
     assert_eq!(patch("\"7\"").send().await.status, 200);
     let sent = vendor.requests().into_iter().rev().find(|request| request.line().starts_with("PATCH"));
-    assert_eq!(sent.expect("a write").line(), "PATCH /contacts/1?if_revision=7 HTTP/1.1");
+    assert_eq!(sent.expect("a write").line(), "PATCH /base/contacts/1?if_revision=7 HTTP/1.1");
     assert_eq!(patch("*").send().await.status, 200);
     let sent = vendor.requests().into_iter().rev().find(|request| request.line().starts_with("PATCH"));
-    assert_eq!(sent.expect("a write").line(), "PATCH /contacts/1 HTTP/1.1");
+    assert_eq!(sent.expect("a write").line(), "PATCH /base/contacts/1 HTTP/1.1");
     // Nothing tells of versions in the request of a delete.
     let delete = client.request("DELETE", "/v1/crm/contacts/1").header("If-Match", "\"7\"").send().await;
     assert_eq!(delete.problem(400, "unsupported-precondition")["supported"], json!(["update"]));
