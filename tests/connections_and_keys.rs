@@ -397,3 +397,36 @@ async fn a_revocation_by_another_process_is_seen_within_five_seconds() {
     assert_eq!(another.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&another.stderr).contains("store"), "{another:?}");
 }
+
+/// The state once it is the one that is waited for; it is written in the background.
+async fn until_state(client: &Client, id: &str, wanted: &str) -> serde_json::Value {
+    for _ in 0..200 {
+        let record = client.get(&format!("/v1/connections/{id}")).await.json();
+        if record["state"] == wanted {
+            return record;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it never became {wanted}");
+}
+
+#[tokio::test]
+async fn a_credential_that_the_vendor_refuses_shows_until_it_is_taken_again() {
+    let (server, vendor) = with_fake().await;
+    let (client, id) = (server.client(), server.connection("fake").to_owned());
+    vendor.answers(json_answer(401, r#"{"error":"who are you"}"#));
+    let answer = server.on("fake").get("/v1/crm/contacts").await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (409, Some("needs-reauth")));
+    let record = until_state(&client, &id, "degraded").await;
+    assert_eq!(record["state_reason"], "credentials_refused");
+    assert!(record["last_error"].as_str().is_some_and(|said| said.contains("401")), "{record}");
+
+    vendor.answers(json_answer(200, CONTACTS));
+    assert_eq!(server.on("fake").get("/v1/crm/contacts").await.status, 200);
+    let record = until_state(&client, &id, "active").await;
+    assert_eq!((&record["state_reason"], &record["last_error"]), (&json!(null), &json!(null)));
+    let events = client.get(&format!("/v1/connections/{id}/events")).await.json();
+    let kinds: Vec<&str> =
+        events["data"].as_array().expect("events").iter().filter_map(|e| e["kind"].as_str()).collect();
+    assert!(kinds.starts_with(&["recovered", "refused"]), "{kinds:?}");
+}

@@ -121,6 +121,27 @@ where
         Ok(found)
     }
 
+    /// Loads anew what is held for `key`, since it has changed elsewhere; until that is here the old one serves, so that
+    /// nobody waits. What is not held stays so.
+    pub(crate) async fn look_again<F>(&self, key: &K, load: impl FnOnce() -> F)
+    where
+        F: Future<Output = Result<Option<V>>>,
+    {
+        self.change(key);
+        if self.held.get(key).is_none() {
+            return;
+        }
+        let changes = || self.place(key).map_or(0, |place| place.changes.load(Ordering::SeqCst));
+        let (before, era) = (changes(), self.era.load(Ordering::SeqCst));
+        match load().await {
+            Ok(Some(value)) if changes() == before => self.held.insert(key.clone(), (era, value)),
+            // Overtaken by something newer, or by another change that is looked at as well.
+            Ok(Some(_)) => {}
+            Ok(None) => self.forget(key),
+            Err(_) => self.doubt(key),
+        }
+    }
+
     /// Newer than whatever a load that is under way will find.
     pub(crate) fn put(&self, key: K, value: V) {
         self.change(&key);
@@ -186,6 +207,32 @@ mod tests {
             assert_eq!(found.await.expect("loads"), Some(1));
             assert_eq!(memory.get(&"a"), None);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_looked_at_again_serves_until_the_new_is_there() {
+        let memory = Memory::<&str, u32>::with_capacity(10);
+        memory.look_again(&"a", || async { Ok(Some(1)) }).await;
+        assert_eq!(memory.get(&"a"), None, "nobody had asked for it");
+        memory.put("a", 1);
+        let served = Cell::new(None);
+        let load = || async {
+            served.set(memory.get(&"a"));
+            Ok(Some(2))
+        };
+        memory.look_again(&"a", load).await;
+        assert_eq!((served.get(), memory.get(&"a")), (Some(1), Some(2)));
+        let overtaken = || async {
+            memory.put("a", 4);
+            Ok(Some(3))
+        };
+        memory.look_again(&"a", overtaken).await;
+        assert_eq!(memory.get(&"a"), Some(4));
+        memory.look_again(&"a", || async { Err(Error::new(Kind::Overloaded, "away")) }).await;
+        assert_eq!(memory.get(&"a"), None, "it is doubted");
+        memory.put("a", 5);
+        memory.look_again(&"a", || async { Ok(None) }).await;
+        assert_eq!(memory.doubted(&"a"), None);
     }
 
     #[tokio::test(start_paused = true)]

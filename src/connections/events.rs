@@ -36,6 +36,8 @@ pub enum EventKind {
     Refreshed,
     RefreshFailed,
     Recovered,
+    /// The provider answers that the credentials are not good.
+    Refused,
     NeedsReauth,
     Verified,
     VerifyFailed,
@@ -44,7 +46,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    const NAMES: [(EventKind, &str); 13] = [
+    const NAMES: [(EventKind, &str); 14] = [
         (EventKind::Created, "created"),
         (EventKind::Reconnected, "reconnected"),
         (EventKind::Changed, "changed"),
@@ -53,6 +55,7 @@ impl EventKind {
         (EventKind::Refreshed, "refreshed"),
         (EventKind::RefreshFailed, "refresh_failed"),
         (EventKind::Recovered, "recovered"),
+        (EventKind::Refused, "refused"),
         (EventKind::NeedsReauth, "needs_reauth"),
         (EventKind::Verified, "verified"),
         (EventKind::VerifyFailed, "verify_failed"),

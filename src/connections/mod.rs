@@ -19,6 +19,7 @@ mod revocations;
 mod revoke;
 mod sealed;
 mod service;
+mod standing;
 mod tokens;
 mod vault;
 mod verify;

@@ -10,6 +10,7 @@ use super::events::EventRepository;
 use super::oauth::OAuth;
 use super::repository::{ConnectionRepository, Row};
 use super::revocations::RevocationRepository;
+use super::standing::Written;
 use super::tokens::{Endpoints, Escrow, Flights, Reacted, TokenRepository};
 use super::vault::Vault;
 use crate::auth::{Memory, TenantId, base62};
@@ -43,6 +44,7 @@ pub(super) struct Inner {
     pub(super) flights: Flights,
     pub(super) endpoints: Endpoints,
     pub(super) reacted: Reacted,
+    pub(super) standings: Written,
     /// This process among those that use the store.
     pub(super) owner: Arc<str>,
 }
@@ -84,6 +86,7 @@ impl Connections {
             flights: Flights::default(),
             endpoints: Endpoints::default(),
             reacted: Reacted::default(),
+            standings: Written::default(),
             owner: base62::random(12)?.into(),
         })))
     }
@@ -102,14 +105,20 @@ impl Connections {
         self.0.access.forget(id);
     }
 
-    /// A connection was changed by somebody else: it is asked for anew. What is in memory serves on where the store
-    /// cannot be reached.
-    pub fn doubt(&self, id: &ConnectionId) {
-        if let Some(connection) = self.0.known.get(id) {
-            self.forget_customer(&connection.tenant, &connection.customer_id);
+    /// A connection was changed by somebody else: it is read anew. Until that is done, and where the store cannot be
+    /// reached, what is in memory serves on: a token that another process has renewed is good for a while yet.
+    pub async fn look_again(&self, tenant: &TenantId, id: &ConnectionId) {
+        let before = self.0.known.get(id);
+        self.0.known.look_again(id, || self.shown(tenant, id)).await;
+        let held = || async {
+            let Some(row) = self.row(tenant, id).await? else { return Ok(None) };
+            Ok(Some(Arc::new(self.hold(&row)?)))
+        };
+        self.0.access.look_again(id, held).await;
+        let Some(before) = before else { return };
+        if self.0.known.get(id).is_none_or(|now| now.customer_id != before.customer_id) {
+            self.forget_customer(&before.tenant, &before.customer_id);
         }
-        self.0.known.doubt(id);
-        self.0.access.doubt(id);
     }
 
     /// Everything is asked for anew, for when the store was changed by somebody else.
@@ -126,13 +135,13 @@ impl Connections {
 
     /// A connection of `tenant`, from memory if possible.
     pub(super) async fn known(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Arc<Connection>>> {
-        let load = || async {
-            let row = self.0.repository.find(tenant.clone(), id.clone()).await?;
-            Ok(row.map(|row| Arc::new(row.shown())))
-        };
-        let known = self.0.known.get_or_load(id, load).await?;
+        let known = self.0.known.get_or_load(id, || self.shown(tenant, id)).await?;
         // Memory is shared by all tenants: this line keeps them apart.
         Ok(known.filter(|connection| connection.tenant == *tenant))
+    }
+
+    async fn shown(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Arc<Connection>>> {
+        Ok(self.row(tenant, id).await?.map(|row| Arc::new(row.shown())))
     }
 
     /// The ids of a customer's connections, from memory if possible.

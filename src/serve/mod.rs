@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::app::{App, Parts};
-use crate::auth::{Keys, Pepper};
+use crate::auth::{Keys, Pepper, TenantId};
 use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
 use crate::config::Config;
 use crate::connections::oauth::{App as OAuthApp, DeployedApps, OAuth, SigningKey};
 use crate::connections::{
-    self, Clock, Connect, Connections, Escrow, EscrowError, KeySource, Mappings, Vault, VaultError, lasting_secret,
+    self, Clock, Connect, ConnectionId, Connections, Escrow, EscrowError, KeySource, Mappings, Vault, VaultError,
+    lasting_secret,
 };
 use crate::error::Error;
 use crate::idempotency::{Idempotency, Shield};
@@ -29,8 +30,11 @@ const FLUSH: Duration = Duration::from_secs(30);
 /// How long renewals that have begun may take when the server stops: a token that is on its way would be lost.
 const LAST_RENEWALS: Duration = Duration::from_secs(20);
 
-/// How long writes that have begun may take beyond that.
+/// How long writes that have begun may take once no connection of a caller is left.
 const LAST_WRITES: Duration = Duration::from_secs(30);
+
+/// Connections changed by others that are read anew at the same time.
+const LOOKS: usize = 16;
 
 /// Why the process cannot serve. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -254,6 +258,7 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
 
 /// A command beside the server, or another server, may have revoked a key or deleted a connection.
 async fn forget_when_changed(app: App, mut changes: Changes) {
+    let turns = Arc::new(Semaphore::new(LOOKS));
     while let Some(changed) = changes.next().await {
         match changed {
             Changed::All => {
@@ -261,12 +266,22 @@ async fn forget_when_changed(app: App, mut changes: Changes) {
                 app.connections.forget_all();
                 app.mappings.forget_all();
             }
-            Changed::Connection(_, id) => app.connections.doubt(&id),
+            Changed::Connection(tenant, id) => look_again(&app, &turns, tenant, id),
             Changed::Customer(tenant, customer) => app.connections.forget_customer(&tenant, &customer),
             Changed::Key(id) => app.keys.forget(&id),
             Changed::Mappings(tenant, connection) => app.mappings.forget(&tenant, connection.as_ref()),
         }
     }
+}
+
+/// Beside the others: requests go on with what is in memory meanwhile.
+fn look_again(app: &App, turns: &Arc<Semaphore>, tenant: TenantId, id: ConnectionId) {
+    let (connections, turns) = (app.connections.clone(), Arc::clone(turns));
+    tokio::spawn(async move {
+        // It is never closed.
+        let _turn = turns.acquire_owned().await;
+        connections.look_again(&tenant, &id).await;
+    });
 }
 
 /// On SIGHUP, and when the folders of mappings have changed.

@@ -58,14 +58,19 @@ where
             let again = request.try_clone();
             let answer = inner.call(request).await?;
             if answer.status != StatusCode::UNAUTHORIZED {
+                connections.heard(&connection, answer.generation, false);
                 return Ok(answer);
             }
             // Also when it cannot be sent again: the next request finds the new token.
             let others = timeout_at(deadline, connections.others_than(&connection, answer.generation)).await;
-            match (others, again) {
-                (Ok(true), Some(again)) => inner.ready().await?.call(again).await,
-                _ => Ok(answer),
-            }
+            let answer = match (others, again) {
+                (Ok(true), Some(again)) => inner.ready().await?.call(again).await?,
+                // Whether there are others is not known: no verdict.
+                (Err(_), _) | (Ok(true), None) => return Ok(answer),
+                (Ok(false), _) => answer,
+            };
+            connections.heard(&connection, answer.generation, answer.status == StatusCode::UNAUTHORIZED);
+            Ok(answer)
         })
     }
 }
