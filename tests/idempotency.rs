@@ -313,10 +313,13 @@ async fn a_vendors_refusal_is_an_answer_like_any_other() {
     assert_eq!(shop.writes(), 1);
 }
 
+/// Makes a vendor fail.
+type Failing = fn(&FakeVendor);
+
 #[tokio::test]
 async fn an_outcome_that_is_not_known_is_never_tried_again() {
     let shop = Shop::open().await;
-    let lost: [(&str, fn(&FakeVendor)); 3] = [
+    let lost: [(&str, Failing); 3] = [
         ("reset", |vendor| {
             vendor.does(async |mut exchange: Exchange| {
                 exchange.finish_reading().await;
