@@ -195,8 +195,10 @@ fn id_in_path(path: &str) -> Option<String> {
 fn with_outcome(mut response: Response, progress: &Progress) -> Response {
     let Some(error) = response.extensions().get::<Arc<Error>>() else { return response };
     if error.get_outcome().is_none() {
-        let outcome = if progress.has_begun() { Outcome::Unknown } else { Outcome::NotExecuted };
-        let error = Error::clone(error).outcome(outcome);
+        let error = match progress.has_begun() {
+            true => Error::clone(error).outcome(Outcome::Unknown).retryable(false),
+            false => Error::clone(error).outcome(Outcome::NotExecuted),
+        };
         response.extensions_mut().insert(Arc::new(error));
     }
     response
