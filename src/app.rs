@@ -8,6 +8,7 @@ use crate::audit::Audit;
 use crate::auth::Keys;
 use crate::catalog::{Catalog, Overlays, Reloader, Shared};
 use crate::connections::{Connect, Connections, Mappings, Vault};
+use crate::idempotency::{Idempotency, Shield};
 use crate::error::Result;
 use crate::net::admission::Admission;
 use crate::net::listen::{self, Lifecycle};
@@ -44,6 +45,10 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     /// Whether the store answers.
     pub ping_store: Box<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>,
+    /// Writes that callers have named by a key.
+    pub idempotency: Idempotency,
+    /// Writes that run, whoever waits for them.
+    pub shield: Shield,
     pub unified: unified::Service,
     pub upstream: upstream::Service,
 }

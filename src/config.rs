@@ -14,7 +14,7 @@ use crate::mapping::Engine;
 use crate::net::listen;
 use crate::store::{Address, Location};
 use crate::upstream::BudgetConfig;
-use crate::{audit, limit, net, telemetry};
+use crate::{audit, idempotency, limit, net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -48,6 +48,7 @@ pub struct Config {
     pub upstream: net::Config,
     pub budgets: BudgetConfig,
     pub audit: audit::Config,
+    pub idempotency: idempotency::Config,
     /// What this deployment changes about a provider.
     pub providers: IndexMap<String, ProviderConfig>,
     pub log: LogConfig,
@@ -148,6 +149,7 @@ impl Default for Config {
             upstream: net::Config::default(),
             budgets: BudgetConfig::default(),
             audit: audit::Config::default(),
+            idempotency: idempotency::Config::default(),
             providers: IndexMap::new(),
             log: LogConfig::default(),
         }
@@ -215,6 +217,7 @@ impl Config {
         if let Err(error) = self.store.address() {
             faults.push(format!("store: {error}"));
         }
+        faults.extend(self.idempotency.fault());
         let admin = self.admin_listen.parse::<SocketAddr>();
         if admin.is_ok_and(|address| !address.ip().is_loopback()) {
             faults.push("admin_listen: it asks for no key, so it may only listen on a loopback address".into());

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use http::header;
 use http::request::Parts;
 use tower::ServiceExt;
 
 use super::place::Place;
+use super::precondition::precondition;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::record::{Facts, RequestId};
@@ -17,10 +17,11 @@ use crate::auth::{Caller, Scope};
 use crate::catalog::{Catalog, Provider, Resource};
 use crate::connections::Connection;
 use crate::error::{Error, Kind, Outcome};
+use crate::idempotency::Progress;
 use crate::model::{Operation, Priority};
 use crate::net::listen::Peer;
 use crate::telemetry::Timings;
-use crate::unified::{Call, Object, Reply};
+use crate::unified::{Call, Object, Precondition, Reply};
 
 pub struct Target {
     pub connection: Arc<Connection>,
@@ -30,6 +31,8 @@ pub struct Target {
     object: Option<Object>,
     prefer: Prefer,
     timings: Arc<Timings>,
+    progress: Progress,
+    precondition: Option<Precondition>,
 }
 
 impl Target {
@@ -59,14 +62,11 @@ impl Target {
         };
         let resource = app.overlays.apply(&catalog, &provider.name, &resource, app.mappings.of(&connection).await?)?;
         let prefer = Prefer::of(&parts.headers)?;
-        if parts.headers.keys().any(|name| name == header::IF_MATCH || name == header::IF_UNMODIFIED_SINCE) {
-            let detail =
-                format!("{} has no versions of {} to hold a precondition against.", provider.title, resource.name);
-            return Err(Error::new(Kind::UnsupportedPrecondition, detail));
-        }
+        let precondition = precondition(parts, scope == Scope::Write)?;
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);
-        Ok(Self { connection, provider, resource, facts, object, prefer, timings })
+        let progress = parts.extensions.get::<Progress>().cloned().unwrap_or_default();
+        Ok(Self { connection, provider, resource, facts, object, prefer, timings, progress, precondition })
     }
 
     /// A call that only has to be told what it is about.
@@ -77,6 +77,8 @@ impl Target {
             minimal: self.prefer.minimal,
             priority: self.prefer.priority.unwrap_or(Priority::of(operation)),
             timings: self.timings,
+            progress: self.progress,
+            precondition: self.precondition,
             ..Call::new(self.connection, self.provider, self.resource, operation, self.prefer.deadline)
         }
     }
@@ -137,7 +139,13 @@ pub fn provider(catalog: &Catalog, connection: &Connection) -> Result<Arc<Provid
 
 pub async fn run(app: &App, call: Call) -> Result<Reply, Refusal> {
     let resource = call.resource.clone();
+    let object = match &call.object {
+        Some(Object::Named(name)) => Some(name.clone()),
+        _ => None,
+    };
     app.unified.clone().oneshot(call).await.map_err(|error| {
+        let place = Place { resource: resource.name.to_string(), object, ..Place::default() };
+        let error = place.probed(error);
         let unsupported = error.kind() == Kind::UnsupportedOperation;
         let refusal = Refusal::from(error);
         if unsupported { refusal.allow(&allow(&resource)) } else { refusal }

@@ -19,6 +19,7 @@ use crate::connections::{
     lasting_secret,
 };
 use crate::error::Error;
+use crate::idempotency::{Idempotency, Shield};
 use crate::net::admission::Admission;
 use crate::net::listen::{self, Lifecycle, Phase, Serving, Tls, TlsError};
 use crate::net::{Client, ClientError};
@@ -32,6 +33,9 @@ const FLUSH: Duration = Duration::from_secs(30);
 
 /// How long renewals that have begun may take when the server stops: a token that is on its way would be lost.
 const LAST_RENEWALS: Duration = Duration::from_secs(20);
+
+/// How long writes that have begun may take once no connection of a caller is left.
+const LAST_WRITES: Duration = Duration::from_secs(30);
 
 /// Connections changed by others that are read anew at the same time.
 const LOOKS: usize = 16;
@@ -139,6 +143,15 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
+    let shield = Shield::default();
+    let idempotency = Idempotency::new(
+        store.idempotency(),
+        vault.clone(),
+        config.idempotency.clone(),
+        shield.clone(),
+        metrics.clone(),
+    )
+    .map_err(|_| StartError::Randomness)?;
     let budgets = Budgets::new(&config.budgets, connections.clone(), metrics.clone());
     let upstream = pipeline::upstream(connections.clone(), client, budgets.clone(), metrics.clone());
     let unified = pipeline::unified(upstream.clone(), budgets.clone(), metrics.clone());
@@ -165,6 +178,8 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
         catalog,
         reloader,
         metrics,
+        idempotency,
+        shield,
         unified,
         upstream,
     });
@@ -234,6 +249,7 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changes()));
     let reloading = tokio::spawn(reload_when_asked(app.clone(), tls.clone()));
     let renewing = tokio::spawn(app.connections.clone().look_after());
+    let remembering = tokio::spawn(app.idempotency.clone().look_after());
     let serving = |tls: Option<Tls>, lifecycle: &Lifecycle| Serving {
         config: app.edge.clone(),
         tls,
@@ -258,11 +274,17 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     if cut > 0 {
         tracing::error!(cut, drain = %grace, "Requests had not ended when the process had to, and were cut off");
     }
+    // While the store is open and the clients are there: what has begun to be written is finished and remembered.
+    match app.shield.finish(LAST_WRITES).await {
+        0 => {}
+        count => tracing::warn!(count, "Some writes had not ended when the process had to: their outcome is unknown"),
+    }
     flushing.abort();
     auditing.abort();
     watching.abort();
     reloading.abort();
     renewing.abort();
+    remembering.abort();
     app.connections.finish_renewals(LAST_RENEWALS).await;
     app.connections.flush_uses().await;
     app.audit.flush().await;

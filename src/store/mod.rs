@@ -20,6 +20,7 @@ use crate::connections::{
     SealedRepository, TokenRepository,
 };
 use crate::error::Result;
+use crate::idempotency::IdempotencyRepository;
 
 pub use address::{Address, AddressError, Location};
 pub use backup::{BackupError, backup};
@@ -103,6 +104,10 @@ impl Store {
     }
 
     pub fn mappings(&self) -> Arc<dyn MappingRepository> {
+        on!(self, backend => Arc::new(backend.clone()))
+    }
+
+    pub fn idempotency(&self) -> Arc<dyn IdempotencyRepository> {
         on!(self, backend => Arc::new(backend.clone()))
     }
 

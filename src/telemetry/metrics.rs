@@ -33,6 +33,8 @@ pub struct Metrics {
     attempts: IntCounterVec,
     upstream_seconds: HistogramVec,
     retries: IntCounterVec,
+    idempotency: IntCounterVec,
+    writes_alone: IntCounterVec,
     breakers: IntCounterVec,
     mapping_seconds: HistogramVec,
     cache: IntCounterVec,
@@ -152,6 +154,16 @@ impl Metrics {
         registry.register(Box::new(token_persist_seconds.clone()))?;
         let escrow = IntGauge::new("token_escrow_entries", "Renewed tokens that the store has not taken yet.")?;
         registry.register(Box::new(escrow.clone()))?;
+        let idempotency = counter(
+            "idempotency_total",
+            "Writes with an Idempotency-Key; result is new, replayed, in-flight, mismatch or unknown.",
+            &["result"],
+        )?;
+        let writes_alone = counter(
+            "writes_finished_alone_total",
+            "Writes whose caller had left before they ended; outcome is executed, not-executed or unknown.",
+            &["outcome"],
+        )?;
         let mapping_seconds = histogram(
             "mapping_seconds",
             "Time that translating one call and its answers took.",
@@ -184,6 +196,8 @@ impl Metrics {
             attempts,
             upstream_seconds,
             retries,
+            idempotency,
+            writes_alone,
             breakers,
             mapping_seconds,
             cache,
@@ -214,6 +228,14 @@ impl Metrics {
         }));
         self.catalog.reset();
         self.catalog.with_label_values(&[revision]).set(1);
+    }
+
+    pub fn idempotency(&self, result: &'static str) {
+        self.idempotency.with_label_values(&[result]).inc();
+    }
+
+    pub fn write_finished_alone(&self, outcome: &'static str) {
+        self.writes_alone.with_label_values(&[outcome]).inc();
     }
 
     /// Counts a request as being answered until the guard is dropped.

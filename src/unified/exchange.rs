@@ -222,6 +222,7 @@ async fn exchange(
         passthrough: false,
         headers: Arc::new(rendered.headers),
         body,
+        progress: call.progress.clone(),
         effect,
         bulk,
         read: Some(MAX_ANSWER),

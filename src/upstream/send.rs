@@ -39,6 +39,12 @@ impl Service<Attempt> for Send {
 async fn exchange(client: Client, mut attempt: Attempt) -> Result<Response> {
     let (write, effect) = (attempt.request.is_write(), attempt.request.effect);
     let message = message(&mut attempt)?;
+    // The last moment at which a write can still be left undone for a caller who has gone.
+    if write && !attempt.request.progress.begin() {
+        return Err(
+            Error::new(Kind::InvalidRequest, "The caller left before anything was sent.").outcome(Outcome::NotExecuted)
+        );
+    }
     let answer = client.send_by(message, attempt.head_by).await.map_err(|error| failed(error, effect))?;
     if !attempt.request.passthrough && is_redirect(answer.status()) {
         return Err(redirected(answer.status(), write));

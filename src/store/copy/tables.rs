@@ -178,6 +178,23 @@ pub(in crate::store) const TABLES: &[Table] = &[
             ("head_hash", Bytes),
         ],
     },
+    Table {
+        name: "idempotency",
+        key: 3,
+        columns: &[
+            ("tenant", Text),
+            ("connection", Text),
+            ("id", Text),
+            ("fingerprint", Text),
+            ("claim", Text),
+            ("owner", Text),
+            ("state", Text),
+            ("lease_until", Time),
+            ("sealed", Bytes),
+            ("created_at", Time),
+            ("expires_at", Time),
+        ],
+    },
     Table { name: "secrets", key: 1, columns: &[("name", Text), ("sealed", Bytes)] },
 ];
 

@@ -8,6 +8,7 @@ mod connect;
 mod connections;
 mod events;
 mod failure;
+mod idempotency;
 mod keys;
 mod listen;
 mod mappings;

@@ -6,6 +6,7 @@ mod columns;
 mod connect;
 mod connections;
 mod events;
+mod idempotency;
 mod keys;
 mod lock;
 mod mappings;

@@ -9,6 +9,7 @@ use crate::connections::{
     AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
     SealedRepository, TokenRepository,
 };
+use crate::idempotency::IdempotencyRepository;
 use crate::store::tests::Scratch;
 use crate::store::{Address, Location, Role, Store};
 
@@ -24,6 +25,7 @@ pub(in crate::store::tests) struct Place {
     pub mappings: Arc<dyn MappingRepository>,
     pub sealed: Arc<dyn SealedRepository>,
     pub audit: Arc<dyn AuditRepository>,
+    pub idempotency: Arc<dyn IdempotencyRepository>,
     _folder: Option<Scratch>,
     _schema: Option<Schema>,
 }
@@ -41,6 +43,7 @@ impl From<&Store> for Place {
             mappings: store.mappings(),
             sealed: store.sealed(),
             audit: store.audit(),
+            idempotency: store.idempotency(),
             _folder: None,
             _schema: None,
         }
@@ -59,7 +62,8 @@ pub(super) fn model() -> Place {
         connect: model.clone(),
         mappings: model.clone(),
         sealed: model.clone(),
-        audit: model,
+        audit: model.clone(),
+        idempotency: model,
         _folder: None,
         _schema: None,
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod connections;
+mod idempotency;
 mod others;
 mod sealed;
 mod tokens;
@@ -16,6 +17,7 @@ use crate::audit::{Chain, Recorded};
 use crate::auth::{KeyRecord, TenantId};
 use crate::connections::{ConnectionId, Consent, Event, KEPT, Key, Logged, Revocation, Row, Session, StoredApp};
 use crate::error::{Error, Result};
+use crate::idempotency::Place;
 
 #[derive(Default)]
 pub(super) struct Model(Mutex<State>);
@@ -33,6 +35,7 @@ struct State {
     mappings: BTreeMap<(TenantId, Option<ConnectionId>), String>,
     logs: BTreeMap<TenantId, Log>,
     secrets: BTreeMap<Arc<str>, Vec<u8>>,
+    writes: BTreeMap<Place, idempotency::Write>,
 }
 
 /// One tenant's.
