@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Addresses, Node, structure};
+use crate::catalog::{Addresses, Node, QuotaChange, structure};
 use crate::mapping::Engine;
 use crate::store::{Address, Location};
 use crate::{net, telemetry};
@@ -85,6 +85,8 @@ pub struct ProviderConfig {
     pub client_secret: Option<Secret>,
     /// A private key in PEM (RSA or EC) that assertions are signed with, for `jwt-bearer`.
     pub private_key_file: Option<PathBuf>,
+    /// Numbers of its limits that are others here, by the limit's name: `{burst: {count: 190}}` for a larger plan.
+    pub limits: IndexMap<String, QuotaChange>,
 }
 
 /// A text that is never printed.
@@ -243,6 +245,12 @@ impl Config {
             (name.clone(), addresses)
         });
         changed.filter(|(_, addresses)| *addresses != Addresses::default()).collect()
+    }
+
+    /// Provider to what is different about its limits.
+    pub fn limits(&self) -> HashMap<String, IndexMap<String, QuotaChange>> {
+        let changed = self.providers.iter().filter(|(_, provider)| !provider.limits.is_empty());
+        changed.map(|(name, provider)| (name.clone(), provider.limits.clone())).collect()
     }
 
     /// Provider to the place its requests go to instead.

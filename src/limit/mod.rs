@@ -3,7 +3,11 @@
 mod backoff;
 mod breaker;
 mod gcra;
+mod lanes;
+mod window;
 
 pub use backoff::{jitter, jittered};
 pub use breaker::{Breaker, Permit};
 pub use gcra::Gcra;
+pub use lanes::Lanes;
+pub use window::{LONG, Left, Window};

@@ -107,7 +107,12 @@ fn sources(config: &Config) -> Sources {
 
 /// The same with these mappings, until a reload.
 pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) -> Result<Running, StartError> {
-    let options = Options { engine: config.engine(), bases: config.bases(), addresses: config.addresses() };
+    let options = Options {
+        engine: config.engine(),
+        bases: config.bases(),
+        addresses: config.addresses(),
+        limits: config.limits(),
+    };
     let sources = sources(config);
     let catalog = Catalog::load(files, &options).map_err(StartError::Mappings)?;
     let metrics = Metrics::new()?;

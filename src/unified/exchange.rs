@@ -6,12 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::aside::aside;
 use super::write::pointer_of;
 use super::{Call, Vendor};
-use crate::catalog::{Answer, COMPONENT, Leaf, RequestShape};
+use crate::catalog::{Answer, COMPONENT, Leaf, RequestShape, header_values};
 use crate::error::{Error, Kind, Outcome, ProviderAnswer, Violation};
 use crate::mapping::Vars;
 use crate::net::Body;
@@ -203,7 +203,7 @@ pub async fn send(call: &Call, vendor: &Vendor, shape: &RequestShape, rendered: 
     };
     let response = vendor.ask(request).await?;
     let status = response.status.as_u16();
-    let headers = header_map(&response.headers);
+    let headers = header_values(&response.headers);
     let executed = |error: Error| match call.operation.is_write() && !shape.safe {
         true if status < 300 => error.outcome(Outcome::Executed),
         true => error.outcome(Outcome::Unknown),
@@ -221,16 +221,6 @@ pub async fn send(call: &Call, vendor: &Vendor, shape: &RequestShape, rendered: 
     let body = parsed.map_err(executed)?;
     call.timings.add_mapping(started.elapsed());
     Ok(Answered { status, headers, body })
-}
-
-fn header_map(headers: &HeaderMap) -> Value {
-    let mut map = Map::new();
-    for name in headers.keys() {
-        let values: Vec<String> =
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-        map.insert(name.as_str().to_owned(), Value::String(values.join(", ")));
-    }
-    Value::Object(map)
 }
 
 /// JSON, or the text as it is when the vendor does not even claim to send JSON (HTML error pages).
