@@ -27,6 +27,8 @@ pub struct Parts {
     pub catalog: Shared,
     pub reloader: Arc<Reloader>,
     pub metrics: Arc<Metrics>,
+    /// The vendors' allowances.
+    pub quota: upstream::Quota,
     pub unified: unified::Service,
     pub upstream: upstream::Service,
 }

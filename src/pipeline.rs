@@ -42,12 +42,19 @@ pub fn unified(upstream: upstream::Service, metrics: Arc<Metrics>) -> unified::S
 }
 
 /// One logical request to one CRM.
-pub fn upstream(connections: Connections, client: Client, metrics: Arc<Metrics>) -> upstream::Service {
+pub fn upstream(
+    connections: Connections,
+    quota: upstream::Quota,
+    client: Client,
+    metrics: Arc<Metrics>,
+) -> upstream::Service {
     let stack = ServiceBuilder::new()
         // Above the credentials, so that each attempt is sent with the newest token.
         .layer(upstream::RetryLayer::new(metrics.clone()))
         // A token that the vendor refuses is renewed once and the request sent again; no failure that retry knows.
         .layer(upstream::RenewLayer::new(connections.clone()))
+        // Each attempt asks for a permit. Above the credentials: who waits long is sent with the newest token all the same.
+        .layer(upstream::QuotaLayer::new(quota))
         // Late, because what filters headers must not be able to take the credential away again.
         .layer(upstream::AddCredentialsLayer::new(connections))
         // Below the retry: every exchange that the vendor sees is counted.

@@ -119,6 +119,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
             headers: headers::passthrough_request(&parts.headers),
             body: upload(body),
             safe: false,
+            caller: caller.key_id.clone(),
             priority: prefer.priority.unwrap_or(if reads { Priority::READ } else { Priority::WRITE }),
             deadline: prefer.deadline,
             timings,

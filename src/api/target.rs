@@ -26,6 +26,7 @@ pub struct Target {
     pub resource: Arc<Resource>,
     object: Option<Object>,
     prefer: Prefer,
+    caller: Arc<str>,
     timings: Arc<Timings>,
 }
 
@@ -63,7 +64,8 @@ impl Target {
         }
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);
-        Ok(Self { connection, provider, resource, object, prefer, timings })
+        let caller = caller.key_id.clone();
+        Ok(Self { connection, provider, resource, object, prefer, caller, timings })
     }
 
     /// A call that only has to be told what it is about.
@@ -71,6 +73,7 @@ impl Target {
         Call {
             object: self.object,
             minimal: self.prefer.minimal,
+            caller: self.caller,
             priority: self.prefer.priority.unwrap_or(Priority::of(operation)),
             timings: self.timings,
             ..Call::new(self.connection, self.provider, self.resource, operation, self.prefer.deadline)

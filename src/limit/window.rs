@@ -82,6 +82,11 @@ impl Window {
         self.count
     }
 
+    /// Permits given so far, which is the number of the newest.
+    pub fn given(&self) -> u64 {
+        self.given
+    }
+
     /// Keeps to so many, although the vendor allows more.
     pub fn keep_to(&mut self, part: u32) {
         self.part = part.max(1);

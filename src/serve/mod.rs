@@ -21,6 +21,7 @@ use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Role, Store};
 use crate::telemetry::Metrics;
+use crate::upstream::Quota;
 
 /// How often the times at which keys were last used are written down.
 const FLUSH: Duration = Duration::from_secs(30);
@@ -124,7 +125,8 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
-    let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
+    let quota = Quota::new(connections.clone(), metrics.clone());
+    let upstream = pipeline::upstream(connections.clone(), quota.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
     let app = App::new(Parts {
         keys,
@@ -138,6 +140,7 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
         catalog,
         reloader,
         metrics,
+        quota,
         unified,
         upstream,
     });

@@ -42,6 +42,11 @@ pub struct Metrics {
     lost_rotations: IntCounterVec,
     connections: IntGaugeVec,
     escrow: IntGauge,
+    quota_wait_seconds: HistogramVec,
+    quota_remaining: IntGaugeVec,
+    quota_refused: IntCounterVec,
+    quota_throttled: IntCounterVec,
+    replicas: IntGauge,
     names: ArcSwap<Names>,
 }
 
@@ -150,6 +155,30 @@ impl Metrics {
             "Look-ups in the read cache; result is hit, stale, miss or bypass.",
             &["provider", "resource", "result"],
         )?;
+        let quota_wait_seconds = histogram(
+            "quota_wait_seconds",
+            "Time that requests waited for the provider's allowance, of those that had to.",
+            UPSTREAM_BUCKETS,
+            &["provider"],
+        )?;
+        let quota_remaining = gauge(
+            "quota_remaining",
+            "What is left of a provider's limit, of all accounts in use the one with least.",
+            &["provider", "limit"],
+        )?;
+        let quota_refused = counter(
+            "quota_refused_total",
+            "Requests that were not sent for the provider's limits; reason is rate-limited, quota-exhausted or overloaded.",
+            &["provider", "reason"],
+        )?;
+        let quota_throttled = counter(
+            "quota_throttled_total",
+            "Answers with which a provider said that it was too much; kind is rate-limited or quota-exhausted.",
+            &["provider", "kind"],
+        )?;
+        let replicas = IntGauge::new("replicas", "Servers that share the providers' limits, this one included.")?;
+        replicas.set(1);
+        registry.register(Box::new(replicas.clone()))?;
         let build = gauge("build_info", "Always 1; the version is the label.", &["version"])?;
         let catalog =
             gauge("catalog_info", "Always 1; the revision of the mappings in use is the label.", &["revision"])?;
@@ -175,6 +204,11 @@ impl Metrics {
             lost_rotations,
             connections,
             escrow,
+            quota_wait_seconds,
+            quota_remaining,
+            quota_refused,
+            quota_throttled,
+            replicas,
             names: ArcSwap::default(),
             registry,
         }))
@@ -263,6 +297,38 @@ impl Metrics {
         let names = self.names.load();
         let (provider, resource, _) = names.of(labels);
         self.cache.with_label_values(&[provider, resource, result]).inc();
+    }
+
+    /// A request got its permit after a while.
+    pub fn quota_waited(&self, provider: &str, time: Duration) {
+        let names = self.names.load();
+        self.quota_wait_seconds.with_label_values(&[known(&names.providers, provider)]).observe(time.as_secs_f64());
+    }
+
+    /// Provider, limit and what is left, of all that are in use. The names of limits are the catalog's.
+    pub fn quota_remaining<'a>(&self, all: impl Iterator<Item = ((&'a str, &'a str), u32)>) {
+        let names = self.names.load();
+        self.quota_remaining.reset();
+        for ((provider, limit), left) in all {
+            self.quota_remaining.with_label_values(&[known(&names.providers, provider), limit]).set(i64::from(left));
+        }
+    }
+
+    /// A request was not sent: `rate-limited`, `quota-exhausted` or `overloaded`.
+    pub fn quota_refused(&self, provider: &str, reason: &'static str) {
+        let names = self.names.load();
+        self.quota_refused.with_label_values(&[known(&names.providers, provider), reason]).inc();
+    }
+
+    /// A provider refused: `rate-limited` or `quota-exhausted`.
+    pub fn quota_throttled(&self, provider: &str, kind: &'static str) {
+        let names = self.names.load();
+        self.quota_throttled.with_label_values(&[known(&names.providers, provider), kind]).inc();
+    }
+
+    /// So many servers share the limits.
+    pub fn replicas(&self, replicas: u32) {
+        self.replicas.set(i64::from(replicas));
     }
 
     /// For families of subsystems that this list does not know (breakers, allowances, token refreshes).

@@ -37,6 +37,8 @@ pub struct Call {
     pub items: Vec<Item>,
     /// `Prefer: return=minimal`: a write is not read back.
     pub minimal: bool,
+    /// Who asks: the id of a key.
+    pub caller: Arc<str>,
     /// Its lane where requests wait for the vendor's allowance.
     pub priority: Priority,
     pub deadline: Instant,
@@ -137,6 +139,7 @@ impl Call {
         deadline: Instant,
     ) -> Self {
         Self {
+            caller: Arc::clone(&connection.tenant.0),
             connection,
             provider,
             resource,

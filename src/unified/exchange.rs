@@ -197,6 +197,7 @@ pub async fn send(call: &Call, vendor: &Vendor, shape: &RequestShape, rendered: 
         headers: rendered.headers,
         body,
         safe: shape.safe,
+        caller: call.caller.clone(),
         priority: call.priority,
         deadline: call.deadline,
         timings: call.timings.clone(),

@@ -5,6 +5,7 @@ mod attempt;
 mod credentials;
 pub mod headers;
 pub mod path;
+mod quota;
 mod renew;
 mod request;
 mod response;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use attempt::{RecordAttempt, RecordAttemptLayer};
 pub use credentials::{AddCredentials, AddCredentialsLayer};
+pub use quota::{Quota, QuotaLayer, Quotas, ReplicaRepository, Replicas, Standing};
 pub use renew::{Renew, RenewLayer};
 pub use request::{Attempt, Request};
 pub use response::{Response, Throttled};

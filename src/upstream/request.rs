@@ -26,6 +26,8 @@ pub struct Request {
     pub body: Body,
     /// Executing it twice is the same as once (a search by POST, an upsert by key), so it may be sent again.
     pub safe: bool,
+    /// Who asks: callers take turns where requests wait for the vendor's allowance.
+    pub caller: Arc<str>,
     /// Its lane where requests wait for the vendor's allowance.
     pub priority: Priority,
     /// When the caller stops waiting.
@@ -63,6 +65,7 @@ impl Request {
             headers: self.headers.clone(),
             body: self.body.try_clone()?,
             safe: self.safe,
+            caller: self.caller.clone(),
             priority: self.priority,
             deadline: self.deadline,
             timings: self.timings.clone(),
