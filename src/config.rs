@@ -26,6 +26,8 @@ pub struct Config {
     /// `sqlite:` and a path: one `serve` per file, commands may run beside it. Or a URL of a PostgreSQL database:
     /// any number of them.
     pub store: Location,
+    /// How many servers share the vendors' limits; without it the store counts them.
+    pub replicas: Option<u32>,
     pub vault: VaultConfig,
     /// A file for renewed tokens that the store does not take; beside the store's file without it. Keep it on a disk that
     /// outlives the process.
@@ -127,6 +129,7 @@ impl Default for Config {
             admin_listen: "127.0.0.1:9090".into(),
             public_url: None,
             store: "sqlite:./throughline.db".into(),
+            replicas: None,
             vault: VaultConfig::default(),
             escrow: None,
             credentials_export: false,
@@ -197,6 +200,9 @@ impl Config {
         // The value is not repeated: it may hold a password.
         if let Err(error) = self.store.address() {
             faults.push(format!("store: {error}"));
+        }
+        if self.replicas == Some(0) {
+            faults.push("replicas: this server is one, so it is 1 or more (or null: the store counts them)".into());
         }
         let admin = self.admin_listen.parse::<SocketAddr>();
         if admin.is_ok_and(|address| !address.ip().is_loopback()) {

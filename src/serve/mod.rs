@@ -21,7 +21,7 @@ use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Role, Store};
 use crate::telemetry::Metrics;
-use crate::upstream::Quota;
+use crate::upstream::{Quota, Replicas};
 
 /// How often the times at which keys were last used are written down.
 const FLUSH: Duration = Duration::from_secs(30);
@@ -64,6 +64,8 @@ pub enum StartError {
 pub struct Running {
     pub app: App,
     pub store: Store,
+    /// This server among those that share the store, where they are counted.
+    replicas: Option<Arc<Replicas>>,
 }
 
 /// The listeners, bound by whoever starts the server: tests bind port 0.
@@ -126,6 +128,17 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
     let quota = Quota::new(connections.clone(), metrics.clone());
+    quota.share_among(config.replicas.unwrap_or(1));
+    let replicas = match config.replicas {
+        None if store.is_shared() => {
+            let id = crate::auth::base62::random(12).map_err(|_| StartError::Randomness)?;
+            let replicas = Arc::new(Replicas::new(id.into(), store.replicas()));
+            // Before the first request: until the others have counted this one, too, it is at least one that knows.
+            replicas.count(&quota).await;
+            Some(replicas)
+        }
+        _ => None,
+    };
     let upstream = pipeline::upstream(connections.clone(), quota.clone(), client, metrics.clone());
     let unified = pipeline::unified(upstream.clone(), metrics.clone());
     let app = App::new(Parts {
@@ -144,7 +157,7 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
         unified,
         upstream,
     });
-    Ok(Running { app, store })
+    Ok(Running { app, store, replicas })
 }
 
 /// The connections of a store, with what renews and revokes their credentials.
@@ -204,7 +217,7 @@ fn escrow(config: &Config) -> Result<Escrow, StartError> {
 
 /// Serves until `shutdown`, then finishes what has begun and writes down what is only in memory.
 pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<Output = ()>) {
-    let Running { app, store } = running;
+    let Running { app, store, replicas } = running;
     let (stop, stopped) = watch::channel(false);
     let until = |mut stopped: watch::Receiver<bool>| async move {
         // An error means that the sender has gone, which is a signal to stop as well.
@@ -214,6 +227,8 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changes()));
     let reloading = tokio::spawn(reload_when_asked(app.clone()));
     let renewing = tokio::spawn(app.connections.clone().look_after());
+    let sweeping = tokio::spawn(app.quota.clone().look_after());
+    let counting = tokio::spawn(count_replicas(app.quota.clone(), replicas.clone()));
     let admin = tokio::spawn({
         let router = crate::api::admin().with_state(app.clone());
         let until = until(stopped.clone());
@@ -230,12 +245,23 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     watching.abort();
     reloading.abort();
     renewing.abort();
+    sweeping.abort();
+    counting.abort();
+    if let Some(replicas) = replicas {
+        replicas.leave().await;
+    }
     app.connections.finish_renewals(LAST_RENEWALS).await;
     app.connections.flush_uses().await;
     if let Err(error) = app.keys.flush().await {
         tracing::warn!(%error, "The times at which keys were last used could not be written");
     }
     store.close().await;
+}
+
+async fn count_replicas(quota: Quota, replicas: Option<Arc<Replicas>>) {
+    if let Some(replicas) = replicas {
+        replicas.keep_counting(&quota).await;
+    }
 }
 
 /// A command beside the server, or another server, may have revoked a key or deleted a connection.

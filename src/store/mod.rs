@@ -19,6 +19,7 @@ use crate::connections::{
     SealedRepository, TokenRepository,
 };
 use crate::error::Result;
+use crate::upstream::ReplicaRepository;
 
 pub use address::{Address, AddressError, Location};
 pub use backup::{BackupError, backup};
@@ -99,6 +100,15 @@ impl Store {
 
     pub fn mappings(&self) -> Arc<dyn MappingRepository> {
         on!(self, backend => Arc::new(backend.clone()))
+    }
+
+    pub fn replicas(&self) -> Arc<dyn ReplicaRepository> {
+        on!(self, backend => Arc::new(backend.clone()))
+    }
+
+    /// Whether several servers can use it at the same time.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0, Backend::Postgres(_))
     }
 
     /// Operations so far, but for those that happen by the clock. A warm request adds none.

@@ -151,6 +151,7 @@ impl Scene {
             headers: HeaderMap::new(),
             body: Body::empty(),
             safe: false,
+            caller: "key".into(),
             priority: Priority::READ,
             deadline: Instant::now() + Duration::from_secs(60),
             timings: self.timings.clone(),

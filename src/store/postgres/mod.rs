@@ -11,6 +11,7 @@ mod keys;
 mod listen;
 mod mappings;
 mod notify;
+mod replicas;
 mod revocations;
 mod rows;
 mod schema;

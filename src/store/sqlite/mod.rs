@@ -8,6 +8,7 @@ mod events;
 mod keys;
 mod lock;
 mod mappings;
+mod replicas;
 mod revocations;
 mod schema;
 mod sealed;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 
 use super::Quota;
 use crate::error::Result;
@@ -16,8 +15,8 @@ pub const DEAD: Duration = Duration::from_secs(20);
 
 /// Which processes there are. What it does happens by the clock: it does not count as a call of the store.
 pub trait ReplicaRepository: Send + Sync + 'static {
-    /// Writes down that `id` lives at `now`, forgets who has not been seen since `dead`, and counts who is left.
-    fn beat(&self, id: Arc<str>, now: Timestamp, dead: Timestamp) -> BoxFuture<'_, Result<u32>>;
+    /// Writes down that `id` lives, forgets who has not been seen for longer than `alive`, and counts who is left.
+    fn beat(&self, id: Arc<str>, alive: Duration) -> BoxFuture<'_, Result<u32>>;
 
     /// It stops: the others need not wait until it counts as gone.
     fn leave(&self, id: Arc<str>) -> BoxFuture<'_, Result<()>>;
@@ -36,9 +35,7 @@ impl Replicas {
 
     /// Counts once. While the store cannot be reached the last count stays: the others have not gone because of that.
     pub async fn count(&self, quota: &Quota) {
-        let now = Timestamp::now();
-        let dead = now.saturating_sub(DEAD).unwrap_or(now);
-        match self.repository.beat(Arc::clone(&self.id), now, dead).await {
+        match self.repository.beat(Arc::clone(&self.id), DEAD).await {
             Ok(replicas) => quota.share_among(replicas),
             Err(error) => tracing::warn!(%error, "How many servers share the vendors' limits could not be counted"),
         }

@@ -10,6 +10,7 @@ use crate::connections::{
 };
 use crate::store::tests::Scratch;
 use crate::store::{Address, Location, Role, Store};
+use crate::upstream::ReplicaRepository;
 
 /// All repositories of one store, and what has to be cleaned up after it.
 pub(in crate::store::tests) struct Place {
@@ -22,6 +23,7 @@ pub(in crate::store::tests) struct Place {
     pub connect: Arc<dyn ConnectRepository>,
     pub mappings: Arc<dyn MappingRepository>,
     pub sealed: Arc<dyn SealedRepository>,
+    pub replicas: Arc<dyn ReplicaRepository>,
     _folder: Option<Scratch>,
     _schema: Option<Schema>,
 }
@@ -38,6 +40,7 @@ impl From<&Store> for Place {
             connect: store.connect(),
             mappings: store.mappings(),
             sealed: store.sealed(),
+            replicas: store.replicas(),
             _folder: None,
             _schema: None,
         }
@@ -55,7 +58,8 @@ pub(super) fn model() -> Place {
         apps: model.clone(),
         connect: model.clone(),
         mappings: model.clone(),
-        sealed: model,
+        sealed: model.clone(),
+        replicas: model,
         _folder: None,
         _schema: None,
     }

@@ -29,6 +29,7 @@ struct State {
     sessions: BTreeMap<Arc<str>, Session>,
     consents: BTreeMap<Arc<str>, Consent>,
     mappings: BTreeMap<(TenantId, Option<ConnectionId>), String>,
+    replicas: BTreeMap<Arc<str>, Timestamp>,
     secrets: BTreeMap<Arc<str>, Vec<u8>>,
 }
 
