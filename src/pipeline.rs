@@ -51,8 +51,12 @@ pub fn upstream(
     let stack = ServiceBuilder::new()
         // Above the credentials, so that each attempt is sent with the newest token.
         .layer(upstream::RetryLayer::new(metrics.clone()))
+        // Below the retry, so that an answer that breaks off is a failed attempt; raw ones stream past it.
+        .layer(upstream::ReadLayer)
         // A token that the vendor refuses is renewed once and the request sent again; no failure that retry knows.
         .layer(upstream::RenewLayer::new(connections.clone()))
+        // A host that is out is left in peace, and its callers are told at once.
+        .layer(upstream::BreakerLayer::new(connections.clone(), metrics.clone()))
         // Each attempt asks for a permit. Above the credentials: who waits long is sent with the newest token all the same.
         .layer(upstream::QuotaLayer::new(quota))
         // Late, because what filters headers must not be able to take the credential away again.

@@ -31,7 +31,7 @@ pub async fn object(parts: &Parts, body: Body) -> Result<Map<String, Value>, Err
     }
     let bytes = collect_capped(body, MAX_BODY, IDLE).await.map_err(|error| match error {
         BodyError::TooLarge(cap) => refused(Kind::PayloadTooLarge, format!("The body is larger than {cap} bytes.")),
-        BodyError::Truncated(_) | BodyError::Stalled(_) => {
+        BodyError::Truncated(_) | BodyError::Stalled(_) | BodyError::TooSlow(_) => {
             refused(Kind::InvalidRequest, "The body did not arrive completely.")
         }
     })?;

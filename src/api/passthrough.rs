@@ -21,7 +21,7 @@ use crate::model::Priority;
 use crate::net::Body;
 use crate::telemetry::{Labels, Timings};
 use crate::upstream::path::passthrough_path;
-use crate::upstream::{self, headers};
+use crate::upstream::{self, Effect, headers};
 
 /// The largest upload. It is streamed, so this bounds abuse, not memory. Bytes.
 const MAX_UPLOAD: usize = 5 * 1024 * 1024 * 1024;
@@ -112,13 +112,15 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
         .oneshot(upstream::Request {
             connection,
             labels,
+            effect: Effect::of(&parts.method),
             method: parts.method,
-            path_and_query: target,
+            path_and_query: target.into(),
             root: true,
             passthrough: true,
-            headers: headers::passthrough_request(&parts.headers),
+            headers: Arc::new(headers::passthrough_request(&parts.headers)),
             body: upload(body),
-            safe: false,
+            bulk: false,
+            read: None,
             caller: caller.key_id.clone(),
             priority: prefer.priority.unwrap_or(if reads { Priority::READ } else { Priority::WRITE }),
             deadline: prefer.deadline,

@@ -72,6 +72,7 @@ fn compile_batch(build: &mut Build<'_>, at: &str, spec: &BatchSpec, context: &Va
         headers: &spec.headers,
         body: spec.body.as_ref(),
         safe: spec.safe,
+        repeatable: spec.repeatable,
     };
     let request = compile_request(build, at, parts, &context.scope())?;
     let row_scope = Scope { title: "the row", ..answer_scope() };

@@ -65,8 +65,10 @@ pub struct RequestShape {
     pub query: Vec<(String, Leaf)>,
     pub headers: Vec<(HeaderName, Leaf)>,
     pub body: Option<Leaf>,
-    /// May be resent although bytes were sent.
+    /// It changes nothing.
     pub safe: bool,
+    /// It changes something, and twice is the same as once.
+    pub repeatable: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -234,6 +236,7 @@ fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &
             headers: &spec.headers,
             body: spec.body.as_ref(),
             safe: spec.safe,
+            repeatable: spec.repeatable,
         },
         &scope,
     )?;
@@ -304,6 +307,7 @@ fn compile_step(build: &mut Build<'_>, at: &str, spec: &StepSpec, scope: &Scope<
         headers: &spec.headers,
         body: spec.body.as_ref(),
         safe: spec.safe,
+        repeatable: false,
     };
     let request = compile_request(build, at, parts, scope)?;
     if spec.cache.is_some() && !request.safe {
@@ -328,6 +332,7 @@ pub struct RequestParts<'a> {
     pub headers: &'a IndexMap<String, Value>,
     pub body: Option<&'a Value>,
     pub safe: Option<bool>,
+    pub repeatable: bool,
 }
 
 pub fn compile_request(
@@ -364,7 +369,10 @@ pub fn compile_request(
         None => None,
     };
     let safe = parts.safe.unwrap_or(method == Method::GET || method == Method::HEAD);
-    Some(RequestShape { method, path, query, headers, body, safe })
+    if safe && parts.repeatable {
+        build.problem(&format!("{at}/repeatable"), "what changes nothing may be sent again anyway");
+    }
+    Some(RequestShape { method, path, query, headers, body, safe, repeatable: parts.repeatable })
 }
 
 pub fn compile_headers(

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use http::uri::Authority;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -130,6 +131,12 @@ impl Connections {
     /// The OAuth app that a connection was authorised for, if it was for one. From memory if possible.
     pub async fn app_of(&self, connection: &Connection) -> Result<Option<Arc<str>>> {
         Ok(self.held(connection).await?.app.clone())
+    }
+
+    /// The host that requests through `connection` go to; none if that is not known, as before the first token.
+    pub async fn host(&self, connection: &Connection) -> Option<Authority> {
+        let held = self.held(connection).await.ok()?;
+        held.access.as_ref().map(|access| access.origin.authority().clone())
     }
 
     pub(super) async fn held(&self, connection: &Connection) -> Result<Arc<Held>> {

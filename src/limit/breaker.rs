@@ -66,6 +66,13 @@ impl Breaker {
         }
     }
 
+    /// The probe's end says nothing: the next request is the probe.
+    pub fn undecided(&mut self, now: Instant) {
+        if matches!(self.state, State::Probing { .. }) {
+            self.state = State::Open { until: now };
+        }
+    }
+
     /// Opens it for a time that is known, whatever came before.
     pub fn open_until(&mut self, until: Instant) {
         self.openings = self.openings.saturating_add(1);

@@ -28,6 +28,8 @@ pub enum BodyError {
     TooLarge(usize),
     #[error("no byte of the body came for {0:?}")]
     Stalled(Duration),
+    #[error("the body came more slowly than {0} bytes a second")]
+    TooSlow(u32),
 }
 
 impl Body {
@@ -59,12 +61,13 @@ impl Body {
         }
     }
 
-    /// The same body, failing with [`BodyError::Stalled`] once nothing has come for `limit`. The clock runs only while
-    /// somebody waits for the next part: a slow reader is not the sender's fault.
-    pub fn idle_timeout(self, limit: Duration) -> Self {
+    /// The same body, failing with [`BodyError::Stalled`] once nothing has come for `limit`, and with
+    /// [`BodyError::TooSlow`] where hardly anything comes. The clock runs only while somebody waits for the next part: a slow
+    /// reader is not the sender's fault.
+    pub fn paced(self, limit: Duration) -> Self {
         match self {
             Self::Full(full) => Self::Full(full),
-            Self::Streaming(inner) => Self::streaming(IdleTimeout { inner, limit, waiting: None }),
+            Self::Streaming(inner) => Self::streaming(Paced { inner, limit, waiting: None, pace: Pace::default() }),
         }
     }
 }
@@ -82,13 +85,16 @@ where
     let mut body = std::pin::pin!(body);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
+    let mut pace = Pace::default();
     loop {
+        let asked = Instant::now();
         let frame = match tokio::time::timeout(idle, body.frame()).await {
             Err(_) => return Err(BodyError::Stalled(idle)),
             Ok(None) => break,
             Ok(Some(frame)) => frame.map_err(|error| broken(error.into()))?,
         };
         let Ok(data) = frame.into_data() else { continue };
+        pace.came(data.len(), asked.elapsed())?;
         if data.len() > cap.saturating_sub(first.len() + rest.len()) {
             return Err(BodyError::TooLarge(cap));
         }
@@ -162,25 +168,60 @@ impl http_body::Body for Body {
     }
 }
 
-struct IdleTimeout {
-    inner: UnsyncBoxBody<Bytes, BoxError>,
-    limit: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
+/// Bytes against the time that was spent waiting for them: who sends one byte now and then keeps a connection busy for ever.
+#[derive(Default)]
+struct Pace {
+    waited: Duration,
+    bytes: usize,
 }
 
-impl http_body::Body for IdleTimeout {
+impl Pace {
+    const WINDOW: Duration = Duration::from_secs(30);
+    /// Bytes a second.
+    const LEAST: u32 = 1024;
+
+    fn came(&mut self, bytes: usize, after: Duration) -> Result<(), BodyError> {
+        self.bytes += bytes;
+        self.waited += after;
+        if self.waited < Self::WINDOW {
+            return Ok(());
+        }
+        let enough = self.bytes as f64 >= self.waited.as_secs_f64() * f64::from(Self::LEAST);
+        *self = Self::default();
+        if enough { Ok(()) } else { Err(BodyError::TooSlow(Self::LEAST)) }
+    }
+}
+
+struct Paced {
+    inner: UnsyncBoxBody<Bytes, BoxError>,
+    limit: Duration,
+    /// Since when, and until when, the next part is waited for.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+    pace: Pace,
+}
+
+impl http_body::Body for Paced {
     type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
-            this.waiting = None;
+            let waited = this.waiting.take().map(|(since, _)| since.elapsed()).unwrap_or_default();
+            if let Some(Ok(part)) = &frame
+                && let Some(data) = part.data_ref()
+                && let Err(slow) = this.pace.came(data.len(), waited)
+            {
+                return Poll::Ready(Some(Err(Box::new(slow))));
+            }
             return Poll::Ready(frame);
         }
         let limit = this.limit;
-        let waiting = this.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limit)));
-        ready!(waiting.as_mut().poll(cx));
+        let waiting = this.waiting.get_or_insert_with(|| {
+            let now = Instant::now();
+            (now, Box::pin(tokio::time::sleep_until(now + limit)))
+        });
+        ready!(waiting.1.as_mut().poll(cx));
         Poll::Ready(Some(Err(Box::new(BodyError::Stalled(limit)))))
     }
 
@@ -195,7 +236,7 @@ impl http_body::Body for IdleTimeout {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use futures_util::{StreamExt, stream};
     use http_body_util::StreamBody;
 
     use super::*;
@@ -219,10 +260,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_given_up() {
+        let drip = |bytes: usize, pause: u64| {
+            let part = move |_| async move {
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+                Ok::<_, BoxError>(Frame::data(Bytes::from(vec![b'x'; bytes])))
+            };
+            Body::streaming(StreamBody::new(Box::pin(stream::iter(0..20).then(part))))
+        };
+        for paced in [false, true] {
+            let body = |body: Body| if paced { body.paced(IDLE) } else { body };
+            let slow = collect_capped(body(drip(1, 10)), 1_000_000, IDLE).await;
+            assert!(matches!(slow, Err(BodyError::TooSlow(_))), "{slow:?}");
+            let fast = collect_capped(body(drip(20_000, 10)), 1_000_000, IDLE).await;
+            assert_eq!(fast.expect("twenty parts").len(), 400_000);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_stalled_body_is_told_from_a_cut_one() {
         let never = || Body::streaming(StreamBody::new(stream::pending::<Result<Frame<Bytes>, BoxError>>()));
         assert!(matches!(collect_capped(never(), 4, IDLE).await, Err(BodyError::Stalled(IDLE))));
-        let guarded = never().idle_timeout(Duration::from_secs(5));
+        let guarded = never().paced(Duration::from_secs(5));
         assert!(
             matches!(collect_capped(guarded, 4, IDLE).await, Err(BodyError::Stalled(limit)) if limit.as_secs() == 5)
         );

@@ -32,6 +32,7 @@ pub struct Metrics {
     attempts: IntCounterVec,
     upstream_seconds: HistogramVec,
     retries: IntCounterVec,
+    breakers: IntCounterVec,
     mapping_seconds: HistogramVec,
     cache: IntCounterVec,
     catalog: IntGaugeVec,
@@ -118,6 +119,11 @@ impl Metrics {
             "Failures that could have been sent again; result is sent, no-budget or no-time.",
             &["provider", "result"],
         )?;
+        let breakers = counter(
+            "breaker_total",
+            "What the breakers of hosts did: opened, closed, or refused a request.",
+            &["provider", "event"],
+        )?;
         let reloads = counter("catalog_reloads_total", "Times the mappings were loaded anew.", &["result"])?;
         let refreshes = counter(
             "token_refreshes_total",
@@ -194,6 +200,7 @@ impl Metrics {
             attempts,
             upstream_seconds,
             retries,
+            breakers,
             mapping_seconds,
             cache,
             catalog,
@@ -249,6 +256,12 @@ impl Metrics {
     pub fn retry(&self, provider: &str, result: &'static str) {
         let names = self.names.load();
         self.retries.with_label_values(&[known(&names.providers, provider), result]).inc();
+    }
+
+    /// What the breaker of a host did: `opened`, `closed` or `refused`.
+    pub fn breaker(&self, provider: &str, event: &'static str) {
+        let names = self.names.load();
+        self.breakers.with_label_values(&[known(&names.providers, provider), event]).inc();
     }
 
     /// The end of a renewal of tokens: `renewed`, `failed` or `lost`.

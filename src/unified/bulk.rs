@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::{Map, Value, json};
 
-use super::exchange::{Answered, call_vars, problem, render, send};
+use super::exchange::{Answered, call_vars, problem, render, send_bulk};
 use super::read::{Wanted, columns};
 use super::records::read_all;
 use super::scope::Scope;
@@ -107,7 +107,7 @@ async fn exchange(call: &Call, batch: &Batch, items: &[Value], shared: &Shared) 
     let input = scope.to_value();
     let early = |error: Error| if call.operation.is_write() { not_executed(error) } else { error };
     let rendered = render(call, &batch.request, &input, &call_vars(call), None).map_err(early)?;
-    let answered = send(call, &shared.vendor, &batch.request, rendered).await?;
+    let answered = send_bulk(call, &shared.vendor, &batch.request, rendered).await?;
     let vars = answered.vars(call, &input);
     let ok = match &batch.ok {
         Some(ok) => ok.holds(&answered.body, &vars)?,

@@ -1,5 +1,6 @@
 //! One request to the vendor made from a mapping, and its answer taken apart.
 
+use std::sync::Arc;
 use std::time::Instant as Clock;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use crate::error::{Error, Kind, Outcome, ProviderAnswer, Violation};
 use crate::mapping::Vars;
 use crate::net::Body;
 use crate::telemetry::Labels;
-use crate::upstream;
+use crate::upstream::{self, Effect};
 
 /// A vendor's JSON larger than this is refused. Bytes.
 const MAX_ANSWER: usize = 32 * 1024 * 1024;
@@ -179,6 +180,31 @@ fn header_value(name: &HeaderName, text: &str) -> Result<HeaderValue, Error> {
 
 /// Sends one request and reads its answer whole.
 pub async fn send(call: &Call, vendor: &Vendor, shape: &RequestShape, rendered: Rendered) -> Result<Answered, Error> {
+    exchange(call, vendor, shape, rendered, false).await
+}
+
+/// The same for a request that is about several records at once.
+pub async fn send_bulk(
+    call: &Call,
+    vendor: &Vendor,
+    shape: &RequestShape,
+    rendered: Rendered,
+) -> Result<Answered, Error> {
+    exchange(call, vendor, shape, rendered, true).await
+}
+
+async fn exchange(
+    call: &Call,
+    vendor: &Vendor,
+    shape: &RequestShape,
+    rendered: Rendered,
+    bulk: bool,
+) -> Result<Answered, Error> {
+    let effect = match shape {
+        shape if shape.safe => Effect::None,
+        shape if shape.repeatable => Effect::Repeatable,
+        _ => Effect::Once,
+    };
     let body = match &rendered.body {
         Some(body) => Body::full(serde_json::to_vec(body).map_err(Error::internal)?),
         None => Body::empty(),
@@ -191,12 +217,14 @@ pub async fn send(call: &Call, vendor: &Vendor, shape: &RequestShape, rendered: 
             operation: call.operation.as_str(),
         },
         method: shape.method.clone(),
-        path_and_query: rendered.path_and_query,
+        path_and_query: rendered.path_and_query.into(),
         root: rendered.root,
         passthrough: false,
-        headers: rendered.headers,
+        headers: Arc::new(rendered.headers),
         body,
-        safe: shape.safe,
+        effect,
+        bulk,
+        read: Some(MAX_ANSWER),
         caller: call.caller.clone(),
         priority: call.priority,
         deadline: call.deadline,
@@ -205,7 +233,7 @@ pub async fn send(call: &Call, vendor: &Vendor, shape: &RequestShape, rendered: 
     let response = vendor.ask(request).await?;
     let status = response.status.as_u16();
     let headers = header_values(&response.headers);
-    let executed = |error: Error| match call.operation.is_write() && !shape.safe {
+    let executed = |error: Error| match effect != Effect::None {
         true if status < 300 => error.outcome(Outcome::Executed),
         true => error.outcome(Outcome::Unknown),
         false => error,

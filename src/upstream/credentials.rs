@@ -1,6 +1,7 @@
 //! Adds the connection's credential to an attempt. Below retry and quota, so that every attempt carries the newest one,
 //! and after all other work on headers, so that nothing can take it out. Nothing above ever holds a credential.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -64,12 +65,16 @@ where
             let found = timeout_at(request.deadline, connections.access(&request.connection)).await;
             let found = found.unwrap_or_else(|_| Err(pending()));
             // Without a credential nothing is sent.
-            let safe = request.is_safe();
-            let access = found.map_err(|error| if safe { error } else { error.outcome(Outcome::NotExecuted) })?;
-            headers::inject(&mut request.headers, &access);
-            request.path_and_query = with_query(request.path_and_query, &access);
+            let write = request.is_write();
+            let access = found.map_err(|error| if write { error.outcome(Outcome::NotExecuted) } else { error })?;
+            // The request itself may be kept for another attempt: its headers never hold a credential.
+            let mut headers = Arc::unwrap_or_clone(std::mem::take(&mut request.headers));
+            headers::inject(&mut headers, &access);
+            if !access.query.is_empty() {
+                request.path_and_query = with_query(&request.path_and_query, &access).into();
+            }
             let head_by = request.deadline;
-            let mut response = inner.call(Attempt { request, access: access.clone(), head_by }).await?;
+            let mut response = inner.call(Attempt { request, headers, access: access.clone(), head_by }).await?;
             headers::strip_echoes(&mut response.headers, &access);
             Ok(response)
         })
@@ -84,11 +89,8 @@ fn pending() -> Error {
 
 /// Appends the parameters that carry the credential, and takes out those of the same name that stand there already:
 /// which of two counts is up to the vendor.
-fn with_query(path_and_query: String, access: &Access) -> String {
-    if access.query.is_empty() {
-        return path_and_query;
-    }
-    let (path, query) = path_and_query.split_once('?').unwrap_or((&path_and_query, ""));
+fn with_query(path_and_query: &str, access: &Access) -> String {
+    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
     let is_ours = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
         let name = percent_decode_str(&name).decode_utf8_lossy();
@@ -122,7 +124,7 @@ mod tests {
             ("/a?x=1&y", "/a?x=1&y&api_token=a%20b%26c"),
             ("/a?api_token=mine&x=1&api%5ftoken=z&api_token", "/a?x=1&api_token=a%20b%26c"),
         ] {
-            assert_eq!(with_query(given.to_owned(), &access), sent);
+            assert_eq!(with_query(given, &access), sent);
         }
     }
 }

@@ -2,10 +2,13 @@
 //! passthrough both end here. What stands in which order is `pipeline`'s business; each layer is in the file of its name.
 
 mod attempt;
+mod breaker;
+mod classify;
 mod credentials;
 pub mod headers;
 pub mod path;
 mod quota;
+mod read;
 mod renew;
 mod request;
 mod response;
@@ -17,12 +20,15 @@ mod timeout;
 mod tests;
 
 pub use attempt::{RecordAttempt, RecordAttemptLayer};
+pub use breaker::{Breaker, BreakerLayer};
+pub use classify::retry_after;
 pub use credentials::{AddCredentials, AddCredentialsLayer};
 pub use quota::{Quota, QuotaLayer, Quotas, ReplicaRepository, Replicas, Standing};
+pub use read::{Read, ReadLayer};
 pub use renew::{Renew, RenewLayer};
-pub use request::{Attempt, Request};
+pub use request::{Attempt, Effect, Request};
 pub use response::{Response, Throttled};
-pub use retry::{Retry, RetryLayer, retry_after};
+pub use retry::{Retry, RetryLayer};
 pub use send::Send;
 pub use timeout::{HeadTimeout, HeadTimeoutLayer};
 

@@ -42,7 +42,7 @@ impl Response {
     /// An answer to `request`, which was sent with the token of this generation.
     pub fn new(status: StatusCode, headers: HeaderMap, body: Body, request: &super::Request, generation: u64) -> Self {
         let outcome = match status.as_u16() {
-            _ if request.is_safe() => None,
+            _ if !request.is_write() => None,
             200..=299 => Some(Outcome::Executed),
             400..=499 => Some(Outcome::NotExecuted),
             _ => Some(Outcome::Unknown),
@@ -59,30 +59,56 @@ impl Response {
         }
     }
 
-    /// Reads the body to its end, but at most `cap` bytes of it, and no longer than the caller waits.
-    pub async fn collect(self, cap: usize) -> Result<http::Response<Bytes>> {
-        let started = Instant::now();
-        let read = timeout_at(self.deadline, collect_capped(self.body, cap, BODY_IDLE)).await;
-        self.timings.add_upstream(started.elapsed());
-        let failed = |error: Error| match self.outcome {
-            // Whether it was executed is known from the head; that the rest is missing does not change it.
-            Some(outcome) => error.outcome(outcome).retryable(false),
-            None => error,
-        };
-        let body = match read {
-            Ok(Ok(body)) => body,
-            Ok(Err(error)) => return Err(failed(unreadable(error))),
-            Err(_) => return Err(failed(Error::new(Kind::ProviderTimeout, LATE).retryable(true))),
-        };
+    /// The same answer with its body read to the end, but at most `cap` bytes of it, and no longer than the caller waits.
+    pub async fn read(mut self, cap: usize) -> Result<Self> {
+        let body = std::mem::take(&mut self.body);
+        self.body = Body::full(self.reading().bytes(body, cap).await?);
+        Ok(self)
+    }
+
+    /// Status, headers and the whole body; see [`Response::read`].
+    pub async fn collect(mut self, cap: usize) -> Result<http::Response<Bytes>> {
+        let body = std::mem::take(&mut self.body);
+        let body = self.reading().bytes(body, cap).await?;
         let mut response = http::Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         Ok(response)
     }
 
-    /// The body as it comes, for handing on: it fails when nothing has come for half a minute.
+    fn reading(&self) -> Reading {
+        Reading { deadline: self.deadline, timings: self.timings.clone(), outcome: self.outcome }
+    }
+
+    /// The body as it comes, for handing on: it fails when nothing has come for half a minute, or hardly
+    /// anything.
     pub fn into_stream(self) -> Body {
-        self.body.idle_timeout(BODY_IDLE)
+        self.body.paced(BODY_IDLE)
+    }
+}
+
+/// What reading a body depends on besides the body.
+struct Reading {
+    deadline: Instant,
+    timings: Arc<Timings>,
+    outcome: Option<Outcome>,
+}
+
+impl Reading {
+    async fn bytes(self, body: Body, cap: usize) -> Result<Bytes> {
+        let started = Instant::now();
+        let read = timeout_at(self.deadline, collect_capped(body, cap, BODY_IDLE)).await;
+        self.timings.add_upstream(started.elapsed());
+        let failed = |error: Error| match self.outcome {
+            // Whether it was executed is known from the head; that the rest is missing does not change it.
+            Some(outcome) => error.outcome(outcome).retryable(false),
+            None => error,
+        };
+        match read {
+            Ok(Ok(body)) => Ok(body),
+            Ok(Err(error)) => Err(failed(unreadable(error))),
+            Err(_) => Err(failed(Error::new(Kind::ProviderTimeout, LATE).retryable(true))),
+        }
     }
 }
 
@@ -97,7 +123,7 @@ fn unreadable(error: BodyError) -> Error {
         BodyError::TooLarge(cap) => {
             Error::new(Kind::InvalidProviderResponse, format!("The provider's answer is larger than {cap} bytes."))
         }
-        BodyError::Stalled(_) => Error::new(Kind::ProviderTimeout, LATE).retryable(true),
+        BodyError::Stalled(_) | BodyError::TooSlow(_) => Error::new(Kind::ProviderTimeout, LATE).retryable(true),
     }
     .caused_by(error)
 }

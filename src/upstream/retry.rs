@@ -1,29 +1,28 @@
-//! Sends a request again where that cannot do anything twice, or where doing it twice is the same as once. The outermost
-//! layer and the only one that resends, so every attempt asks anew for a permit and sees the newest credential. What may
-//! be sent again is `classify`'s decision; how often and when is policy: at most two resends, a budget per provider that
-//! keeps an outage from being amplified, and nothing past the caller's deadline.
+//! Sends a request again where `classify` says that it may be: here is how often and when. At most two resends, a budget
+//! per provider that keeps an outage from being amplified, and nothing past the caller's deadline. The outermost layer and
+//! the only one that resends for failures, so every attempt asks anew for a permit and sees the newest credential.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tower::retry::budget::{Budget, TpsBudget};
 use tower::{Layer, Service, ServiceExt};
 
+use super::classify::{Nature, Verdict, classify};
 use super::{Future, Request, Response};
 use crate::error::{Error, Result};
 use crate::limit::jitter;
-use crate::net::{Failure, Phase, SendError};
 use crate::telemetry::Metrics;
 
 const MAX_RESENDS: u32 = 2;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// A vendor that wants to be left alone for longer is left alone: the caller learns of the delay instead.
+const LONGEST_DELAY: Duration = Duration::from_secs(300);
 
 /// Resends may add a tenth to what callers ask for, and one a second where hardly anybody asks.
 const BUDGET_WINDOW: Duration = Duration::from_secs(10);
@@ -44,16 +43,6 @@ pub struct Retry<S> {
     inner: S,
     metrics: Arc<Metrics>,
     budgets: Budgets,
-}
-
-/// Whether an attempt's end allows for another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Final,
-    /// After the provider's own delay, if it named one.
-    Again {
-        not_before: Option<Duration>,
-    },
 }
 
 impl RetryLayer {
@@ -96,8 +85,9 @@ where
     S: Service<Request, Response = Response, Error = Error> + Clone + Send + 'static,
     S::Future: Send,
 {
-    let safe = request.is_safe();
-    let deadline = request.deadline;
+    let nature = Nature::of(&request);
+    let most = nature.most(MAX_RESENDS);
+    let (deadline, timings) = (request.deadline, request.timings.clone());
     let provider = request.connection.provider.clone();
     budget.deposit();
     let mut next = Some(request);
@@ -107,15 +97,15 @@ where
             return Err(Error::internal("an attempt without a request"));
         };
         // A streamed body is gone after the first attempt, and with it any second one.
-        next = if resends < MAX_RESENDS { current.try_clone() } else { None };
+        next = if resends < most { current.try_clone() } else { None };
         let result = inner.ready().await?.call(current).await;
-        let Verdict::Again { not_before } = classify(&result, safe) else { return result };
+        let Verdict::Again(again) = classify(&result, &nature) else { return result };
         if next.is_none() {
             return result;
         }
-        let delay = backoff(resends).max(not_before.unwrap_or_default());
+        let delay = backoff(resends).max(again.not_before.unwrap_or_default());
         // What would come too late to be of use is not begun: the caller learns of the failure, and the delay, now.
-        if Instant::now() + delay >= deadline {
+        if delay > LONGEST_DELAY || Instant::now() + delay >= deadline {
             metrics.retry(&provider, "no-time");
             return result;
         }
@@ -126,41 +116,13 @@ where
         metrics.retry(&provider, "sent");
         drop(result);
         tokio::time::sleep(delay).await;
+        if again.throttled {
+            timings.add_quota(delay);
+        } else {
+            timings.add_upstream(delay);
+        }
         resends += 1;
     }
-}
-
-/// The decision. Errors that did not come from the wire (a refused permit, an open breaker, missing credentials) are
-/// final: the layer that raised them knows better when to come back.
-fn classify(result: &Result<Response>, safe: bool) -> Verdict {
-    match result {
-        Ok(response) if safe && is_gateway_failure(response.status) => {
-            Verdict::Again { not_before: retry_after(&response.headers) }
-        }
-        Ok(_) => Verdict::Final,
-        Err(error) => match SendError::within(error).map(SendError::failure) {
-            Some(Failure::Dns | Failure::Connect | Failure::NotSent) => Verdict::Again { not_before: None },
-            Some(Failure::TimedOut(Phase::Connect | Phase::Tls)) => Verdict::Again { not_before: None },
-            Some(Failure::Broken) if safe => Verdict::Again { not_before: None },
-            // A rule refuses an address, and a certificate is wrong, the second time as well.
-            _ => Verdict::Final,
-        },
-    }
-}
-
-fn is_gateway_failure(status: StatusCode) -> bool {
-    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
-}
-
-/// What `Retry-After` says, as seconds or as a date. Unreadable is the same as absent.
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().map(Duration::from_secs);
-    }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    // A date that has passed means now.
-    Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default())
 }
 
 /// Anything between nothing and the full step, so that those who failed together do not come back together.

@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use http_body::Body as _;
 use tower::Service;
 
-use super::{Attempt, Future, Response};
+use super::{Attempt, Effect, Future, Response};
 use crate::error::{Error, Kind, Origin, Outcome, Result};
 use crate::net::{Body, Client, Failure, Phase, SendError};
 
@@ -37,9 +37,9 @@ impl Service<Attempt> for Send {
 }
 
 async fn exchange(client: Client, mut attempt: Attempt) -> Result<Response> {
-    let write = !attempt.request.is_safe();
+    let (write, effect) = (attempt.request.is_write(), attempt.request.effect);
     let message = message(&mut attempt)?;
-    let answer = client.send_by(message, attempt.head_by).await.map_err(|error| failed(error, write))?;
+    let answer = client.send_by(message, attempt.head_by).await.map_err(|error| failed(error, effect))?;
     if !attempt.request.passthrough && is_redirect(answer.status()) {
         return Err(redirected(answer.status(), write));
     }
@@ -74,7 +74,7 @@ fn message(attempt: &mut Attempt) -> Result<http::Request<Body>> {
     let mut message = http::Request::new(body);
     *message.method_mut() = request.method.clone();
     *message.uri_mut() = uri;
-    *message.headers_mut() = std::mem::take(&mut request.headers);
+    *message.headers_mut() = std::mem::take(&mut attempt.headers);
     // hyper frames every body but leaves an empty one unannounced, which some servers answer with 411.
     let announces = matches!(*message.method(), Method::POST | Method::PUT | Method::PATCH);
     if announces && message.body().is_end_stream() {
@@ -83,7 +83,8 @@ fn message(attempt: &mut Attempt) -> Result<http::Request<Body>> {
     Ok(message)
 }
 
-fn failed(error: SendError, write: bool) -> Error {
+fn failed(error: SendError, effect: Effect) -> Error {
+    let write = effect != Effect::None;
     let failure = error.failure();
     let sent = error.may_have_been_sent();
     let kind = match failure {
@@ -100,7 +101,8 @@ fn failed(error: SendError, write: bool) -> Error {
         }
         _ => format!("The request got no answer: {}.", failure.describe()),
     };
-    let mut result = Error::new(kind, detail).retryable(is_worth_retrying(failure) && !(write && sent));
+    let mut result =
+        Error::new(kind, detail).retryable(is_worth_retrying(failure) && !(effect == Effect::Once && sent));
     if write {
         result = result.outcome(if sent { Outcome::Unknown } else { Outcome::NotExecuted });
     }

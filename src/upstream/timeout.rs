@@ -64,7 +64,7 @@ where
         if attempt.head_by <= now {
             let late = Error::new(Kind::ProviderTimeout, "The time for the request was over before it was sent.");
             let late = late.retryable(true);
-            let late = if attempt.request.is_safe() { late } else { late.outcome(Outcome::NotExecuted) };
+            let late = if attempt.request.is_write() { late.outcome(Outcome::NotExecuted) } else { late };
             return Box::pin(async { Err(late) });
         }
         Box::pin(self.inner.call(attempt))

@@ -247,7 +247,7 @@ pub async fn play_call(call: Call, answers: Vec<Answer>) -> Played {
             let mut seen = seen.lock();
             seen.push(Sent {
                 method: request.method.to_string(),
-                path_and_query: request.path_and_query.clone(),
+                path_and_query: request.path_and_query.to_string(),
                 body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             });
             match answers.get(seen.len() - 1) {

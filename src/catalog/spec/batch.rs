@@ -40,6 +40,10 @@ pub struct BatchSpec {
     /// The request changes nothing and may be sent again, although it is a POST.
     #[serde(default)]
     pub safe: Option<bool>,
+    /// The request changes something, but sending it twice does the same as sending it once (an upsert by a key that the
+    /// vendor keeps unique): it may be sent again when its answer was lost.
+    #[serde(default)]
+    pub repeatable: bool,
     /// When the answer as a whole is a success; 2xx without it.
     #[serde(default)]
     pub ok: Option<String>,

@@ -70,6 +70,10 @@ pub struct VariantSpec {
     /// The request changes nothing and may be sent again, although it is a POST.
     #[serde(default)]
     pub safe: Option<bool>,
+    /// The request changes something, but sending it twice does the same as sending it once (an upsert by a key that the
+    /// vendor keeps unique): it may be sent again when its answer was lost.
+    #[serde(default)]
+    pub repeatable: bool,
     /// The largest page of this variant, where it differs from the resource's.
     #[serde(default)]
     pub limit: Option<LimitSpec>,

@@ -99,7 +99,7 @@ pub struct Asked {
 impl Asked {
     fn of(request: &Request) -> Self {
         let named = Operation::ALL.into_iter().find(|operation| operation.as_str() == request.labels.operation);
-        let safe = request.is_safe();
+        let safe = !request.is_write();
         // Raw requests have no operation: it matters only whether they write.
         let raw = if safe { Operation::Get } else { Operation::Update };
         Self {

@@ -1,0 +1,172 @@
+//! Sends nothing to a host that is out: callers learn of it at once, and the host is left in peace until one request has
+//! found it well. One breaker a host, because that is what an outage befalls; a customer's own refusals (401, 403, 429)
+//! say nothing about it. Above the quota, so that a refused request costs no permit.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::StatusCode;
+use http::uri::Authority;
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tower::{Layer, Service};
+
+use super::{Future, Request, Response};
+use crate::connections::{Connection, Connections};
+use crate::error::{Error, Kind, Outcome, Result};
+use crate::limit::{End, Outage, Ticket};
+use crate::net::{Failure, Phase, SendError};
+use crate::telemetry::Metrics;
+
+/// A caller that wants its answer sooner than this and does not get it has not found an outage.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Hosts that are remembered, and for how long without a request.
+const MOST_HOSTS: u64 = 10_000;
+const IDLE: Duration = Duration::from_secs(600);
+
+type Hosts = Cache<Authority, Arc<Mutex<Outage>>>;
+
+#[derive(Clone)]
+pub struct BreakerLayer {
+    connections: Connections,
+    metrics: Arc<Metrics>,
+    hosts: Hosts,
+}
+
+#[derive(Clone)]
+pub struct Breaker<S> {
+    inner: S,
+    layer: BreakerLayer,
+}
+
+impl BreakerLayer {
+    pub fn new(connections: Connections, metrics: Arc<Metrics>) -> Self {
+        let hosts = Cache::builder().max_capacity(MOST_HOSTS).time_to_idle(IDLE).build();
+        Self { connections, metrics, hosts }
+    }
+
+    /// The request's place in the breaker of its host; none while the host is not known, as before the first token.
+    async fn admit(&self, connection: Arc<Connection>, write: bool) -> Result<Option<Admitted>> {
+        let Some(host) = self.connections.host(&connection).await else { return Ok(None) };
+        let outage = self.hosts.get_with(host, || Arc::new(Mutex::new(Outage::new(Instant::now()))));
+        let asked = outage.lock().ask(Instant::now());
+        match asked {
+            Ok(ticket) => Ok(Some(Admitted {
+                outage,
+                ticket,
+                who: who(&connection),
+                began: Instant::now(),
+                end: End::Neither,
+                provider: connection.provider.clone(),
+                metrics: self.metrics.clone(),
+            })),
+            Err(pause) => {
+                self.metrics.breaker(&connection.provider, "refused");
+                Err(refused(write, pause))
+            }
+        }
+    }
+}
+
+impl<S> Layer<S> for BreakerLayer {
+    type Service = Breaker<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Breaker { inner, layer: self.clone() }
+    }
+}
+
+impl<S> Service<Request> for Breaker<S>
+where
+    S: Service<Request, Response = Response, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Error;
+    type Future = Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Future {
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            let admitted = layer.admit(request.connection.clone(), request.is_write()).await?;
+            let result = inner.call(request).await;
+            if let Some(mut admitted) = admitted {
+                admitted.end = admitted.end_of(&result);
+            }
+            result
+        })
+    }
+}
+
+/// A request under way. Dropped before its end, it says nothing about the host.
+struct Admitted {
+    outage: Arc<Mutex<Outage>>,
+    ticket: Ticket,
+    who: u64,
+    began: Instant,
+    end: End,
+    provider: Arc<str>,
+    metrics: Arc<Metrics>,
+}
+
+impl Admitted {
+    fn end_of(&self, result: &Result<Response>) -> End {
+        match result {
+            Ok(response) if response.throttled.is_some() => End::Neither,
+            Ok(response) => match response.status {
+                StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => End::Bad,
+                // A fault of its own may be about this one request; that the host is well it does not show either.
+                StatusCode::INTERNAL_SERVER_ERROR | StatusCode::TOO_MANY_REQUESTS => End::Neither,
+                _ => End::Good,
+            },
+            Err(error) => match SendError::within(error).map(SendError::failure) {
+                Some(Failure::TimedOut(Phase::Head)) if self.began.elapsed() < PATIENCE => End::Neither,
+                Some(Failure::Dns | Failure::Connect | Failure::Broken | Failure::InvalidAnswer) => End::Bad,
+                Some(Failure::TimedOut(_)) => End::Bad,
+                _ => End::Neither,
+            },
+        }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let (opened, closed) = {
+            let mut outage = self.outage.lock();
+            let was_closed = outage.is_closed();
+            let opened = outage.ended(self.ticket, self.who, self.end, Instant::now());
+            (opened && was_closed, !was_closed && outage.is_closed())
+        };
+        if opened {
+            self.metrics.breaker(&self.provider, "opened");
+            tracing::warn!(provider = %self.provider, "A host fails: nothing is sent to it for a while");
+        }
+        if closed {
+            self.metrics.breaker(&self.provider, "closed");
+            tracing::info!(provider = %self.provider, "A host that failed answers again");
+        }
+    }
+}
+
+/// Tells customers apart.
+fn who(connection: &Connection) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    connection.id.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn refused(write: bool, pause: Duration) -> Error {
+    let detail =
+        "The provider has not been answering: nothing is sent to it until one request has found it well again.";
+    let error = Error::new(Kind::ProviderUnavailable, detail).retryable(true).retry_after(Some(pause));
+    if write { error.outcome(Outcome::NotExecuted) } else { error }
+}
