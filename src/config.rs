@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Addresses, Node, QuotaChange, structure};
 use crate::mapping::Engine;
-use crate::store::{Address, Location};
+use crate::store::{Address, Location, check_redis};
 use crate::{net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,8 @@ pub struct Config {
     /// `sqlite:` and a path: one `serve` per file, commands may run beside it. Or a URL of a PostgreSQL database:
     /// any number of them.
     pub store: Location,
+    /// A Redis that leases permits, for several servers with one store: `redis://host:6379/0`.
+    pub redis: Option<Secret>,
     /// How many servers share the vendors' limits; without it the store counts them.
     pub replicas: Option<u32>,
     pub vault: VaultConfig,
@@ -129,6 +131,7 @@ impl Default for Config {
             admin_listen: "127.0.0.1:9090".into(),
             public_url: None,
             store: "sqlite:./throughline.db".into(),
+            redis: None,
             replicas: None,
             vault: VaultConfig::default(),
             escrow: None,
@@ -200,6 +203,10 @@ impl Config {
         // The value is not repeated: it may hold a password.
         if let Err(error) = self.store.address() {
             faults.push(format!("store: {error}"));
+        }
+        // The value is not repeated: it may hold a password.
+        if let Some(Err(error)) = self.redis.as_ref().map(|url| check_redis(url.expose())) {
+            faults.push(format!("redis: {error}"));
         }
         if self.replicas == Some(0) {
             faults.push("replicas: this server is one, so it is 1 or more (or null: the store counts them)".into());

@@ -87,6 +87,17 @@ impl Window {
         self.given
     }
 
+    /// Another count from now on.
+    pub fn resize(&mut self, count: u32) {
+        self.count = count.max(1);
+    }
+
+    /// How many are counted at the moment.
+    pub fn used(&mut self, now: Instant) -> u32 {
+        self.advance(now);
+        self.used
+    }
+
     /// Keeps to so many, although the vendor allows more.
     pub fn keep_to(&mut self, part: u32) {
         self.part = part.max(1);

@@ -19,9 +19,9 @@ use crate::connections::{
 use crate::error::Error;
 use crate::net::{Client, ClientError, listen};
 use crate::pipeline;
-use crate::store::{AddressError, Changed, Changes, OpenError, Role, Store};
+use crate::store::{AddressError, Changed, Changes, OpenError, Redis, Role, Store};
 use crate::telemetry::Metrics;
-use crate::upstream::{Quota, Replicas};
+use crate::upstream::{Pool, Quota, Replicas};
 
 /// How often the times at which keys were last used are written down.
 const FLUSH: Duration = Duration::from_secs(30);
@@ -54,6 +54,8 @@ pub enum StartError {
     AppKey(std::path::PathBuf, String),
     #[error(transparent)]
     Escrow(#[from] EscrowError),
+    #[error("redis: {0}")]
+    Redis(String),
     #[error("the system gives no randomness")]
     Randomness,
     #[error("store: {0}")]
@@ -127,7 +129,11 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
-    let quota = Quota::new(connections.clone(), metrics.clone());
+    let pool: Option<Arc<dyn Pool>> = match &config.redis {
+        Some(url) => Some(Arc::new(Redis::new(url.expose(), metrics.clone()).map_err(StartError::Redis)?)),
+        None => None,
+    };
+    let quota = Quota::new(connections.clone(), pool, metrics.clone());
     quota.share_among(config.replicas.unwrap_or(1));
     let replicas = match config.replicas {
         None if store.is_shared() => {

@@ -6,6 +6,7 @@ mod changed;
 mod copy;
 mod open;
 mod postgres;
+mod redis;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use address::{Address, AddressError, Location};
 pub use backup::{BackupError, backup};
 pub use changed::{Changed, Changes};
 pub use copy::{Copied, CopyError, copy};
+pub use self::redis::{Redis, check as check_redis};
 pub use open::{Migrated, OpenError, Role};
 
 /// An open store. Cheap to clone.

@@ -47,6 +47,7 @@ pub struct Metrics {
     quota_remaining: IntGaugeVec,
     quota_refused: IntCounterVec,
     quota_throttled: IntCounterVec,
+    quota_pool: IntGauge,
     replicas: IntGauge,
     names: ArcSwap<Names>,
 }
@@ -182,6 +183,9 @@ impl Metrics {
             "Answers with which a provider said that it was too much; kind is rate-limited or quota-exhausted.",
             &["provider", "kind"],
         )?;
+        let quota_pool =
+            IntGauge::new("quota_pool_up", "1 while Redis leases permits; 0 where it is away, or where there is none.")?;
+        registry.register(Box::new(quota_pool.clone()))?;
         let replicas = IntGauge::new("replicas", "Servers that share the providers' limits, this one included.")?;
         replicas.set(1);
         registry.register(Box::new(replicas.clone()))?;
@@ -215,6 +219,7 @@ impl Metrics {
             quota_remaining,
             quota_refused,
             quota_throttled,
+            quota_pool,
             replicas,
             names: ArcSwap::default(),
             registry,
@@ -337,6 +342,11 @@ impl Metrics {
     pub fn quota_throttled(&self, provider: &str, kind: &'static str) {
         let names = self.names.load();
         self.quota_throttled.with_label_values(&[known(&names.providers, provider), kind]).inc();
+    }
+
+    /// Whether there is somebody who leases permits to all servers.
+    pub fn quota_pool(&self, up: bool) {
+        self.quota_pool.set(i64::from(up));
     }
 
     /// So many servers share the limits.

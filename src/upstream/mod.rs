@@ -23,7 +23,7 @@ pub use attempt::{RecordAttempt, RecordAttemptLayer};
 pub use breaker::{Breaker, BreakerLayer};
 pub use classify::retry_after;
 pub use credentials::{AddCredentials, AddCredentialsLayer};
-pub use quota::{Quota, QuotaLayer, Quotas, ReplicaRepository, Replicas, Standing};
+pub use quota::{Ask, Lease, POOL_SLOTS, Pool, Quota, QuotaLayer, Quotas, ReplicaRepository, Replicas, Standing};
 pub use read::{Read, ReadLayer};
 pub use renew::{Renew, RenewLayer};
 pub use request::{Attempt, Effect, Request};

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::pool::{Ask, Pool};
 use super::rate::Rate;
 use crate::catalog::Allows;
 use crate::limit::{Lanes, Left};
@@ -21,27 +22,33 @@ pub const WAITING: usize = 10_000;
 const TICK: Duration = Duration::from_millis(1);
 
 /// What all allowances of a process have in common.
-#[derive(Debug)]
 pub struct Common {
     /// Processes that share the allowances, this one included.
     pub replicas: AtomicU32,
     waiting: AtomicUsize,
+    /// What leases permits to all of them.
+    pool: Option<Arc<dyn Pool>>,
 }
 
 impl Default for Common {
     fn default() -> Self {
-        Self { replicas: AtomicU32::new(1), waiting: AtomicUsize::new(0) }
+        Self::new(None)
     }
 }
 
 impl Common {
+    pub fn new(pool: Option<Arc<dyn Pool>>) -> Self {
+        Self { replicas: AtomicU32::new(1), waiting: AtomicUsize::new(0), pool }
+    }
+
     pub fn replicas(&self) -> u32 {
         self.replicas.load(Ordering::Relaxed).max(1)
     }
 }
 
-#[derive(Debug)]
 pub struct Bucket {
+    /// Its name among all buckets.
+    key: String,
     pub provider: Arc<str>,
     pub rule: Arc<str>,
     common: Arc<Common>,
@@ -50,7 +57,6 @@ pub struct Bucket {
     changed: Notify,
 }
 
-#[derive(Debug)]
 struct State {
     gate: Gate,
     lanes: Lanes<Waiter, { Priority::LEVELS }>,
@@ -58,13 +64,11 @@ struct State {
     driven: bool,
 }
 
-#[derive(Debug)]
 enum Gate {
     Rate(Box<Rate>),
     AtOnce { most: u32, out: u32 },
 }
 
-#[derive(Debug)]
 struct Waiter {
     /// Not longer.
     by: Instant,
@@ -89,7 +93,6 @@ pub enum Refusal {
 }
 
 /// Leave to send one request. Dropped without [`Permit::spend`] it goes back.
-#[derive(Debug)]
 pub struct Permit {
     bucket: Arc<Bucket>,
     /// Tells which of two answers is newer.
@@ -100,14 +103,14 @@ pub struct Permit {
 }
 
 impl Bucket {
-    pub fn new(provider: Arc<str>, rule: Arc<str>, allows: Allows, common: Arc<Common>) -> Self {
+    pub fn new(key: String, provider: Arc<str>, rule: Arc<str>, allows: Allows, common: Arc<Common>) -> Self {
         let now = Instant::now();
         let gate = match allows {
-            Allows::Rate { count, per } => Gate::Rate(Box::new(Rate::new(count, per, now))),
+            Allows::Rate { count, per } => Gate::Rate(Box::new(Rate::new(count, per, common.pool.is_some(), now))),
             Allows::AtOnce(most) => Gate::AtOnce { most, out: 0 },
         };
         let state = State { gate, lanes: Lanes::new(now), driven: false };
-        Self { provider, rule, common, state: Mutex::new(state), changed: Notify::new() }
+        Self { key, provider, rule, common, state: Mutex::new(state), changed: Notify::new() }
     }
 
     /// Waits until `asks.by` at the longest, and not at all if it is known that it would be longer.
@@ -132,6 +135,7 @@ impl Bucket {
             && let Some(number) = state.gate.take(replicas, now)
         {
             let lasts = matches!(state.gate, Gate::AtOnce { .. });
+            self.lease(state, now);
             return Ok(Entered::Granted(self.permit(number, lasts)));
         }
         if let Gate::Rate(rate) = &mut state.gate {
@@ -150,11 +154,29 @@ impl Bucket {
         let (answer, answered) = oneshot::channel();
         let waiter = Waiter { by: asks.by, answer };
         state.lanes.push(asks.priority.level(), Arc::clone(&asks.caller), waiter, now);
+        self.lease(state, now);
         if matches!(state.gate, Gate::Rate(_)) && !state.driven {
             state.driven = true;
             tokio::spawn(Arc::clone(self).drive());
         }
         Ok(Entered::Waits(answered))
+    }
+
+    /// Asks the pool for more, if it is time, without anybody's waiting for it here.
+    fn lease(self: &Arc<Self>, state: &mut State, now: Instant) {
+        let Gate::Rate(rate) = &mut state.gate else { return };
+        let (Some(pool), replicas) = (self.common.pool.clone(), self.common.replicas()) else { return };
+        let Some(ask) = rate.ask(state.lanes.len(), replicas, now) else { return };
+        let bucket = Arc::clone(self);
+        tokio::spawn(async move {
+            let ask = Ask { key: bucket.key.clone(), ..ask };
+            let asked = Instant::now();
+            let lease = pool.lease(ask).await;
+            if let Gate::Rate(rate) = &mut bucket.state.lock().gate {
+                rate.answered(lease, asked, Instant::now());
+            }
+            bucket.changed.notify_one();
+        });
     }
 
     fn permit(self: &Arc<Self>, number: u64, lasts: bool) -> Permit {
@@ -195,6 +217,9 @@ impl Bucket {
         }
         state.driven = !state.lanes.is_empty();
         let again = state.driven.then_some(next);
+        if state.driven {
+            self.lease(state, now);
+        }
         drop(guard);
         // They lock the state when they go back.
         drop(unwanted);
@@ -349,5 +374,105 @@ impl<'c> Counted<'c> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn bucket(allows: Allows) -> Arc<Bucket> {
+        Arc::new(Bucket::new("key".into(), "acme".into(), "burst".into(), allows, Arc::default()))
+    }
+
+    fn asks(caller: &str, patience: Duration) -> Asks {
+        Asks { priority: Priority::READ, caller: caller.into(), by: Instant::now() + patience }
+    }
+
+    async fn spent(bucket: &Arc<Bucket>, asks: Asks) -> Result<Duration, Refusal> {
+        let began = Instant::now();
+        let mut permit = bucket.take(&asks).await?;
+        permit.spend();
+        Ok(began.elapsed())
+    }
+
+    /// S-42: ten thousand at once. A bounded number waits, for a bounded time; the others are told at once.
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_waits_in_bounds() {
+        let bucket = bucket(Allows::Rate { count: 100, per: SECOND });
+        let began = Instant::now();
+        let crowd = (0..10_000).map(|number| {
+            let bucket = Arc::clone(&bucket);
+            let asks = asks(&format!("caller {}", number % 7), SECOND * 10);
+            tokio::spawn(async move { (spent(&bucket, asks).await, Instant::now()) })
+        });
+        let crowd: Vec<_> = crowd.collect();
+        let (mut sent, mut at_once, mut longest) = (Vec::new(), 0, Duration::ZERO);
+        for one in crowd {
+            match one.await.expect("no panic") {
+                (Ok(waited), at) => {
+                    longest = longest.max(waited);
+                    sent.push(at);
+                }
+                (Err(_), at) => at_once += usize::from(at == began),
+            }
+        }
+        assert!(longest <= SECOND * 10, "{longest:?}");
+        assert!((900..=1_100).contains(&sent.len()), "{}", sent.len());
+        assert!(at_once >= 8_900, "{at_once}");
+        sent.sort();
+        for first in &sent {
+            let within = sent.iter().filter(|at| **at >= *first && **at - *first < SECOND).count();
+            assert!(within <= 100, "{within}");
+        }
+        assert!(bucket.state.lock().lanes.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_sends_away_those_whose_time_is_over_before() {
+        let bucket = bucket(Allows::Rate { count: 1, per: SECOND });
+        assert_eq!(spent(&bucket, asks("a", SECOND)).await, Ok(Duration::ZERO));
+        let waiting = tokio::spawn({
+            let bucket = Arc::clone(&bucket);
+            async move { spent(&bucket, asks("a", SECOND * 10)).await }
+        });
+        tokio::task::yield_now().await;
+        bucket.hold(SECOND * 3600, false);
+        let began = Instant::now();
+        assert!(matches!(waiting.await.expect("no panic"), Err(Refusal::Later(Some(delay))) if delay >= SECOND * 3599));
+        assert!(began.elapsed() < SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_spent_goes_back() {
+        let bucket = bucket(Allows::AtOnce(1));
+        let held = bucket.take(&asks("a", SECOND)).await.expect("free");
+        assert_eq!(spent(&bucket, asks("b", SECOND)).await, Err(Refusal::Later(None)), "for a second");
+        let next = tokio::spawn({
+            let bucket = Arc::clone(&bucket);
+            async move { spent(&bucket, asks("b", SECOND)).await }
+        });
+        tokio::task::yield_now().await;
+        drop(held);
+        assert!(next.await.expect("no panic").is_ok());
+        assert!(bucket.is_idle());
+        let rate = self::bucket(Allows::Rate { count: 1, per: SECOND });
+        drop(rate.take(&asks("a", SECOND)).await.expect("free"));
+        assert_eq!(spent(&rate, asks("a", SECOND)).await, Ok(Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_of_several_processes_keeps_to_its_part() {
+        let common = Arc::new(Common::default());
+        common.replicas.store(4, Ordering::Relaxed);
+        let allows = Allows::Rate { count: 10, per: SECOND };
+        let bucket = Arc::new(Bucket::new("key".into(), "acme".into(), "burst".into(), allows, common));
+        let mut sent = 0;
+        while spent(&bucket, asks("a", Duration::ZERO)).await.is_ok() {
+            sent += 1;
+        }
+        assert_eq!(sent, 2, "a quarter of ten");
     }
 }

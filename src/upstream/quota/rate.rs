@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::pool::{Ask, Lease, Share};
 use crate::limit::{LONG, Left, Window};
 
 /// Vendors begin a day anew at midnight of some time zone, which is a whole or half hour everywhere.
@@ -15,30 +16,71 @@ pub struct Rate {
     pub window: Window,
     per: Duration,
     exhausted: bool,
+    /// Where there is a pool: counted only while there are others.
+    share: Option<Box<Share>>,
 }
 
 impl Rate {
-    pub fn new(count: u32, per: Duration, now: Instant) -> Self {
-        Self { window: Window::new(count, per, now), per, exhausted: false }
+    pub fn new(count: u32, per: Duration, pooled: bool, now: Instant) -> Self {
+        let share = pooled.then(|| Box::new(Share::new(per, now)));
+        Self { window: Window::new(count, per, now), per, exhausted: false, share }
     }
 
     pub fn take(&mut self, replicas: u32, now: Instant) -> Option<u64> {
-        self.keep_to(replicas);
-        self.window.take(now)
+        self.keep_to(replicas, now);
+        let number = self.window.take(now)?;
+        self.if_ours(number, replicas, now)
     }
 
     pub fn take_in_turn(&mut self, replicas: u32, now: Instant) -> Option<u64> {
-        self.keep_to(replicas);
-        self.window.take_in_turn(now)
+        self.keep_to(replicas, now);
+        let number = self.window.take_in_turn(now)?;
+        self.if_ours(number, replicas, now)
     }
 
     pub fn opens(&mut self, ahead: usize, replicas: u32, now: Instant) -> Instant {
-        self.keep_to(replicas);
-        self.window.opens(u32::try_from(ahead).unwrap_or(u32::MAX), now)
+        self.keep_to(replicas, now);
+        let opens = self.window.opens(u32::try_from(ahead).unwrap_or(u32::MAX), now);
+        let count = self.window.count();
+        match self.pooled(replicas, now) {
+            Some(share) => share.opens(count, replicas, now).max(opens),
+            None => opens,
+        }
     }
 
     pub fn give_back(&mut self, now: Instant) {
         self.window.give_back(now);
+        if let Some(share) = &mut self.share {
+            share.give_back(now);
+        }
+    }
+
+    /// What to ask the pool for, if it is time.
+    pub fn ask(&mut self, waiting: usize, replicas: u32, now: Instant) -> Option<Ask> {
+        // One that is gone is asked as well, or nobody would learn that it is back.
+        let share = self.share.as_deref_mut().filter(|_| replicas > 1)?;
+        share.ask(self.window.count(), self.per, self.window.used(now), waiting, replicas, now)
+    }
+
+    pub fn answered(&mut self, lease: Option<Lease>, asked: Instant, now: Instant) {
+        if let Some(share) = &mut self.share {
+            share.answered(lease, asked, now);
+        }
+    }
+
+    /// The vendor allows it; this process may do it only with a permit of its own.
+    fn if_ours(&mut self, number: u64, replicas: u32, now: Instant) -> Option<u64> {
+        let count = self.window.count();
+        let ours = self.pooled(replicas, now).is_none_or(|share| share.take(count, replicas, now));
+        if !ours {
+            self.window.give_back(now);
+        }
+        ours.then_some(number)
+    }
+
+    fn pooled(&mut self, replicas: u32, now: Instant) -> Option<&mut Share> {
+        let per = self.per;
+        self.share.as_deref_mut().filter(|share| replicas > 1 && !share.is_gone(per, now))
     }
 
     pub fn tell(
@@ -75,12 +117,13 @@ impl Rate {
     }
 
     pub fn left(&mut self, replicas: u32, now: Instant) -> Left {
-        self.keep_to(replicas);
+        self.keep_to(replicas, now);
         self.window.left(now)
     }
 
-    fn keep_to(&mut self, replicas: u32) {
-        let part = if replicas == 1 { u32::MAX } else { self.window.count() / replicas };
+    fn keep_to(&mut self, replicas: u32, now: Instant) {
+        let whole = replicas == 1 || self.pooled(replicas, now).is_some();
+        let part = if whole { u32::MAX } else { self.window.count() / replicas };
         self.window.keep_to(part);
     }
 }
