@@ -302,3 +302,84 @@ async fn a_deployment_with_a_larger_plan_says_so() {
     let described = server.client().get("/v1/providers/fake").await.json();
     assert_eq!(described["limits"][0]["count"], 50, "{described}");
 }
+
+/// A server that shares an account with another one by this Redis.
+async fn one_of_two(lines: &str, vendor: &FakeVendor, redis: &support::RedisServer) -> Server {
+    let (store, url) = (throughline::store::Store::memory().expect("a store"), redis.url());
+    support::start_configured(of_accounts(lines), &[("fake", vendor)], store, |config| {
+        config.redis = Some(serde_json::from_value(json!(url)).expect("a text"));
+        config.replicas = Some(2);
+    })
+    .await
+}
+
+fn pool_is_up(server: &Server) -> bool {
+    server.app.metrics.render().expect("text").contains("throughline_quota_pool_up 1")
+}
+
+async fn flood(servers: &[&Server], number: usize) -> usize {
+    let mut asking = JoinSet::new();
+    for _ in 0..number {
+        for server in servers {
+            asking.spawn(get(server.on("fake")));
+        }
+    }
+    asking.join_all().await.iter().filter(|answer| answer.status == 200).count()
+}
+
+const TWENTY: &str = "limits:\n  - { name: burst, count: 20, per: 1s, scope: account }\n";
+
+/// Two servers and one Redis: together within the limit, and one that is alone with the load gets most of it.
+#[tokio::test]
+async fn two_servers_share_one_limit() {
+    let Some(redis) = support::RedisServer::start().await else { return };
+    let vendor = FakeVendor::start().await;
+    let (one, two) = (one_of_two(TWENTY, &vendor, &redis).await, one_of_two(TWENTY, &vendor, &redis).await);
+    let arrivals = noting(&vendor, "");
+    let began = Instant::now();
+    assert_eq!(flood(&[&one], 60).await, 60);
+    let alone = began.elapsed();
+    // Equal parts would take six seconds. A Redis that has just begun leases nothing for the first one.
+    assert!(alone < Duration::from_millis(5_500), "{alone:?}");
+    assert_eq!(flood(&[&one, &two], 30).await, 60);
+    assert!(most_within(&arrivals.lock(), SECOND) <= 20, "{:?}", arrivals.lock());
+    assert!(pool_is_up(&one) && pool_is_up(&two));
+}
+
+/// S-41, S-125: Redis forgets everything, and goes away. Nobody fails, and the limit holds.
+#[tokio::test]
+async fn a_redis_that_forgets_or_goes_away_is_no_outage() {
+    let Some(mut redis) = support::RedisServer::start().await else { return };
+    let vendor = FakeVendor::start().await;
+    let (one, two) = (one_of_two(TWENTY, &vendor, &redis).await, one_of_two(TWENTY, &vendor, &redis).await);
+    let arrivals = noting(&vendor, "");
+    assert_eq!(flood(&[&one, &two], 20).await, 40);
+    let flooding = flood(&[&one, &two], 35);
+    let disturbing = async {
+        vendor.wait_for(60).await;
+        redis.forget_everything().await;
+        vendor.wait_for(75).await;
+        redis.end();
+    };
+    let (answered, ()) = tokio::join!(flooding, disturbing);
+    assert_eq!(answered, 70);
+    assert!(!pool_is_up(&one) && !pool_is_up(&two));
+    assert!(most_within(&arrivals.lock(), SECOND) <= 20, "{:?}", arrivals.lock());
+    assert!(redis.begin().await);
+    assert_eq!(flood(&[&one, &two], 25).await, 50);
+    assert!(pool_is_up(&one) && pool_is_up(&two));
+}
+
+/// Below its own part a server asks nobody.
+#[tokio::test]
+async fn a_warm_request_makes_no_call_of_redis() {
+    let Some(redis) = support::RedisServer::start().await else { return };
+    let vendor = FakeVendor::start().await;
+    let lines = "limits:\n  - { name: burst, count: 200, per: 10s, scope: account }\n";
+    let server = one_of_two(lines, &vendor, &redis).await;
+    noting(&vendor, "");
+    for _ in 0..8 {
+        assert_eq!(get(server.on("fake")).await.status, 200);
+    }
+    assert_eq!(redis.leases().await, 0);
+}

@@ -8,6 +8,7 @@ mod authorization;
 mod browser;
 mod client;
 mod process;
+mod redis;
 mod server;
 mod vendor;
 
@@ -16,6 +17,7 @@ pub use authorization::AuthorizationServer;
 pub use browser::{Browser, Page, members_of};
 pub use client::{Answer, Client, Request, encode};
 pub use process::{Process, free_port, scratch, throughline};
+pub use redis::RedisServer;
 pub use server::{Server, TOKEN, on_shared, start, start_alone, start_configured, start_with};
 pub use vendor::{Exchange, FakeVendor, Recorded, json_answer, plain_answer, provider};
 

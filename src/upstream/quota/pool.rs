@@ -11,6 +11,8 @@ use crate::limit::Window;
 const DIVIDED: u32 = 5;
 /// Slots of a span at the pool. A lease is good until the end of its slot.
 pub const SLOTS: u32 = 10;
+/// The pool answers in less; whoever waits is woken by its answer.
+const ANSWERS: Duration = Duration::from_millis(20);
 /// After the pool was lost it is asked again so often.
 const AGAIN: Duration = Duration::from_secs(1);
 /// For so long at most nobody takes more than its own part after the pool was lost or forgot everything: what was leased
@@ -82,6 +84,13 @@ impl Share {
         leased
     }
 
+    /// Whether there is a permit that belongs to this process.
+    pub fn has(&mut self, count: u32, replicas: u32, now: Instant) -> bool {
+        let own = own_part(count, replicas);
+        self.own.resize(own);
+        self.left > 0 && now < self.until || own > 0 && self.own.opens(0, now) <= now
+    }
+
     /// One that was not used.
     pub fn give_back(&mut self, now: Instant) {
         self.own.give_back(now);
@@ -94,10 +103,10 @@ impl Share {
 
     /// When there may be another permit.
     pub fn opens(&mut self, count: u32, replicas: u32, now: Instant) -> Instant {
-        if self.left > 0 && now < self.until {
+        if self.has(count, replicas, now) {
             return now;
         }
-        let leased = if self.asking { now } else { self.ask_after.max(now) };
+        let leased = if self.asking { now + ANSWERS } else { self.ask_after.max(now) };
         if own_part(count, replicas) == 0 { leased } else { self.own.opens(0, now).min(leased) }
     }
 

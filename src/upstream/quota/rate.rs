@@ -34,6 +34,11 @@ impl Rate {
 
     pub fn take_in_turn(&mut self, replicas: u32, now: Instant) -> Option<u64> {
         self.keep_to(replicas, now);
+        let count = self.window.count();
+        // Looked at before, so that nobody's turn goes by for want of a permit.
+        if self.pooled(replicas, now).is_some_and(|share| !share.has(count, replicas, now)) {
+            return None;
+        }
         let number = self.window.take_in_turn(now)?;
         self.if_ours(number, replicas, now)
     }
