@@ -63,7 +63,9 @@ async fn a_flood_leaves_at_the_vendors_pace() {
     }
     let answers = asking.join_all().await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    assert!(answers.iter().any(|answer| !answer.header("server-timing").unwrap_or_default().contains("quota;dur=0.000")));
+    assert!(
+        answers.iter().any(|answer| !answer.header("server-timing").unwrap_or_default().contains("quota;dur=0.000"))
+    );
     let arrivals = arrivals.lock();
     assert_eq!(arrivals.len(), 16);
     assert!(most_within(&arrivals, SECOND) <= 5, "{arrivals:?}");
@@ -104,7 +106,11 @@ async fn a_long_delay_is_told_at_once_and_kept_to() {
     assert!(began.elapsed() < SECOND * 2, "nobody waited");
     let id = server.connection("fake");
     let record = server.client().get(&format!("/v1/connections/{id}")).await.json();
-    assert_eq!((&record["quota"][0]["name"], &record["quota"][0]["remaining"]), (&json!("burst"), &json!(0)), "{record}");
+    assert_eq!(
+        (&record["quota"][0]["name"], &record["quota"][0]["remaining"]),
+        (&json!("burst"), &json!(0)),
+        "{record}"
+    );
     assert!(record["quota"][0]["resets_at"].is_string());
 }
 
@@ -135,7 +141,8 @@ async fn a_days_allowance_is_told_from_a_moments() {
         }
     });
     assert_eq!(get(server.on("fake")).await.status, 200, "it waited and asked again");
-    assert!(arrivals.lock()[1] - arrivals.lock()[0] >= SECOND);
+    let arrived = arrivals.lock().clone();
+    assert!(arrived[1] - arrived[0] >= SECOND);
     let exhausted = get(server.on("fake")).await.problem(429, "quota-exhausted");
     assert!(exhausted["retry_after"].as_u64().is_some_and(|seconds| (1..=1800).contains(&seconds)), "{exhausted}");
     let again = get(server.on("fake")).await.problem(429, "quota-exhausted");
@@ -354,7 +361,8 @@ async fn a_redis_that_forgets_or_goes_away_is_no_outage() {
     let (one, two) = (one_of_two(TWENTY, &vendor, &redis).await, one_of_two(TWENTY, &vendor, &redis).await);
     let arrivals = noting(&vendor, "");
     assert_eq!(flood(&[&one, &two], 20).await, 40);
-    let flooding = flood(&[&one, &two], 35);
+    let both = [&one, &two];
+    let flooding = flood(&both, 35);
     let disturbing = async {
         vendor.wait_for(60).await;
         redis.forget_everything().await;

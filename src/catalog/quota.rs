@@ -114,7 +114,8 @@ impl<'a> Heard<'a> {
     }
 
     fn vars(&self) -> &Vars {
-        let vars = || Vars::none().with("status", Value::from(self.status)).with("headers", header_values(self.headers));
+        let vars =
+            || Vars::none().with("status", Value::from(self.status)).with("headers", header_values(self.headers));
         self.vars.get_or_init(vars)
     }
 }
@@ -123,7 +124,8 @@ impl<'a> Heard<'a> {
 pub fn header_values(headers: &HeaderMap) -> Value {
     let mut map = Map::new();
     for name in headers.keys() {
-        let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> =
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         map.insert(name.as_str().to_owned(), Value::String(values.join(", ")));
     }
     Value::Object(map)
@@ -192,7 +194,8 @@ fn check_changes(build: &mut Build<'_>, quotas: &[QuotaSpec], changes: &IndexMap
     for (name, change) in changes {
         let Some(quota) = quotas.iter().find(|quota| quota.name == *name) else {
             let names: Vec<&str> = quotas.iter().map(|quota| quota.name.as_str()).collect();
-            let known = if names.is_empty() { "there are none".into() } else { format!("there are {}", names.join(", ")) };
+            let known =
+                if names.is_empty() { "there are none".into() } else { format!("there are {}", names.join(", ")) };
             build.problem("/limits", format!("the deployment's limits name `{name}`, which is not one: {known}"));
             continue;
         };
@@ -384,7 +387,8 @@ mod tests {
     use crate::mapping::Engine;
 
     fn compile(text: &str, changes: &IndexMap<String, QuotaChange>) -> Result<Quotas, Vec<String>> {
-        let text = format!("title: A\nbase_url: https://a.test\nhosts: {{ api: [https://a.test] }}\nauth: {{}}\n{text}");
+        let text =
+            format!("title: A\nbase_url: https://a.test\nhosts: {{ api: [https://a.test] }}\nauth: {{}}\n{text}");
         let node = Node::parse("a/provider.yaml", &text).expect("YAML");
         let spec: ProviderSpec = super::super::structure::read(&node).expect("a provider");
         let mut build = Build::new(&node, Engine::Core);
@@ -412,7 +416,9 @@ limit_signals:
     fn plain_headers_are_read_without_the_engine() {
         let quotas = compile(FILE, &IndexMap::new()).expect("a good file");
         let first = quotas.signals.first().expect("three rows");
-        assert!(matches!(first.when, Some(When::HeaderIsThere(_))) && matches!(first.remaining, Some(Source::Header(_))));
+        assert!(
+            matches!(first.when, Some(When::HeaderIsThere(_))) && matches!(first.remaining, Some(Source::Header(_)))
+        );
         assert!(!quotas.reads_body(200) && quotas.reads_body(429));
         let hints = |status, lines: &[(&'static str, &'static str)], body: Value| {
             let headers = headers(lines);
@@ -427,7 +433,10 @@ limit_signals:
         let refused = hints(429, &[], serde_json::json!({"policy": "SEARCH"}));
         let second = Some(Duration::from_secs(1));
         assert_eq!(refused, [Hint { rule: Some(0), remaining: Some(0), retry_after: second, ..Hint::default() }]);
-        assert_eq!(hints(200, &[("usage", "18/42")], Value::Null), [Hint { rule: Some(1), remaining: Some(42), ..Hint::default() }]);
+        assert_eq!(
+            hints(200, &[("usage", "18/42")], Value::Null),
+            [Hint { rule: Some(1), remaining: Some(42), ..Hint::default() }]
+        );
     }
 
     #[test]
@@ -458,14 +467,14 @@ limit_signals:
         let text = "limits:\n  - { name: a }\n  - { name: b, count: 1, per: 1w }\n  - { name: b, concurrency: 0 }\n  - { name: c, concurrency: 1, methods: [get], paths: [x] }\nlimit_signals:\n  - { quota: d, remaining: 0 }\n  - { reset: {} }\n";
         let problems = compile(text, &IndexMap::new()).expect_err("faults").join("\n");
         for part in [
-            "a/provider.yaml:7: a quota is either",
-            "a/provider.yaml:8: `1w` is not a time",
-            "a/provider.yaml:9: there are two limits",
+            "a/provider.yaml:6: a quota is either",
+            "a/provider.yaml:7: `1w` is not a time",
+            "a/provider.yaml:8: there are two limits",
             "an allowance of 0",
             "`get` is not a method",
             "`x` is not the beginning of a path",
-            "a/provider.yaml:12: `d` is not under `limits`",
-            "a/provider.yaml:13: one unit over one leaf",
+            "a/provider.yaml:11: `d` is not under `limits`",
+            "a/provider.yaml:12: one unit over one leaf",
         ] {
             assert!(problems.contains(part), "{part} in {problems}");
         }

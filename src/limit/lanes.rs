@@ -1,6 +1,6 @@
 //! Those who wait, in lanes by urgency. Within a lane callers take turns, so that one with a thousand requests holds up
-//! another's single one by one place; each caller's own keep their order. Who has waited for a second moves up a lane:
-//! nobody starves behind what is more urgent.
+//! another's single one by one place; each caller's own keep their order. Every second the oldest of each caller moves up
+//! a lane: nobody starves behind what is more urgent, and a crowd that has waited long does not become urgent as a whole.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -80,15 +80,14 @@ impl<T, const LEVELS: usize> Lanes<T, LEVELS> {
     }
 
     fn age(&mut self, now: Instant) {
-        // Looked at a few times in a second: that is exact enough, and each look goes through all of them.
-        if self.len == 0 || now.saturating_duration_since(self.aged) < AGES / 4 {
+        if self.len == 0 || now.saturating_duration_since(self.aged) < AGES {
             return;
         }
         self.aged = now;
         let mut risen = Vec::new();
         for (level, lane) in self.lanes.iter_mut().enumerate().skip(1) {
             for (caller, queue) in &mut lane.waiting {
-                while queue.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) >= AGES) {
+                if queue.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) >= AGES) {
                     risen.extend(queue.pop_front().map(|(_, item)| (level - 1, Arc::clone(caller), item)));
                 }
             }

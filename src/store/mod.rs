@@ -22,11 +22,11 @@ use crate::connections::{
 use crate::error::Result;
 use crate::upstream::ReplicaRepository;
 
+pub use self::redis::{Redis, check as check_redis};
 pub use address::{Address, AddressError, Location};
 pub use backup::{BackupError, backup};
 pub use changed::{Changed, Changes};
 pub use copy::{Copied, CopyError, copy};
-pub use self::redis::{Redis, check as check_redis};
 pub use open::{Migrated, OpenError, Role};
 
 /// An open store. Cheap to clone.

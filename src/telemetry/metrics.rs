@@ -183,8 +183,10 @@ impl Metrics {
             "Answers with which a provider said that it was too much; kind is rate-limited or quota-exhausted.",
             &["provider", "kind"],
         )?;
-        let quota_pool =
-            IntGauge::new("quota_pool_up", "1 while Redis leases permits; 0 where it is away, or where there is none.")?;
+        let quota_pool = IntGauge::new(
+            "quota_pool_up",
+            "1 while Redis leases permits; 0 where it is away, or where there is none.",
+        )?;
         registry.register(Box::new(quota_pool.clone()))?;
         let replicas = IntGauge::new("replicas", "Servers that share the providers' limits, this one included.")?;
         replicas.set(1);

@@ -69,7 +69,9 @@ impl Pool for Redis {
             if self.away.swap(away, Ordering::Relaxed) != away {
                 self.metrics.quota_pool(!away);
                 match &answer {
-                    Err(why) => tracing::warn!(why, "Redis is away: each server keeps to its part of the vendors' limits"),
+                    Err(why) => {
+                        tracing::warn!(why, "Redis is away: each server keeps to its part of the vendors' limits")
+                    }
                     Ok(_) => tracing::info!("Redis is back: the servers share the vendors' limits again"),
                 }
             }

@@ -62,8 +62,7 @@ where
         Box::pin(async move {
             let asked = Asked::of(&request);
             let account = quota.account_of(&asked).await?;
-            let rules: Vec<usize> =
-                account.rules(&request.method, &request.path_and_query, request.root).collect();
+            let rules: Vec<usize> = account.rules(&request.method, &request.path_and_query, request.root).collect();
             let mut pass = quota.admit(account, &rules, &asked).await?;
             // From here on it counts, also for a caller who leaves meanwhile.
             pass.spend();

@@ -38,12 +38,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-pub use self::layer::{QuotaLayer, Quotas};
-use self::layer::Asked;
-pub use self::pool::{Ask, Lease, Pool, SLOTS as POOL_SLOTS};
-pub use self::replicas::{ReplicaRepository, Replicas};
 use self::account::{Account, UNRULED};
 use self::bucket::{Asks, Bucket, Common, Permit, Refusal};
+use self::layer::Asked;
+pub use self::layer::{QuotaLayer, Quotas};
+pub use self::pool::{Ask, Lease, Pool, SLOTS as POOL_SLOTS};
+pub use self::replicas::{ReplicaRepository, Replicas};
 use crate::catalog::{Allows, QuotaScope};
 use crate::connections::{Connection, ConnectionId, Connections};
 use crate::error::{Error, Kind, Origin, Outcome, Result};
@@ -157,7 +157,8 @@ impl Quota {
         // With its numbers: a rule that was changed is another one.
         let key = format!("{provider}\n{rule}\n{allows:?}\n{whose}");
         let mut buckets = self.0.buckets.lock();
-        let new = |key: &String| Bucket::new(key.clone(), Arc::clone(provider), rule.into(), allows, self.0.common.clone());
+        let new =
+            |key: &String| Bucket::new(key.clone(), Arc::clone(provider), rule.into(), allows, self.0.common.clone());
         Arc::clone(buckets.entry(key).or_insert_with_key(|key| Arc::new(new(key))))
     }
 

@@ -111,21 +111,42 @@ impl Share {
     }
 
     /// What to ask the pool for, if it is time: ahead of need, when less than half of a batch is left.
-    pub fn ask(&mut self, count: u32, per: Duration, used: u32, waiting: usize, replicas: u32, now: Instant) -> Option<Ask> {
+    pub fn ask(
+        &mut self,
+        count: u32,
+        per: Duration,
+        used: u32,
+        waiting: usize,
+        replicas: u32,
+        now: Instant,
+    ) -> Option<Ask> {
         let own = own_part(count, replicas);
         let pool = count - own * replicas;
         let batch = (pool / (8 * replicas)).max(1);
         let left = if now < self.until { self.left } else { 0 };
         let own_left = if own == 0 { 0 } else { self.own.left(now).remaining };
-        if self.asking || now < self.ask_after || waiting == 0 && (own_left > own / 2 || left > batch / 2) {
+        let enough = if waiting > 0 { left > 0 } else { own_left > own / 2 || left > batch / 2 };
+        if self.asking || now < self.ask_after || enough {
             return None;
         }
         self.asking = true;
-        let want = batch.saturating_add(u32::try_from(waiting).unwrap_or(u32::MAX)).saturating_sub(left);
+        // Those who wait leave at the rate: more than a slot's worth would come back unused.
+        let slots_worth = if per > CAREFUL { u32::MAX } else { count / SLOTS + 1 };
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        let want = batch.saturating_add(waiting).min(slots_worth.max(batch)).saturating_sub(left).max(1);
         let ended = now >= self.until;
         let back = if ended { std::mem::take(&mut self.left) } else { 0 };
         let add = if self.silent { used.saturating_sub(own) } else { 0 };
-        Some(Ask { key: String::new(), count: pool, per, want, back, back_slot: self.slot, add, careful: per.min(CAREFUL) })
+        Some(Ask {
+            key: String::new(),
+            count: pool,
+            per,
+            want,
+            back,
+            back_slot: self.slot,
+            add,
+            careful: per.min(CAREFUL),
+        })
     }
 
     /// `asked` is when the pool was asked.

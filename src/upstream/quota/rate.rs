@@ -105,7 +105,8 @@ impl Rate {
                 self.hold(now + until_half_hour(), true);
             }
             (Some(0), Some(reset)) => {
-                self.window.tell(number, remaining, limit, replicas, now);
+                // It holds until then and is whole again after it: nothing has to be counted for it.
+                self.window.tell(number, None, limit, replicas, now);
                 self.hold(now + reset, self.per >= LONG);
             }
             _ => self.window.tell(number, remaining, limit, replicas, now),
