@@ -371,6 +371,7 @@ async fn a_redis_that_forgets_or_goes_away_is_no_outage() {
     };
     let (answered, ()) = tokio::join!(flooding, disturbing);
     assert_eq!(answered, 70);
+    assert_eq!(flood(&both, 15).await, 30);
     assert!(!pool_is_up(&one) && !pool_is_up(&two));
     assert!(most_within(&arrivals.lock(), SECOND) <= 20, "{:?}", arrivals.lock());
     assert!(redis.begin().await);
