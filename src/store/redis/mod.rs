@@ -82,7 +82,8 @@ impl Pool for Redis {
 
 /// What would be right. Says nothing of what was given: that may hold a password.
 pub fn check(url: &str) -> Result<Client, String> {
-    Client::open(url).map_err(|_| "it is not a URL such as redis://user:password@host:6379/0".to_owned())
+    Client::open(url)
+        .map_err(|_| "it is not a URL such as redis://user:password@host:6379/0 (TLS is not supported)".to_owned())
 }
 
 /// Accounts' names stay here.
