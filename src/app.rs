@@ -8,8 +8,8 @@ use crate::audit::Audit;
 use crate::auth::Keys;
 use crate::catalog::{Catalog, Overlays, Reloader, Shared};
 use crate::connections::{Connect, Connections, Mappings, Vault};
-use crate::idempotency::{Idempotency, Shield};
 use crate::error::Result;
+use crate::idempotency::{Idempotency, Shield};
 use crate::net::admission::Admission;
 use crate::net::listen::{self, Lifecycle};
 use crate::telemetry::Metrics;
@@ -49,6 +49,8 @@ pub struct Parts {
     pub idempotency: Idempotency,
     /// Writes that run, whoever waits for them.
     pub shield: Shield,
+    /// The vendors' allowances.
+    pub quota: upstream::Quota,
     pub unified: unified::Service,
     pub upstream: upstream::Service,
 }

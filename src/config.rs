@@ -9,10 +9,10 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Addresses, Node, structure};
+use crate::catalog::{Addresses, Node, QuotaChange, structure};
 use crate::mapping::Engine;
 use crate::net::listen;
-use crate::store::{Address, Location};
+use crate::store::{Address, Location, check_redis};
 use crate::upstream::BudgetConfig;
 use crate::{audit, idempotency, limit, net, telemetry};
 
@@ -34,6 +34,10 @@ pub struct Config {
     /// `sqlite:` and a path: one `serve` per file, commands may run beside it. Or a URL of a PostgreSQL database:
     /// any number of them.
     pub store: Location,
+    /// A Redis that leases permits, for several servers with one store: `redis://host:6379/0`.
+    pub redis: Option<Secret>,
+    /// How many servers share the vendors' limits; without it the store counts them.
+    pub replicas: Option<u32>,
     pub vault: VaultConfig,
     /// A file for renewed tokens that the store does not take; beside the store's file without it. Keep it on a disk that
     /// outlives the process.
@@ -96,6 +100,8 @@ pub struct ProviderConfig {
     pub client_secret: Option<Secret>,
     /// A private key in PEM (RSA or EC) that assertions are signed with, for `jwt-bearer`.
     pub private_key_file: Option<PathBuf>,
+    /// Numbers of its limits that are others here, by the limit's name: `{burst: {count: 190}}` for a larger plan.
+    pub limits: IndexMap<String, QuotaChange>,
 }
 
 /// A text that is never printed.
@@ -140,6 +146,8 @@ impl Default for Config {
             admin_listen: "127.0.0.1:9090".into(),
             public_url: None,
             store: "sqlite:./throughline.db".into(),
+            redis: None,
+            replicas: None,
             vault: VaultConfig::default(),
             escrow: None,
             credentials_export: false,
@@ -218,6 +226,13 @@ impl Config {
             faults.push(format!("store: {error}"));
         }
         faults.extend(self.idempotency.fault());
+        // The value is not repeated: it may hold a password.
+        if let Some(Err(error)) = self.redis.as_ref().map(|url| check_redis(url.expose())) {
+            faults.push(format!("redis: {error}"));
+        }
+        if self.replicas == Some(0) {
+            faults.push("replicas: this server is one, so it is 1 or more (or null: the store counts them)".into());
+        }
         let admin = self.admin_listen.parse::<SocketAddr>();
         if admin.is_ok_and(|address| !address.ip().is_loopback()) {
             faults.push("admin_listen: it asks for no key, so it may only listen on a loopback address".into());
@@ -265,6 +280,12 @@ impl Config {
             (name.clone(), addresses)
         });
         changed.filter(|(_, addresses)| *addresses != Addresses::default()).collect()
+    }
+
+    /// Provider to what is different about its limits.
+    pub fn limits(&self) -> HashMap<String, IndexMap<String, QuotaChange>> {
+        let changed = self.providers.iter().filter(|(_, provider)| !provider.limits.is_empty());
+        changed.map(|(name, provider)| (name.clone(), provider.limits.clone())).collect()
     }
 
     /// Provider to the place its requests go to instead.

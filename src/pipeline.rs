@@ -57,6 +57,7 @@ pub fn unified(upstream: upstream::Service, budgets: upstream::Budgets, metrics:
 /// One logical request to one CRM.
 pub fn upstream(
     connections: Connections,
+    quota: upstream::Quota,
     client: Client,
     budgets: upstream::Budgets,
     metrics: Arc<Metrics>,
@@ -72,6 +73,8 @@ pub fn upstream(
         .layer(upstream::RenewLayer::new(connections.clone()))
         // A host that is out is left in peace, and its callers are told at once.
         .layer(upstream::BreakerLayer::new(connections.clone(), metrics.clone()))
+        // Each attempt asks for a permit. Above the credentials: who waits long is sent with the newest token all the same.
+        .layer(upstream::QuotaLayer::new(quota))
         // Late, because what filters headers must not be able to take the credential away again.
         .layer(upstream::AddCredentialsLayer::new(connections))
         // Below the retry: every exchange that the vendor sees is counted.

@@ -36,6 +36,7 @@ $fast || needs nginx nginx
 $fast || needs faketime faketime
 $fast || tests/counterparts/postgres-up.sh --find >/dev/null 2>&1 || packages+=(postgresql)
 $fast || needs chromium chromium
+$fast || needs redis-server redis-server
 [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -93,6 +94,9 @@ if ! $fast || tests/counterparts/postgres-up.sh --find >/dev/null 2>&1; then
     # Its tests have to run here, rather than say that they skip.
     export THROUGHLINE_REQUIRE_POSTGRES=1
 fi
+
+# Tests start a Redis of their own each, to flush and end it; they have to run here, rather than say that they skip.
+$fast || export THROUGHLINE_REQUIRE_REDIS=1
 
 if ! $fast; then
     doing='starting Tryton'

@@ -16,6 +16,7 @@ use crate::audit::{Action, Entry};
 use crate::auth::{Caller, Scope};
 use crate::connections::{Change, ConnectionId, Filter, NewConnection, OnConflict, view};
 use crate::error::{Error, Kind, Violation};
+use crate::upstream::Standing;
 
 type Answer = Result<Response, Refusal>;
 
@@ -88,7 +89,27 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>, request: Reques
     let caller = caller(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin, Scope::Read])?;
     no_parameters(&parts)?;
-    Ok(Json(view::record(&app.connections.get(&caller, &id).await?)).into_response())
+    let overview = app.connections.get(&caller, &id).await?;
+    let mut record = view::record(&overview);
+    if let Value::Object(members) = &mut record {
+        members.insert("quota".to_owned(), quota(&app, &overview.connection.id));
+    }
+    Ok(Json(record).into_response())
+}
+
+/// How the provider's limits stand for a connection, as far as this server knows; null if nothing was sent lately.
+fn quota(app: &App, connection: &ConnectionId) -> Value {
+    let Some(standing) = app.quota.standing(connection) else { return Value::Null };
+    let limits = standing.into_iter().map(|Standing { name, left }| {
+        let resets_at = (!left.reset.is_zero()).then(|| (jiff::Timestamp::now() + left.reset).to_string());
+        json!({
+            "name": &*name,
+            "limit": (left.count < u32::MAX).then_some(left.count),
+            "remaining": left.remaining,
+            "resets_at": resets_at,
+        })
+    });
+    Value::Array(limits.collect())
 }
 
 pub async fn update(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {

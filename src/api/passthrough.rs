@@ -116,6 +116,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
             progress: parts.extensions.get::<Progress>().cloned().unwrap_or_default(),
             bulk: false,
             read: None,
+            caller: caller.key_id.clone(),
             priority: prefer.priority.unwrap_or(if reads { Priority::READ } else { Priority::WRITE }),
             deadline: prefer.deadline,
             timings,

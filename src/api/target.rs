@@ -30,6 +30,7 @@ pub struct Target {
     facts: Facts,
     object: Option<Object>,
     prefer: Prefer,
+    caller: Arc<str>,
     timings: Arc<Timings>,
     progress: Progress,
     precondition: Option<Precondition>,
@@ -66,7 +67,8 @@ impl Target {
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);
         let progress = parts.extensions.get::<Progress>().cloned().unwrap_or_default();
-        Ok(Self { connection, provider, resource, facts, object, prefer, timings, progress, precondition })
+        let caller = caller.key_id.clone();
+        Ok(Self { connection, provider, resource, facts, object, prefer, caller, timings, progress, precondition })
     }
 
     /// A call that only has to be told what it is about.
@@ -75,6 +77,7 @@ impl Target {
         Call {
             object: self.object,
             minimal: self.prefer.minimal,
+            caller: self.caller,
             priority: self.prefer.priority.unwrap_or(Priority::of(operation)),
             timings: self.timings,
             progress: self.progress,

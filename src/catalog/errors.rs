@@ -96,6 +96,13 @@ impl ErrorRules {
         self.rows.iter().map(|row| row.is)
     }
 
+    /// Whether an answer of this status can mean that it was too much. A row without a status is about error statuses.
+    pub fn may_throttle(&self, status: u16) -> bool {
+        let throttles = |row: &&Row| matches!(row.is, Kind::RateLimited | Kind::QuotaExhausted);
+        let fits = |row: &Row| row.status.contains(&status) || (row.status.is_empty() && status >= 400);
+        status == 429 || self.rows.iter().filter(throttles).any(fits)
+    }
+
     /// The row that an answer meets first.
     pub fn row(&self, status: u16, headers: &Value, body: &Value, operation: Operation) -> Option<usize> {
         let vars = scope(status, headers, operation);
@@ -209,7 +216,7 @@ fn by_status(status: u16, write: bool) -> Kind {
 }
 
 /// A retry hint as a delay; at most a week, because more than that is a mistake.
-fn delay(unit: RetryUnit, value: &Value, now: Timestamp) -> Option<Duration> {
+pub(super) fn delay(unit: RetryUnit, value: &Value, now: Timestamp) -> Option<Duration> {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let text = text.trim();
     let until = |seconds: f64| (seconds - now.as_millisecond() as f64 / 1000.0).max(0.0);

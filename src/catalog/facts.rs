@@ -1,18 +1,10 @@
-//! What a provider file says of quotas and of its probe, held against the rest of the file.
+//! What a provider file says of its probe, and times as it writes them.
 
-use super::build::{Build, hint};
-use super::leaf::Leaf;
-use super::spec::{ProviderSpec, QuotaSpec, SignalSpec};
-use super::variant::answer_scope;
+use super::build::Build;
+use super::spec::ProviderSpec;
 
-/// Checks `limits`, `limit_signals` and `verify`; every fault is noted in `build`.
+/// Checks `verify`; a fault is noted in `build`.
 pub fn check_facts(build: &mut Build<'_>, spec: &ProviderSpec) {
-    for (index, quota) in spec.limits.iter().enumerate() {
-        check_quota(build, &format!("/limits/{index}"), quota);
-    }
-    for (index, signal) in spec.limit_signals.iter().enumerate() {
-        check_signal(build, &format!("/limit_signals/{index}"), signal, &spec.limits);
-    }
     if let Some(verify) = &spec.verify
         && !verify.strip_prefix("GET ").is_some_and(|path| path.starts_with('/'))
     {
@@ -33,43 +25,6 @@ pub fn seconds(per: &str) -> Option<u64> {
         _ => return None,
     };
     count.checked_mul(seconds)
-}
-
-fn check_quota(build: &mut Build<'_>, at: &str, quota: &QuotaSpec) {
-    if quota.count.is_some() == quota.concurrency.is_some() {
-        build.problem(at, "a quota is either `count` with `per`, or `concurrency`");
-    }
-    match (&quota.count, &quota.per) {
-        (Some(_), Some(per)) if seconds(per).is_none() => {
-            build.problem(&format!("{at}/per"), format!("`{per}` is not a time: a number and s, m, h or d"));
-        }
-        (Some(_), None) => build.problem(at, "a `count` is for a time: `per: 10s`"),
-        (None, Some(_)) => build.problem(&format!("{at}/per"), "`per` belongs to a `count`"),
-        _ => {}
-    }
-}
-
-fn check_signal(build: &mut Build<'_>, at: &str, signal: &SignalSpec, quotas: &[QuotaSpec]) {
-    let scope = answer_scope();
-    let names = || quotas.iter().map(|quota| quota.name.as_str());
-    if let Some(quota) = signal.quota.as_deref()
-        && !names().any(|name| name == quota)
-    {
-        build.problem(&format!("{at}/quota"), format!("`{quota}` is not under `limits`{}", hint(quota, names())));
-    }
-    if let Some(when) = &signal.when {
-        build.expression(&format!("{at}/when"), when, &scope);
-    }
-    for (word, leaf) in [("remaining", &signal.remaining), ("limit", &signal.limit)] {
-        if let Some(leaf) = leaf {
-            Leaf::compile(build, &format!("{at}/{word}"), leaf, &scope);
-        }
-    }
-    for (word, hint) in [("reset", &signal.reset), ("retry_after", &signal.retry_after)] {
-        for leaf in hint.iter().flat_map(|hint| hint.values()) {
-            Leaf::compile(build, &format!("{at}/{word}"), leaf, &scope);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::grant::Addresses;
 use super::interpolation;
 use super::provider::Provider;
+use super::quota::QuotaChange;
 use super::resource::{Resource, Surroundings};
 use super::source::{Node, Problem};
 use super::spec::{ProviderSpec, ResourceSpec};
@@ -51,6 +52,8 @@ pub struct Options {
     pub bases: HashMap<String, String>,
     /// Provider to the addresses of its authorization server that are others.
     pub addresses: HashMap<String, Addresses>,
+    /// Provider to what is different about its allowances.
+    pub limits: HashMap<String, IndexMap<String, QuotaChange>>,
 }
 
 impl Files {

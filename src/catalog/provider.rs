@@ -16,6 +16,7 @@ use super::hosts::{HostRule, compile_rules, rebase};
 use super::leaf::Leaf;
 use super::load::Options;
 use super::passthrough::Passthrough;
+use super::quota::{Quotas, changed};
 use super::resource::Resource;
 use super::source::{Node, Problem};
 use super::spec::{ProviderSpec, QuotaSpec};
@@ -44,7 +45,11 @@ pub struct Provider {
     pub errors: ErrorRules,
     pub styles: Arc<Styles>,
     pub codecs: IndexMap<String, Codec>,
+    /// As they are described to callers, with what the deployment changes.
     pub limits: Vec<QuotaSpec>,
+    pub quotas: Quotas,
+    /// The settings that tell whose account it is: those of the base URL that differ from customer to customer.
+    account: Vec<String>,
     pub max_url: usize,
     pub passthrough: Passthrough,
     pub params: Map<String, Value>,
@@ -108,6 +113,10 @@ impl Provider {
         };
         let passthrough = Passthrough::from(&spec.passthrough);
         check_facts(&mut build, spec);
+        let none = IndexMap::new();
+        let changes = options.limits.get(name).unwrap_or(&none);
+        let quotas = Quotas::compile(&mut build, spec, changes);
+        let account = account(spec, &settings);
         let (Some(base_url), Some(headers), true) = (base_url, headers, build.problems.is_empty()) else {
             return Err(build.problems);
         };
@@ -128,7 +137,9 @@ impl Provider {
             errors,
             styles: Arc::new(styles),
             codecs,
-            limits: spec.limits.clone(),
+            limits: spec.limits.iter().map(|quota| changed(quota, changes.get(&quota.name))).collect(),
+            quotas,
+            account,
             max_url: spec.max_url.unwrap_or(8_000),
             passthrough,
             params: spec.params.clone(),
@@ -206,6 +217,13 @@ impl Provider {
         if violations.is_empty() { Ok(settings) } else { Err(violations) }
     }
 
+    /// What tells the account of a connection with these settings from others of this provider; none where nothing that is
+    /// known does.
+    pub fn account(&self, settings: &Map<String, Value>) -> Option<String> {
+        let values = self.account.iter().map(|name| settings.get(name).map(ToString::to_string));
+        values.collect::<Option<Vec<_>>>().filter(|values| !values.is_empty()).map(|values| values.join(" "))
+    }
+
     /// Where the unified requests of a connection with these settings go. Refused unless the provider's `hosts`
     /// allow it: a setting must not be able to send a credential elsewhere.
     pub fn origin(&self, settings: &Map<String, Value>) -> Result<Origin, Error> {
@@ -224,6 +242,13 @@ impl Provider {
             Err(refused(format!("{} is not among its hosts", origin.host())))
         }
     }
+}
+
+/// A setting with a default, or with a few words to choose from, says nothing of whose account it is.
+fn account(spec: &ProviderSpec, settings: &IndexMap<String, Setting>) -> Vec<String> {
+    let own = |setting: &Setting| setting.default.is_none() && setting.choices.is_empty();
+    let stands = |name: &String| spec.base_url.contains(&format!("{{{name}}}"));
+    settings.iter().filter(|(name, setting)| own(setting) && stands(name)).map(|(name, _)| name.clone()).collect()
 }
 
 fn compile_settings(build: &mut Build<'_>, spec: &ProviderSpec) -> IndexMap<String, Setting> {

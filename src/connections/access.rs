@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 pub(super) struct Held {
     pub(super) key: Key,
     pub(super) generation: u64,
+    /// The OAuth app that the tokens belong to.
+    app: Option<Arc<str>>,
     /// None before the first exchange of a flow that needs no customer.
     access: Option<Arc<Access>>,
     provider: Arc<Provider>,
@@ -126,6 +128,11 @@ impl Connections {
         }
     }
 
+    /// The OAuth app that a connection was authorised for, if it was for one. From memory if possible.
+    pub async fn app_of(&self, connection: &Connection) -> Result<Option<Arc<str>>> {
+        Ok(self.held(connection).await?.app.clone())
+    }
+
     /// The host that requests through `connection` go to; none if that is not known, as before the first token.
     pub async fn host(&self, connection: &Connection) -> Option<Authority> {
         let held = self.held(connection).await.ok()?;
@@ -164,11 +171,15 @@ impl Connections {
             _ => Some(Arc::new(access(&provider, &row.connection, row.generation, &opened)?)),
         };
         let end = self.ending(&provider, row, &opened);
+        let app = match &opened {
+            Credentials::OAuth2(tokens) => tokens.client_id.as_deref().map(Arc::from),
+            _ => None,
+        };
         let key = Key { tenant: tenant.clone(), id: id.clone() };
         let used = AtomicI64::new(0);
         let noted = AtomicI64::new(row.times.last_used_at.map_or(0, jiff::Timestamp::as_microsecond));
         let renewable = renewable(&provider, &opened);
-        Ok(Held { key, generation: row.generation, access, provider, end, renewable, used, noted })
+        Ok(Held { key, generation: row.generation, app, access, provider, end, renewable, used, noted })
     }
 
     fn ending(&self, provider: &Provider, row: &Row, credentials: &Credentials) -> Ending {

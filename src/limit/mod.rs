@@ -5,13 +5,17 @@ mod breaker;
 mod config;
 mod egress;
 mod gcra;
+mod lanes;
 mod outage;
 mod permits;
+mod window;
 
 pub use backoff::{jitter, jittered};
 pub use breaker::{Breaker, Permit};
 pub use config::{Config, ConnectionConfig, FailuresConfig, KeyConfig, KeyLimits, Time};
 pub use egress::{Amount, Egress, EgressBudget, Exceeded};
 pub use gcra::Gcra;
+pub use lanes::Lanes;
 pub use outage::{End, Outage, Ticket};
 pub use permits::{Class, Permits};
+pub use window::{LONG, Left, Window};

@@ -24,9 +24,9 @@ use crate::net::admission::Admission;
 use crate::net::listen::{self, Lifecycle, Phase, Serving, Tls, TlsError};
 use crate::net::{Client, ClientError};
 use crate::pipeline;
-use crate::store::{AddressError, Changed, Changes, OpenError, Role, Store};
+use crate::store::{AddressError, Changed, Changes, OpenError, Redis, Role, Store};
 use crate::telemetry::Metrics;
-use crate::upstream::Budgets;
+use crate::upstream::{Budgets, Pool, Quota, Replicas};
 
 /// How often the times at which keys were last used are written down.
 const FLUSH: Duration = Duration::from_secs(30);
@@ -69,6 +69,8 @@ pub enum StartError {
     AppKey(std::path::PathBuf, String),
     #[error(transparent)]
     Escrow(#[from] EscrowError),
+    #[error("redis: {0}")]
+    Redis(String),
     #[error("the system gives no randomness")]
     Randomness,
     #[error("store: {0}")]
@@ -80,6 +82,8 @@ pub struct Running {
     pub app: App,
     pub store: Store,
     tls: Option<Tls>,
+    /// This server among those that share the store, where they are counted.
+    replicas: Option<Arc<Replicas>>,
 }
 
 /// How serving ended.
@@ -131,7 +135,12 @@ fn sources(config: &Config) -> Sources {
 
 /// The same with these mappings, until a reload.
 pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) -> Result<Running, StartError> {
-    let options = Options { engine: config.engine(), bases: config.bases(), addresses: config.addresses() };
+    let options = Options {
+        engine: config.engine(),
+        bases: config.bases(),
+        addresses: config.addresses(),
+        limits: config.limits(),
+    };
     let sources = sources(config);
     let catalog = Catalog::load(files, &options).map_err(StartError::Mappings)?;
     let metrics = Metrics::new()?;
@@ -153,7 +162,23 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     )
     .map_err(|_| StartError::Randomness)?;
     let budgets = Budgets::new(&config.budgets, connections.clone(), metrics.clone());
-    let upstream = pipeline::upstream(connections.clone(), client, budgets.clone(), metrics.clone());
+    let pool: Option<Arc<dyn Pool>> = match &config.redis {
+        Some(url) => Some(Arc::new(Redis::new(url.expose(), metrics.clone()).map_err(StartError::Redis)?)),
+        None => None,
+    };
+    let quota = Quota::new(connections.clone(), pool, metrics.clone());
+    quota.share_among(config.replicas.unwrap_or(1));
+    let replicas = match config.replicas {
+        None if store.is_shared() => {
+            let id = crate::auth::base62::random(12).map_err(|_| StartError::Randomness)?;
+            let replicas = Arc::new(Replicas::new(id.into(), store.replicas()));
+            // Before the first request: until the others have counted this one, too, it is at least one that knows.
+            replicas.count(&quota).await;
+            Some(replicas)
+        }
+        _ => None,
+    };
+    let upstream = pipeline::upstream(connections.clone(), quota.clone(), client, budgets.clone(), metrics.clone());
     let unified = pipeline::unified(upstream.clone(), budgets.clone(), metrics.clone());
     let tls = Tls::open(&config.tls)?;
     let pinged = store.clone();
@@ -180,10 +205,11 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
         metrics,
         idempotency,
         shield,
+        quota,
         unified,
         upstream,
     });
-    Ok(Running { app, store, tls })
+    Ok(Running { app, store, tls, replicas })
 }
 
 /// The connections of a store, with what renews and revokes their credentials.
@@ -243,12 +269,14 @@ fn escrow(config: &Config) -> Result<Escrow, StartError> {
 
 /// Serves until `shutdown`, then finishes what has begun and writes down what is only in memory.
 pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<Output = ()>) -> Ended {
-    let Running { app, store, tls } = running;
+    let Running { app, store, tls, replicas } = running;
     let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
     let auditing = tokio::spawn(app.audit.clone().look_after());
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changes()));
     let reloading = tokio::spawn(reload_when_asked(app.clone(), tls.clone()));
     let renewing = tokio::spawn(app.connections.clone().look_after());
+    let sweeping = tokio::spawn(app.quota.clone().look_after());
+    let counting = tokio::spawn(count_replicas(app.quota.clone(), replicas.clone()));
     let remembering = tokio::spawn(app.idempotency.clone().look_after());
     let serving = |tls: Option<Tls>, lifecycle: &Lifecycle| Serving {
         config: app.edge.clone(),
@@ -285,6 +313,11 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     reloading.abort();
     renewing.abort();
     remembering.abort();
+    sweeping.abort();
+    counting.abort();
+    if let Some(replicas) = replicas {
+        replicas.leave().await;
+    }
     app.connections.finish_renewals(LAST_RENEWALS).await;
     app.connections.flush_uses().await;
     app.audit.flush().await;
@@ -295,6 +328,12 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     let _ = admin.await;
     store.close().await;
     Ended { cut }
+}
+
+async fn count_replicas(quota: Quota, replicas: Option<Arc<Replicas>>) {
+    if let Some(replicas) = replicas {
+        replicas.keep_counting(&quota).await;
+    }
 }
 
 /// A command beside the server, or another server, may have revoked a key or deleted a connection.

@@ -6,6 +6,7 @@ mod changed;
 mod copy;
 mod open;
 mod postgres;
+mod redis;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,9 @@ use crate::connections::{
 };
 use crate::error::Result;
 use crate::idempotency::IdempotencyRepository;
+use crate::upstream::ReplicaRepository;
 
+pub use self::redis::{Redis, check as check_redis};
 pub use address::{Address, AddressError, Location};
 pub use backup::{BackupError, backup};
 pub use changed::{Changed, Changes};
@@ -109,6 +112,15 @@ impl Store {
 
     pub fn idempotency(&self) -> Arc<dyn IdempotencyRepository> {
         on!(self, backend => Arc::new(backend.clone()))
+    }
+
+    pub fn replicas(&self) -> Arc<dyn ReplicaRepository> {
+        on!(self, backend => Arc::new(backend.clone()))
+    }
+
+    /// Whether several servers can use it at the same time.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0, Backend::Postgres(_))
     }
 
     /// Operations so far, but for those that happen by the clock. A warm request adds none.

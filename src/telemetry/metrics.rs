@@ -47,6 +47,12 @@ pub struct Metrics {
     connections: IntGaugeVec,
     escrow: IntGauge,
     egress_budgets: IntCounterVec,
+    quota_wait_seconds: HistogramVec,
+    quota_remaining: IntGaugeVec,
+    quota_refused: IntCounterVec,
+    quota_throttled: IntCounterVec,
+    quota_pool: IntGauge,
+    replicas: IntGauge,
     names: ArcSwap<Names>,
 }
 
@@ -180,6 +186,35 @@ impl Metrics {
             "Times that more was read through a connection than its budget allows; what is rows or bytes, window hour or day.",
             &["provider", "what", "window"],
         )?;
+        let quota_wait_seconds = histogram(
+            "quota_wait_seconds",
+            "Time that requests waited for the provider's allowance, of those that had to.",
+            UPSTREAM_BUCKETS,
+            &["provider"],
+        )?;
+        let quota_remaining = gauge(
+            "quota_remaining",
+            "What is left of a provider's limit, of all accounts in use the one with least.",
+            &["provider", "limit"],
+        )?;
+        let quota_refused = counter(
+            "quota_refused_total",
+            "Requests that were not sent for the provider's limits; reason is rate-limited, quota-exhausted or overloaded.",
+            &["provider", "reason"],
+        )?;
+        let quota_throttled = counter(
+            "quota_throttled_total",
+            "Answers with which a provider said that it was too much; kind is rate-limited or quota-exhausted.",
+            &["provider", "kind"],
+        )?;
+        let quota_pool = IntGauge::new(
+            "quota_pool_up",
+            "1 while Redis leases permits; 0 where it is away, or where there is none.",
+        )?;
+        registry.register(Box::new(quota_pool.clone()))?;
+        let replicas = IntGauge::new("replicas", "Servers that share the providers' limits, this one included.")?;
+        replicas.set(1);
+        registry.register(Box::new(replicas.clone()))?;
         let build = gauge("build_info", "Always 1; the version is the label.", &["version"])?;
         let catalog =
             gauge("catalog_info", "Always 1; the revision of the mappings in use is the label.", &["revision"])?;
@@ -210,6 +245,12 @@ impl Metrics {
             connections,
             escrow,
             egress_budgets,
+            quota_wait_seconds,
+            quota_remaining,
+            quota_refused,
+            quota_throttled,
+            quota_pool,
+            replicas,
             names: ArcSwap::default(),
             registry,
         }))
@@ -324,6 +365,43 @@ impl Metrics {
         let names = self.names.load();
         let (provider, resource, _) = names.of(labels);
         self.cache.with_label_values(&[provider, resource, result]).inc();
+    }
+
+    /// A request got its permit after a while.
+    pub fn quota_waited(&self, provider: &str, time: Duration) {
+        let names = self.names.load();
+        self.quota_wait_seconds.with_label_values(&[known(&names.providers, provider)]).observe(time.as_secs_f64());
+    }
+
+    /// Provider, limit and what is left, of all that are in use. The names of limits are the catalog's.
+    pub fn quota_remaining<'a>(&self, all: impl Iterator<Item = ((&'a str, &'a str), u32)>) {
+        let names = self.names.load();
+        self.quota_remaining.reset();
+        for ((provider, limit), left) in all {
+            self.quota_remaining.with_label_values(&[known(&names.providers, provider), limit]).set(i64::from(left));
+        }
+    }
+
+    /// A request was not sent: `rate-limited`, `quota-exhausted` or `overloaded`.
+    pub fn quota_refused(&self, provider: &str, reason: &'static str) {
+        let names = self.names.load();
+        self.quota_refused.with_label_values(&[known(&names.providers, provider), reason]).inc();
+    }
+
+    /// A provider refused: `rate-limited` or `quota-exhausted`.
+    pub fn quota_throttled(&self, provider: &str, kind: &'static str) {
+        let names = self.names.load();
+        self.quota_throttled.with_label_values(&[known(&names.providers, provider), kind]).inc();
+    }
+
+    /// Whether there is somebody who leases permits to all servers.
+    pub fn quota_pool(&self, up: bool) {
+        self.quota_pool.set(i64::from(up));
+    }
+
+    /// So many servers share the limits.
+    pub fn replicas(&self, replicas: u32) {
+        self.replicas.set(i64::from(replicas));
     }
 
     /// For families of subsystems that this list does not know (breakers, allowances, token refreshes).

@@ -40,6 +40,8 @@ pub struct Call {
     pub precondition: Option<Precondition>,
     /// `Prefer: return=minimal`: a write is not read back.
     pub minimal: bool,
+    /// Who asks: the id of a key.
+    pub caller: Arc<str>,
     /// Its lane where requests wait for the vendor's allowance.
     pub priority: Priority,
     pub deadline: Instant,
@@ -153,6 +155,7 @@ impl Call {
         deadline: Instant,
     ) -> Self {
         Self {
+            caller: Arc::clone(&connection.tenant.0),
             connection,
             provider,
             resource,

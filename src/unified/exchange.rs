@@ -7,12 +7,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::aside::aside;
 use super::write::pointer_of;
 use super::{Call, Vendor};
-use crate::catalog::{Answer, COMPONENT, Leaf, RequestShape};
+use crate::catalog::{Answer, COMPONENT, Leaf, RequestShape, header_values};
 use crate::error::{Error, Kind, Outcome, ProviderAnswer, Violation};
 use crate::mapping::Vars;
 use crate::net::Body;
@@ -226,13 +226,14 @@ async fn exchange(
         effect,
         bulk,
         read: Some(MAX_ANSWER),
+        caller: call.caller.clone(),
         priority: call.priority,
         deadline: call.deadline,
         timings: call.timings.clone(),
     };
     let response = vendor.ask(request).await?;
     let status = response.status.as_u16();
-    let headers = header_map(&response.headers);
+    let headers = header_values(&response.headers);
     let executed = |error: Error| match effect != Effect::None {
         true if status < 300 => error.outcome(Outcome::Executed),
         true => error.outcome(Outcome::Unknown),
@@ -252,17 +253,8 @@ async fn exchange(
     Ok(Answered { status, headers, body })
 }
 
-fn header_map(headers: &HeaderMap) -> Value {
-    let mut map = Map::new();
-    for name in headers.keys() {
-        let values: Vec<String> =
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-        map.insert(name.as_str().to_owned(), Value::String(values.join(", ")));
-    }
-    Value::Object(map)
-}
-
-/// JSON (of a member that stands there twice the last one counts), or the text as it is when the vendor does not even claim to send JSON (HTML error pages).
+/// JSON (of a member that stands there twice the last one counts), or the text as it is when the vendor does not even claim
+/// to send JSON (HTML error pages).
 fn parse(bytes: &Bytes, status: u16, headers: &Value) -> Result<Value, Error> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);

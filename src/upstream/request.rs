@@ -34,6 +34,8 @@ pub struct Request {
     pub read: Option<usize>,
     /// Told when a write begins to be sent.
     pub progress: Progress,
+    /// Who asks: callers take turns where requests wait for the vendor's allowance.
+    pub caller: Arc<str>,
     /// Its lane where requests wait for the vendor's allowance.
     pub priority: Priority,
     /// When the caller stops waiting.
@@ -82,6 +84,7 @@ impl Request {
             effect: self.effect,
             bulk: self.bulk,
             read: self.read,
+            caller: self.caller.clone(),
             priority: self.priority,
             deadline: self.deadline,
             timings: self.timings.clone(),

@@ -37,7 +37,7 @@ pub struct Response {
 /// A refusal for the vendor's own limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throttled {
-    /// When to come back, if the vendor said so.
+    /// When to come back: as the vendor said, or as long as nothing is sent to it now.
     pub delay: Option<Duration>,
     /// An allowance for a day or so is used up: waiting within a request is of no use.
     pub exhausted: bool,

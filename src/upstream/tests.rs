@@ -157,6 +157,7 @@ impl Scene {
             effect: Effect::of(&method),
             bulk: false,
             read: None,
+            caller: "key".into(),
             priority: Priority::READ,
             deadline: Instant::now() + Duration::from_secs(60),
             timings: self.timings.clone(),

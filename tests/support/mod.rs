@@ -10,6 +10,7 @@ mod client;
 mod deployment;
 mod process;
 mod proxy;
+mod redis;
 mod server;
 mod vendor;
 
@@ -20,6 +21,7 @@ pub use client::{Answer, Client, Request, encode};
 pub use deployment::Deployment;
 pub use process::{Process, free_port, scratch, throughline};
 pub use proxy::ForwardProxy;
+pub use redis::RedisServer;
 pub use server::{Server, TOKEN, on_shared, start, start_alone, start_configured, start_with};
 pub use vendor::{Exchange, FakeVendor, Recorded, json_answer, plain_answer, provider};
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -14,7 +15,7 @@ use tokio::sync::oneshot;
 
 use throughline::app::App;
 use throughline::auth::{Caller, Mode, NewKey, Scope, Scopes, TenantId};
-use throughline::catalog::Files;
+use throughline::catalog::{Files, QuotaChange};
 use throughline::config::{Config, ProviderConfig};
 use throughline::connections::{NewConnection, Vault};
 use throughline::limit::Time;
@@ -112,7 +113,11 @@ where
         seen.insert(provider.to_owned(), count);
         config.providers.insert(
             provider.to_owned(),
-            ProviderConfig { base_url: Some(format!("http://{front}")), ..ProviderConfig::default() },
+            ProviderConfig {
+                base_url: Some(format!("http://{front}")),
+                limits: no_limits(embedded.get(&format!("{provider}/provider.yaml")).unwrap_or_default()),
+                ..ProviderConfig::default()
+            },
         );
     }
     let vault = Vault::from_key_base64(&Vault::generate_key().expect("randomness")).expect("a key");
@@ -222,6 +227,18 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
     }
+}
+
+/// Changes that lift the limits of a provider file, which tests would meet as well as the sandbox's.
+fn no_limits(provider: &str) -> IndexMap<String, QuotaChange> {
+    let file: Value = serde_saphyr::from_str(provider).expect("YAML");
+    let limits = file["limits"].as_array().cloned().unwrap_or_default();
+    let lifted = limits.iter().map(|limit| {
+        let of = |word: &str| limit[word].is_number().then_some(1_000_000);
+        let change = QuotaChange { count: of("count"), concurrency: of("concurrency"), per: None };
+        (limit["name"].as_str().expect("a name").to_owned(), change)
+    });
+    lifted.collect()
 }
 
 /// Stands before a sandbox and counts the requests: every one is a connection of its own.

@@ -195,6 +195,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             ("expires_at", Time),
         ],
     },
+    Table { name: "replicas", key: 1, columns: &[("id", Text), ("last_seen", Time)] },
     Table { name: "secrets", key: 1, columns: &[("name", Text), ("sealed", Bytes)] },
 ];
 

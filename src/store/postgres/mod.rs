@@ -13,6 +13,7 @@ mod keys;
 mod listen;
 mod mappings;
 mod notify;
+mod replicas;
 mod revocations;
 mod rows;
 mod schema;

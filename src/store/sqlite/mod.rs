@@ -10,6 +10,7 @@ mod idempotency;
 mod keys;
 mod lock;
 mod mappings;
+mod replicas;
 mod revocations;
 mod schema;
 mod sealed;

@@ -116,6 +116,20 @@ fn connections() -> Value {
                 "next_refresh_at": time,
                 "last_error": {"type": ["string", "null"]},
                 "created_at": {"type": "string", "format": "date-time"},
+                "quota": {
+                    "type": ["array", "null"],
+                    "description": "How the provider's limits stand, as far as this server knows. Only where one connection is read; null if nothing was sent through it lately.",
+                    "items": {
+                        "type": "object",
+                        "required": ["name", "limit", "remaining", "resets_at"],
+                        "properties": {
+                            "name": {"type": "string", "description": "The limit's name in GET /v1/providers/{name}."},
+                            "limit": {"type": ["integer", "null"]},
+                            "remaining": {"type": "integer"},
+                            "resets_at": {"type": ["string", "null"], "format": "date-time", "description": "When all of it can be used again; null if it can."},
+                        },
+                    },
+                },
             },
         },
         "ConnectionPage": page("Connection"),

@@ -54,3 +54,9 @@ CREATE TABLE idempotency (
 
 CREATE INDEX idempotency_by_end ON idempotency (expires_at);
 CREATE INDEX idempotency_in_flight ON idempotency (owner) WHERE state = 'in_flight';
+
+-- Servers that share this store, and with it the vendors' limits.
+CREATE TABLE replicas (
+    id        TEXT NOT NULL PRIMARY KEY,
+    last_seen TEXT NOT NULL
+) STRICT;

@@ -14,6 +14,7 @@ mod model;
 mod place;
 mod random;
 mod renewals;
+mod replicas;
 mod revocations;
 mod samples;
 mod sealed;
@@ -138,6 +139,7 @@ conformance! {
         the_last_use_of_connections_never_goes_back,
         the_census_counts_what_shows,
     },
+    replicas::{those_who_were_seen_lately_are_counted},
     revocations::{
         a_revocation_is_claimed_by_one,
         of_two_who_claim_each_gets_others,

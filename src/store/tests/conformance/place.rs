@@ -12,6 +12,7 @@ use crate::connections::{
 use crate::idempotency::IdempotencyRepository;
 use crate::store::tests::Scratch;
 use crate::store::{Address, Location, Role, Store};
+use crate::upstream::ReplicaRepository;
 
 /// All repositories of one store, and what has to be cleaned up after it.
 pub(in crate::store::tests) struct Place {
@@ -26,6 +27,7 @@ pub(in crate::store::tests) struct Place {
     pub sealed: Arc<dyn SealedRepository>,
     pub audit: Arc<dyn AuditRepository>,
     pub idempotency: Arc<dyn IdempotencyRepository>,
+    pub replicas: Arc<dyn ReplicaRepository>,
     _folder: Option<Scratch>,
     _schema: Option<Schema>,
 }
@@ -44,6 +46,7 @@ impl From<&Store> for Place {
             sealed: store.sealed(),
             audit: store.audit(),
             idempotency: store.idempotency(),
+            replicas: store.replicas(),
             _folder: None,
             _schema: None,
         }
@@ -63,7 +66,8 @@ pub(super) fn model() -> Place {
         mappings: model.clone(),
         sealed: model.clone(),
         audit: model.clone(),
-        idempotency: model,
+        idempotency: model.clone(),
+        replicas: model,
         _folder: None,
         _schema: None,
     }

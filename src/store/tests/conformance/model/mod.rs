@@ -34,6 +34,7 @@ struct State {
     consents: BTreeMap<Arc<str>, Consent>,
     mappings: BTreeMap<(TenantId, Option<ConnectionId>), String>,
     logs: BTreeMap<TenantId, Log>,
+    replicas: BTreeMap<Arc<str>, Timestamp>,
     secrets: BTreeMap<Arc<str>, Vec<u8>>,
     writes: BTreeMap<Place, idempotency::Write>,
 }

@@ -14,6 +14,7 @@ use crate::connections::{
     Revocation, RevocationRepository, Session, StoredApp,
 };
 use crate::error::Result;
+use crate::upstream::ReplicaRepository;
 
 impl KeyRepository for Model {
     fn insert(&self, key: KeyRecord) -> BoxFuture<'_, Result<()>> {
@@ -49,6 +50,21 @@ impl KeyRepository for Model {
                 key.last_used_at = key.last_used_at.max(Some(at));
             }
         }
+        ready(Ok(())).boxed()
+    }
+}
+
+impl ReplicaRepository for Model {
+    fn beat(&self, id: Arc<str>, alive: Duration) -> BoxFuture<'_, Result<u32>> {
+        let replicas = &mut self.0.lock().replicas;
+        let now = Timestamp::now();
+        replicas.retain(|_, seen| *seen >= now - alive);
+        replicas.insert(id, now);
+        ready(Ok(replicas.len() as u32)).boxed()
+    }
+
+    fn leave(&self, id: Arc<str>) -> BoxFuture<'_, Result<()>> {
+        self.0.lock().replicas.remove(&id);
         ready(Ok(())).boxed()
     }
 }

@@ -1,0 +1,164 @@
+//! The layer: a permit before each attempt, and what its answer tells after it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
+use tower::{Layer, Service};
+
+use super::{Pass, Permit, Quota};
+use crate::connections::Connection;
+use crate::error::{Error, Result};
+use crate::model::{Operation, Priority};
+use crate::net::{Body, BoxError, SendError};
+use crate::telemetry::Timings;
+use crate::upstream::{Future, Request, Response};
+
+#[derive(Clone)]
+pub struct QuotaLayer {
+    quota: Quota,
+}
+
+#[derive(Clone)]
+pub struct Quotas<S> {
+    inner: S,
+    quota: Quota,
+}
+
+impl QuotaLayer {
+    pub fn new(quota: Quota) -> Self {
+        Self { quota }
+    }
+}
+
+impl<S> Layer<S> for QuotaLayer {
+    type Service = Quotas<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Quotas { inner, quota: self.quota.clone() }
+    }
+}
+
+impl<S> Service<Request> for Quotas<S>
+where
+    S: Service<Request, Response = Response, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Error;
+    type Future = Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Future {
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        let quota = self.quota.clone();
+        Box::pin(async move {
+            let asked = Asked::of(&request);
+            let account = quota.account_of(&asked).await?;
+            let rules: Vec<usize> = account.rules(&request.method, &request.path_and_query, request.root).collect();
+            let mut pass = quota.admit(account, &rules, &asked).await?;
+            // From here on it counts, also for a caller who leaves meanwhile.
+            pass.spend();
+            match inner.call(request).await {
+                Ok(mut response) => {
+                    quota.learn(&pass, &mut response, &asked).await;
+                    pass.hold_on(&mut response);
+                    Ok(response)
+                }
+                Err(error) => {
+                    if SendError::within(&error).is_some_and(|failed| !failed.may_have_been_sent()) {
+                        pass.unspend();
+                    }
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+/// What is needed of a request besides its path: before it has a permit, and after it has gone.
+pub struct Asked {
+    pub connection: Arc<Connection>,
+    pub caller: Arc<str>,
+    pub priority: Priority,
+    pub deadline: Instant,
+    pub safe: bool,
+    pub passthrough: bool,
+    pub operation: Operation,
+    pub timings: Arc<Timings>,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let named = Operation::ALL.into_iter().find(|operation| operation.as_str() == request.labels.operation);
+        let safe = !request.is_write();
+        // Raw requests have no operation: it matters only whether they write.
+        let raw = if safe { Operation::Get } else { Operation::Update };
+        Self {
+            connection: Arc::clone(&request.connection),
+            caller: Arc::clone(&request.caller),
+            priority: request.priority,
+            deadline: request.deadline,
+            safe,
+            passthrough: request.passthrough,
+            operation: named.unwrap_or(raw),
+            timings: Arc::clone(&request.timings),
+        }
+    }
+}
+
+impl Pass {
+    fn spend(&mut self) {
+        self.permits.iter_mut().for_each(|(_, permit)| permit.spend());
+    }
+
+    fn unspend(&mut self) {
+        self.permits.iter_mut().for_each(|(_, permit)| permit.unspend());
+    }
+
+    /// What counts requests at once is held until the answer has been read to its end or dropped.
+    fn hold_on(self, response: &mut Response) {
+        if !self.permits.iter().any(|(_, permit)| permit.lasts) {
+            return;
+        }
+        let permits = self.permits.into_iter().map(|(_, permit)| permit).collect();
+        let body = std::mem::take(&mut response.body);
+        response.body = match body {
+            Body::Full(_) => body,
+            Body::Streaming(_) => Body::streaming(Holding { body, permits }),
+        };
+    }
+}
+
+struct Holding {
+    body: Body,
+    permits: Vec<Permit>,
+}
+
+impl http_body::Body for Holding {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
+            self.permits.clear();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

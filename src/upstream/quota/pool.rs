@@ -1,0 +1,177 @@
+//! What several processes share of one allowance beyond what each has for itself.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use crate::limit::Window;
+
+/// One part in so many of an allowance is divided among the processes beforehand, the rest is leased.
+const DIVIDED: u32 = 5;
+/// Slots of a span at the pool. A lease is good until the end of its slot.
+pub const SLOTS: u32 = 10;
+/// The pool answers in less; whoever waits is woken by its answer.
+const ANSWERS: Duration = Duration::from_millis(20);
+/// After the pool was lost it is asked again so often.
+const AGAIN: Duration = Duration::from_secs(1);
+/// For so long at most nobody takes more than its own part after the pool was lost or forgot everything: what was leased
+/// before still counts at the vendor.
+const CAREFUL: Duration = Duration::from_secs(60);
+
+/// Who leases permits. An answer that takes too long is none.
+pub trait Pool: Send + Sync + 'static {
+    fn lease(&self, ask: Ask) -> BoxFuture<'_, Option<Lease>>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The allowance's name among all; not secret.
+    pub key: String,
+    /// What is leased in a span, to all together.
+    pub count: u32,
+    pub per: Duration,
+    pub want: u32,
+    /// What is left of an earlier lease, and its slot.
+    pub back: u32,
+    pub back_slot: u64,
+    /// What this process has used without a lease.
+    pub add: u32,
+    /// A pool that is younger than that knows too little to lease anything.
+    pub careful: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    pub granted: u32,
+    pub slot: u64,
+    /// Counted from before it was asked for, so that it ends early rather than late.
+    pub good_for: Duration,
+    /// When there may be more, for an empty one.
+    pub opens: Duration,
+}
+
+/// This process's side of it.
+#[derive(Debug)]
+pub struct Share {
+    /// What it has for itself.
+    own: Window,
+    left: u32,
+    slot: u64,
+    until: Instant,
+    asking: bool,
+    ask_after: Instant,
+    lost: Option<Instant>,
+    /// The pool has not been told yet what was used without it.
+    silent: bool,
+}
+
+impl Share {
+    pub fn new(per: Duration, now: Instant) -> Self {
+        let own = Window::new(1, per, now);
+        Self { own, left: 0, slot: 0, until: now, asking: false, ask_after: now, lost: None, silent: true }
+    }
+
+    /// Takes a permit that belongs to this process.
+    pub fn take(&mut self, count: u32, replicas: u32, now: Instant) -> bool {
+        let own = own_part(count, replicas);
+        self.own.resize(own);
+        if own > 0 && self.own.take(now).is_some() {
+            return true;
+        }
+        let leased = self.left > 0 && now < self.until;
+        self.left -= u32::from(leased);
+        leased
+    }
+
+    /// Whether there is a permit that belongs to this process.
+    pub fn has(&mut self, count: u32, replicas: u32, now: Instant) -> bool {
+        let own = own_part(count, replicas);
+        self.own.resize(own);
+        self.left > 0 && now < self.until || own > 0 && self.own.opens(0, now) <= now
+    }
+
+    /// One that was not used.
+    pub fn give_back(&mut self, now: Instant) {
+        self.own.give_back(now);
+    }
+
+    /// The pool was lost so long ago that nothing of it counts any more: everybody keeps to an equal part.
+    pub fn is_gone(&self, per: Duration, now: Instant) -> bool {
+        self.lost.is_some_and(|lost| now >= lost + per.min(CAREFUL))
+    }
+
+    /// When there may be another permit.
+    pub fn opens(&mut self, count: u32, replicas: u32, now: Instant) -> Instant {
+        if self.has(count, replicas, now) {
+            return now;
+        }
+        let leased = if self.asking { now + ANSWERS } else { self.ask_after.max(now) };
+        if own_part(count, replicas) == 0 { leased } else { self.own.opens(0, now).min(leased) }
+    }
+
+    /// What to ask the pool for, if it is time: ahead of need, when less than half of a batch is left.
+    pub fn ask(
+        &mut self,
+        count: u32,
+        per: Duration,
+        used: u32,
+        waiting: usize,
+        replicas: u32,
+        now: Instant,
+    ) -> Option<Ask> {
+        let own = own_part(count, replicas);
+        let pool = count - own * replicas;
+        let batch = (pool / (8 * replicas)).max(1);
+        let left = if now < self.until { self.left } else { 0 };
+        let own_left = if own == 0 { 0 } else { self.own.left(now).remaining };
+        let enough = if waiting > 0 { left > 0 } else { own_left > own / 2 || left > batch / 2 };
+        if self.asking || now < self.ask_after || enough {
+            return None;
+        }
+        self.asking = true;
+        // Those who wait leave at the rate: more than a slot's worth would come back unused.
+        let slots_worth = if per > CAREFUL { u32::MAX } else { count / SLOTS + 1 };
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        let want = batch.saturating_add(waiting).min(slots_worth.max(batch)).saturating_sub(left).max(1);
+        let ended = now >= self.until;
+        let back = if ended { std::mem::take(&mut self.left) } else { 0 };
+        let add = if self.silent { used.saturating_sub(own) } else { 0 };
+        Some(Ask {
+            key: String::new(),
+            count: pool,
+            per,
+            want,
+            back,
+            back_slot: self.slot,
+            add,
+            careful: per.min(CAREFUL),
+        })
+    }
+
+    /// `asked` is when the pool was asked.
+    pub fn answered(&mut self, lease: Option<Lease>, asked: Instant, now: Instant) {
+        self.asking = false;
+        let Some(lease) = lease else {
+            self.lost.get_or_insert(now);
+            self.silent = true;
+            self.ask_after = now + AGAIN;
+            return;
+        };
+        self.lost = None;
+        self.silent = false;
+        if lease.granted == 0 {
+            self.ask_after = asked + lease.opens.max(Duration::from_millis(1));
+            return;
+        }
+        // Of two leases in one slot the second adds to the first; one of an older slot has ended.
+        self.left = if lease.slot == self.slot { self.left.saturating_add(lease.granted) } else { lease.granted };
+        self.slot = lease.slot;
+        self.until = asked + lease.good_for;
+        self.ask_after = now;
+    }
+}
+
+fn own_part(count: u32, replicas: u32) -> u32 {
+    count / DIVIDED / replicas.max(1)
+}

@@ -1,0 +1,79 @@
+//! A Redis of one test, which can be flushed, ended and started again.
+
+use std::process::{Child, Command, Stdio};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::free_port;
+
+pub struct RedisServer {
+    port: u16,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// `None` where it is not installed. THROUGHLINE_REQUIRE_REDIS makes its absence a failure.
+    pub async fn start() -> Option<Self> {
+        let mut server = Self { port: free_port().port(), process: None };
+        if server.begin().await {
+            return Some(server);
+        }
+        let required = std::env::var_os("THROUGHLINE_REQUIRE_REDIS").is_some();
+        assert!(!required, "redis-server has to be installed");
+        eprintln!("skipped: there is no redis-server (tests/run.sh installs it)");
+        None
+    }
+
+    /// False if there is no such program.
+    pub async fn begin(&mut self) -> bool {
+        let port = self.port.to_string();
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        let Ok(process) = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn() else { return false };
+        self.process = Some(process);
+        while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        true
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    pub fn end(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    pub async fn forget_everything(&self) {
+        assert!(self.ask("FLUSHALL").await.contains("+OK"));
+    }
+
+    /// Scripts that it has run.
+    pub async fn leases(&self) -> u64 {
+        let stats = self.ask("INFO commandstats").await;
+        let calls = |name: &str| {
+            let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
+            line.and_then(|line| line.split(',').next()?.parse::<u64>().ok()).unwrap_or_default()
+        };
+        calls("evalsha") + calls("eval")
+    }
+
+    async fn ask(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("Redis listens");
+        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        answer
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
