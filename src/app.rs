@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::audit::Audit;
 use crate::auth::Keys;
 use crate::catalog::{Catalog, Overlays, Reloader, Shared};
 use crate::connections::{Connect, Connections, Mappings, Vault};
+use crate::idempotency::{Idempotency, Shield};
 use crate::error::Result;
 use crate::net::admission::Admission;
 use crate::net::listen::{self, Lifecycle};
@@ -17,6 +19,9 @@ use crate::{unified, upstream};
 pub struct App(Arc<Parts>);
 
 pub struct Parts {
+    pub audit: Audit,
+    /// How much may be read through connections.
+    pub budgets: upstream::Budgets,
     pub keys: Keys,
     pub connections: Connections,
     /// Whether credentials can be read back.
@@ -40,6 +45,10 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     /// Whether the store answers.
     pub ping_store: Box<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>,
+    /// Writes that callers have named by a key.
+    pub idempotency: Idempotency,
+    /// Writes that run, whoever waits for them.
+    pub shield: Shield,
     pub unified: unified::Service,
     pub upstream: upstream::Service,
 }

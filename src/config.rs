@@ -13,7 +13,8 @@ use crate::catalog::{Addresses, Node, structure};
 use crate::mapping::Engine;
 use crate::net::listen;
 use crate::store::{Address, Location};
-use crate::{limit, net, telemetry};
+use crate::upstream::BudgetConfig;
+use crate::{audit, idempotency, limit, net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -45,6 +46,9 @@ pub struct Config {
     pub overrides: Option<PathBuf>,
     pub mapping: MappingConfig,
     pub upstream: net::Config,
+    pub budgets: BudgetConfig,
+    pub audit: audit::Config,
+    pub idempotency: idempotency::Config,
     /// What this deployment changes about a provider.
     pub providers: IndexMap<String, ProviderConfig>,
     pub log: LogConfig,
@@ -97,6 +101,7 @@ pub struct ProviderConfig {
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("writeOnly" = true))]
 pub struct Secret(String);
 
 impl Secret {
@@ -142,6 +147,9 @@ impl Default for Config {
             overrides: None,
             mapping: MappingConfig::default(),
             upstream: net::Config::default(),
+            budgets: BudgetConfig::default(),
+            audit: audit::Config::default(),
+            idempotency: idempotency::Config::default(),
             providers: IndexMap::new(),
             log: LogConfig::default(),
         }
@@ -209,6 +217,7 @@ impl Config {
         if let Err(error) = self.store.address() {
             faults.push(format!("store: {error}"));
         }
+        faults.extend(self.idempotency.fault());
         let admin = self.admin_listen.parse::<SocketAddr>();
         if admin.is_ok_and(|address| !address.ip().is_loopback()) {
             faults.push("admin_listen: it asks for no key, so it may only listen on a loopback address".into());
@@ -281,6 +290,14 @@ mod tests {
         assert_eq!(config.listen, "127.0.0.1:1");
         assert_eq!(config.vault.key_file, Some("/k".into()));
         assert_eq!(config.upstream.allow_addresses.len(), 1);
+    }
+
+    #[test]
+    fn a_secret_of_the_wrong_kind_is_not_printed() {
+        let environment = [("THROUGHLINE_PROVIDERS__ACME__CLIENT_SECRET".to_owned(), "48151623".to_owned())];
+        let faults = Config::load(None, environment).expect_err("a number");
+        assert!(faults[0].contains("`client_secret` is a number (put it in quotes)"), "{faults:?}");
+        assert!(!faults[0].contains("48151623"), "{faults:?}");
     }
 
     #[test]

@@ -215,6 +215,8 @@ struct Inner {
     violations: Vec<Violation>,
     supported: Vec<String>,
     provider: Option<ProviderAnswer>,
+    idempotency_key: Option<Arc<str>>,
+    probe: Option<String>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -234,6 +236,8 @@ impl Error {
             violations: Vec::new(),
             supported: Vec::new(),
             provider: None,
+            idempotency_key: None,
+            probe: None,
             source: None,
         }))
     }
@@ -289,6 +293,18 @@ impl Error {
         self
     }
 
+    /// The caller's own name of the write.
+    pub fn idempotency_key(mut self, key: &Arc<str>) -> Self {
+        self.0.idempotency_key = Some(key.clone());
+        self
+    }
+
+    /// What to GET to learn whether the write was executed: a path, or what is to be put behind one.
+    pub fn probe(mut self, path: impl Into<String>) -> Self {
+        self.0.probe = Some(path.into());
+        self
+    }
+
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
@@ -319,6 +335,14 @@ impl Error {
 
     pub fn get_supported(&self) -> &[String] {
         &self.0.supported
+    }
+
+    pub fn get_idempotency_key(&self) -> Option<&str> {
+        self.0.idempotency_key.as_deref()
+    }
+
+    pub fn get_probe(&self) -> Option<&str> {
+        self.0.probe.as_deref()
     }
 
     pub fn get_provider(&self) -> Option<&ProviderAnswer> {

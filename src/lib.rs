@@ -16,6 +16,9 @@
 //! 3. **upstream** sends it: retries what may be sent again, adds the connection's credentials, counts the attempt,
 //!    bounds its time. Raw passthrough begins here: there is one way out to a CRM.
 //!
+//! A write goes through one layer more ([`idempotency`]): it runs in a task of its own, so that nobody's leaving cancels it,
+//! and with an `Idempotency-Key` it is claimed in the store before anything is sent, and settled with its answer.
+//!
 //! The reply goes back up: the handler seals the position into a cursor and writes JSON. An error of any depth is one
 //! [`error::Error`]; only [`api`] knows which HTTP status it has.
 
@@ -56,8 +59,14 @@ pub mod unified;
 /// One logical request to one CRM.
 pub mod upstream;
 
+/// Writes that happen once, and to their end.
+pub mod idempotency;
+
 /// Customers' accounts: sealed credentials, tokens renewed ahead of their end, pages on which customers connect.
 pub mod connections;
+
+/// Who did what.
+pub mod audit;
 
 /// Who is calling.
 pub mod auth;

@@ -36,22 +36,34 @@ pub fn edge(app: App) -> Router {
         .layer(CatchPanicLayer::custom(api::panicked))
         // Above whatever reads the request: nothing of one that can be read in two ways is believed.
         .layer(middleware::from_fn_with_state(app.clone(), api::well_formed));
-    api::routes().layer(known).merge(api::open_routes()).layer(layers).with_state(app)
+    // Below authentication, since keys of writes are a connection's own. From here a write is finished even if its caller
+    // leaves, and one with an Idempotency-Key happens once.
+    let writes = middleware::from_fn_with_state(app.clone(), api::guard_writes);
+    api::routes().layer(writes).layer(known).merge(api::open_routes()).layer(layers).with_state(app)
 }
 
 /// One operation on one resource of one connection: records in, records out.
-pub fn unified(upstream: upstream::Service, metrics: Arc<Metrics>) -> unified::Service {
+pub fn unified(upstream: upstream::Service, budgets: upstream::Budgets, metrics: Arc<Metrics>) -> unified::Service {
     let stack = ServiceBuilder::new()
         // Counts the call as its caller sees it: everything below, with its outcome.
         .layer(unified::RecordCallLayer::new(metrics))
+        // Above whatever answers: all records that leave are counted.
+        .layer(unified::CountRowsLayer::new(budgets))
         // The type changes here: what went in as records goes on as HTTP.
         .service(unified::Translate::new(upstream));
     unified::Service::new(stack)
 }
 
 /// One logical request to one CRM.
-pub fn upstream(connections: Connections, client: Client, metrics: Arc<Metrics>) -> upstream::Service {
+pub fn upstream(
+    connections: Connections,
+    client: Client,
+    budgets: upstream::Budgets,
+    metrics: Arc<Metrics>,
+) -> upstream::Service {
     let stack = ServiceBuilder::new()
+        // Outermost: of an attempt that is made again nothing was handed on.
+        .layer(upstream::CountBytesLayer::new(budgets))
         // Above the credentials, so that each attempt is sent with the newest token.
         .layer(upstream::RetryLayer::new(metrics.clone()))
         // Below the retry, so that an answer that breaks off is a failed attempt; raw ones stream past it.

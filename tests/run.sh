@@ -156,6 +156,10 @@ else
     doing='connect links in a browser'
     say "$doing"
     tests/outside/connect.mjs "$outside" "$throughline" | tee "$scratch/connect.log"
-    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log")"
+
+    doing="the vendors' own clients"
+    say "$doing"
+    tests/outside/sdks.mjs "$outside" "$throughline" | tee "$scratch/sdks.log"
+    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log"); $(tail -1 "$scratch/sdks.log")"
 fi
 doing='end'

@@ -5,55 +5,7 @@ mod support;
 use std::path::Path;
 
 use serde_json::json;
-use support::{Client, FakeVendor, Process, free_port, json_answer, provider, scratch, throughline};
-
-struct Deployment {
-    folder: std::path::PathBuf,
-    api: std::net::SocketAddr,
-}
-
-impl Deployment {
-    fn new(vendor: &FakeVendor) -> Self {
-        let folder = scratch(&format!("vault-{}", free_port().port()));
-        for (name, text) in provider("fake", None) {
-            let file = folder.join("mappings").join(name);
-            std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
-            std::fs::write(file, text).expect("written");
-        }
-        let api = free_port();
-        let config = json!({
-            "listen": api.to_string(),
-            "admin_listen": free_port().to_string(),
-            "store": format!("sqlite:{}", folder.join("store.db").display()),
-            "vault": {"key_file": folder.join("vault.key")},
-            "mappings": folder.join("mappings"),
-            "upstream": {"dangerous_allow_private_addresses": true},
-            "providers": {"fake": {"base_url": vendor.url()}},
-        });
-        std::fs::write(folder.join("config.yaml"), config.to_string()).expect("written");
-        Self { folder, api }
-    }
-
-    fn key_file(&self) -> std::path::PathBuf {
-        self.folder.join("vault.key")
-    }
-
-    /// What a command prints; it succeeds.
-    fn run(&self, words: &[&str]) -> String {
-        let output = throughline().args(words).current_dir(&self.folder).output().expect("it runs");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{words:?}: {error}");
-        String::from_utf8(output.stdout).expect("text").trim().to_owned()
-    }
-
-    async fn serve(&self) -> Process {
-        let mut command = throughline();
-        command.args(["serve", "--config", "config.yaml"]).current_dir(&self.folder);
-        let mut process = Process::start(command);
-        process.listening(self.api).await;
-        process
-    }
-}
+use support::{Client, Deployment, FakeVendor, json_answer, throughline};
 
 fn keys(file: &Path) -> Vec<String> {
     std::fs::read_to_string(file).expect("the key file").lines().map(str::to_owned).collect()
@@ -63,7 +15,7 @@ fn keys(file: &Path) -> Vec<String> {
 async fn a_key_is_replaced_under_a_running_server_and_the_old_one_can_go() {
     let vendor = FakeVendor::start().await;
     vendor.answers(json_answer(200, json!({"id": "1", "name": "King"}).to_string()));
-    let deployment = Deployment::new(&vendor);
+    let deployment = Deployment::new("vault", &vendor);
     deployment.run(&["vault", "init", "vault.key"]);
     let create = ["keys", "create", "--config", "config.yaml", "--tenant", "acme", "--scopes", "read,admin"];
     let key = deployment.run(&create);
@@ -102,7 +54,7 @@ async fn a_key_is_replaced_under_a_running_server_and_the_old_one_can_go() {
 #[tokio::test]
 async fn a_key_may_come_from_a_command() {
     let vendor = FakeVendor::start().await;
-    let deployment = Deployment::new(&vendor);
+    let deployment = Deployment::new("vault", &vendor);
     deployment.run(&["vault", "init", "vault.key"]);
     let config = std::fs::read_to_string(deployment.folder.join("config.yaml")).expect("the configuration");
     let config = config.replace("\"key_file\"", "\"key_command\": \"cat vault.key\", \"unused\"");
@@ -126,7 +78,7 @@ async fn a_key_may_come_from_a_command() {
 #[tokio::test]
 async fn nothing_is_served_without_a_key() {
     let vendor = FakeVendor::start().await;
-    let deployment = Deployment::new(&vendor);
+    let deployment = Deployment::new("vault", &vendor);
     for (file, words) in
         [(None, "cannot be read"), (Some("AAAA\n"), "32 bytes"), (Some("# only a remark\n"), "vault init")]
     {

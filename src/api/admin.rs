@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::problem::Refusal;
 use crate::app::App;
+use crate::audit::{Action, Entry, deployment};
 use crate::auth::TenantId;
 use crate::error::{Error, Kind, Violation};
 
@@ -53,7 +54,16 @@ async fn revoke(State(app): State<App>, Json(body): Json<Value>) -> Result<Respo
             .into());
     }
     let reason = text("reason").unwrap_or("revoked by the operator");
-    let revoked = app.connections.revoke_all(tenant.flatten(), text("provider"), reason).await?;
+    let entry = Entry::by_operator(tenant.clone().flatten().unwrap_or_else(deployment), Action::KillSwitch);
+    let entry = entry.about(text("provider").unwrap_or("all providers"));
+    let done = app.connections.revoke_all(tenant.flatten(), text("provider"), reason).await;
+    // Each connection that was ended stands in its tenant's log as well.
+    let entry = match &done {
+        Ok(revoked) => entry.detail(format!("{revoked} connections ended: {reason}")),
+        Err(error) => entry.outcome(error.kind().code()).detail(reason),
+    };
+    app.audit.record(entry).await?;
+    let revoked = done?;
     tracing::warn!(
         revoked,
         provider = text("provider"),
@@ -110,7 +120,9 @@ async fn ready(State(app): State<App>) -> Response {
 
 /// Loads the mappings anew: 200 with the revision, or 422 with every problem.
 async fn reload(State(app): State<App>) -> Response {
-    match app.reloader.reload().await {
+    let reloaded = app.reloader.reload().await;
+    app.audit.reloaded(reloaded.as_deref().ok()).await;
+    match reloaded {
         Ok(revision) => Json(json!({ "revision": revision })).into_response(),
         Err(problems) => {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();

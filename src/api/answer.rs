@@ -12,7 +12,7 @@ use crate::model::Warning;
 use crate::unified::Reply;
 
 pub fn record(reply: Reply, place: &Place) -> Result<Response, Refusal> {
-    let Reply::Record { record, created, warnings } = reply else { return Err(unexpected(&reply)) };
+    let Reply::Record { record, created, version, warnings } = reply else { return Err(unexpected(&reply)) };
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let location = record.get("id").and_then(Value::as_str).filter(|_| created).map(|id| {
         let id = percent_encoding::utf8_percent_encode(id, crate::catalog::COMPONENT);
@@ -21,6 +21,10 @@ pub fn record(reply: Reply, place: &Place) -> Result<Response, Refusal> {
     let mut response = (status, Json(record)).into_response();
     if let Some(location) = location.and_then(|location| HeaderValue::from_str(&location).ok()) {
         response.headers_mut().insert(header::LOCATION, location);
+    }
+    // Strong: the vendor gives every state of the record another one.
+    if let Some(tag) = version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok()) {
+        response.headers_mut().insert(header::ETAG, tag);
     }
     warn(response.headers_mut(), &warnings);
     Ok(response)

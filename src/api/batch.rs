@@ -39,11 +39,11 @@ pub async fn batch(State(app): State<App>, place: Place, request: Request) -> Re
         other => return Err(unexpected(&other)),
     };
     let id = parts.extensions.get::<RequestId>().map_or("", |id| &id.0);
-    let results: Vec<Value> = results.iter().zip(&refs).map(|(result, own)| entry(result, own, id)).collect();
+    let results: Vec<Value> = results.iter().zip(&refs).map(|(result, own)| entry(result, own, &place, id)).collect();
     Ok(Json(json!({ "results": results })).into_response())
 }
 
-fn entry(result: &Result<Reply, Error>, own: &Option<Value>, request_id: &str) -> Value {
+fn entry(result: &Result<Reply, Error>, own: &Option<Value>, place: &Place, request_id: &str) -> Value {
     let mut entry = Map::new();
     let (status, outcome) = match result {
         Ok(Reply::Record { record, created, .. }) => {
@@ -51,7 +51,7 @@ fn entry(result: &Result<Reply, Error>, own: &Option<Value>, request_id: &str) -
         }
         Ok(_) => (json!(204), None),
         Err(error) => {
-            let problem = document(error, request_id);
+            let problem = document(&place.probed(error.clone()), request_id);
             (problem.get("status").cloned().unwrap_or_default(), Some(("error", problem)))
         }
     };

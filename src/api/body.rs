@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::header;
 use http::request::Parts;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -27,18 +28,26 @@ pub async fn object(parts: &Parts, body: Body) -> Result<Map<String, Value>, Err
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(refused(Kind::UnsupportedMediaType, "Encoded bodies (Content-Encoding) are not accepted."));
     }
-    // How long it may take is settled at the edge, for bodies that are passed through as well.
-    let bytes = collect_capped(body, MAX_BODY, Duration::MAX).await.map_err(|error| match error {
-        BodyError::TooLarge(cap) => refused(Kind::PayloadTooLarge, format!("The body is larger than {cap} bytes.")),
-        BodyError::Truncated(_) | BodyError::Stalled(_) | BodyError::TooSlow(_) => {
-            refused(Kind::InvalidRequest, "The body did not arrive completely.")
-        }
-    })?;
+    let bytes = bytes(body, MAX_BODY).await?;
     match parse(&bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(refused(Kind::InvalidRequest, "The body is JSON, but not an object.")),
         Err(error) => Err(refused(Kind::InvalidRequest, format!("The body is not valid JSON: {error}"))),
     }
+}
+
+/// All of a body that has no more than `cap` bytes.
+pub async fn bytes(body: Body, cap: usize) -> Result<Bytes, Error> {
+    // How long it may take is settled at the edge, for bodies that are passed through as well.
+    collect_capped(body, cap, Duration::MAX).await.map_err(|error| match error {
+        BodyError::TooLarge(cap) => refused(Kind::PayloadTooLarge, format!("The body is larger than {cap} bytes.")),
+        BodyError::Truncated(_)
+        | BodyError::Stalled(_)
+        | BodyError::TooSlow(_)
+        | BodyError::Coding(_)
+        | BodyError::Bomb
+        | BodyError::Undecodable(_) => refused(Kind::InvalidRequest, "The body did not arrive completely."),
+    })
 }
 
 fn refused(kind: Kind, detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -10,8 +10,9 @@ use super::body;
 use super::path::Path;
 use super::prefer::{no_parameters, once, pairs};
 use super::problem::Refusal;
-use super::target::caller;
+use super::target::{actor, caller};
 use crate::app::App;
+use crate::audit::{Action, Entry};
 use crate::auth::{Caller, Scope};
 use crate::connections::{Change, ConnectionId, Filter, NewConnection, OnConflict, view};
 use crate::error::{Error, Kind, Violation};
@@ -55,7 +56,7 @@ pub async fn list(State(app): State<App>, request: Request) -> Answer {
 
 pub async fn create(State(app): State<App>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
-    let caller = caller(&parts)?;
+    let caller = actor(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
     let mut on_conflict = None;
     for (name, value) in once(pairs(&parts)?)? {
@@ -92,20 +93,40 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>, request: Reques
 
 pub async fn update(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
-    let caller = caller(&parts)?;
+    let caller = actor(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
     no_parameters(&parts)?;
     let change = Change::from_json(&Value::Object(body::object(&parts, body).await?))?;
-    Ok(Json(view::record(&app.connections.update(&caller, &id, &change).await?)).into_response())
+    let overview = app.connections.update(&caller, &id, &change).await?;
+    if change.paused == Some(false) {
+        app.budgets.begin_anew(&overview.connection.id);
+    }
+    Ok(Json(view::record(&overview)).into_response())
 }
 
 pub async fn delete(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
-    let caller = caller(&parts)?;
+    let caller = actor(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
     no_parameters(&parts)?;
     app.connections.delete(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Writes down what was tried with a connection of the caller's, and how it ended.
+pub async fn tried(
+    app: &App,
+    caller: &Caller,
+    action: Action,
+    id: &str,
+    outcome: Result<&'static str, &Error>,
+) -> Result<(), Error> {
+    // What is not the caller's leaves no trace: whoever guesses ids would fill the log.
+    if outcome.is_err_and(|error| error.kind() == Kind::ConnectionNotFound) {
+        return Ok(());
+    }
+    let entry = Entry::by(caller, action).on(&id.into());
+    app.audit.record(entry.outcome(outcome.unwrap_or_else(|error| error.kind().code()))).await
 }
 
 /// Any of the scopes will do; the refusal names the first.
@@ -124,19 +145,24 @@ fn invalid(parameter: &str, expected: &str) -> Error {
 /// Renews the tokens now; the record as it is then.
 pub async fn refresh(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
-    let caller = caller(&parts)?;
+    let caller = actor(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
     no_parameters(&parts)?;
-    let overview = app.connections.refresh(&caller, &id).await?;
+    let refreshed = app.connections.refresh(&caller, &id).await;
+    tried(&app, &caller, Action::ConnectionRefreshed, &id, refreshed.as_ref().map(|_| "ok")).await?;
+    let overview = refreshed?;
     Ok(Json(view::record(&overview)).into_response())
 }
 
 /// Tries the credentials at the provider: 200 with what came of it, also when they do not work.
 pub async fn verify(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
-    let caller = caller(&parts)?;
+    let caller = actor(&parts)?;
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
     no_parameters(&parts)?;
-    let probe = app.connections.verify(&caller, &id).await?;
+    let verified = app.connections.verify(&caller, &id).await;
+    let outcome = verified.as_ref().map(|probe| if probe.works == Some(false) { "refused" } else { "ok" });
+    tried(&app, &caller, Action::ConnectionVerified, &id, outcome).await?;
+    let probe = verified?;
     Ok(Json(json!({"works": probe.works, "status": probe.status, "detail": probe.detail})).into_response())
 }

@@ -6,11 +6,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde_json::{Value, json};
 
+use super::connections::tried;
 use super::path::Path;
 use super::prefer::{no_parameters, once, pairs};
 use super::problem::Refusal;
-use super::target::caller;
+use super::target::{actor, caller};
 use crate::app::App;
+use crate::audit::Action;
 use crate::auth::{Caller, Scope};
 use crate::connections::Logged;
 use crate::error::{Error, Kind, Violation};
@@ -22,14 +24,17 @@ const LONGEST_PAGE: usize = 1000;
 
 pub async fn credentials(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
-    let caller = caller(&parts)?;
+    let caller = actor(&parts)?;
     caller.require(Scope::Export)?;
     no_parameters(&parts)?;
     if !app.credentials_export {
         let detail = "This deployment does not give credentials back: `credentials_export: true` in its configuration would let it.";
         return Err(Error::new(Kind::Forbidden, detail).into());
     }
-    let credentials = app.connections.export(&caller, &id).await?;
+    let exported = app.connections.export(&caller, &id).await;
+    // Before they leave.
+    tried(&app, &caller, Action::ConnectionExported, &id, exported.as_ref().map(|_| "ok")).await?;
+    let credentials = exported?;
     let mut response = credentials.to_string().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,5 +1,7 @@
 //! `/v1/keys`: a tenant's own API keys. The secret is shown once, when the key is made.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -11,8 +13,9 @@ use super::body;
 use super::path::Path;
 use super::prefer::no_parameters;
 use super::problem::Refusal;
-use super::target::caller;
+use super::target::{actor, caller};
 use crate::app::App;
+use crate::audit::{Action, Entry};
 use crate::auth::{KeyRecord, Mode, NewKey, Scope, Scopes};
 use crate::error::{Error, Kind, Violation};
 use crate::limit::KeyLimits;
@@ -34,7 +37,7 @@ pub async fn list(State(app): State<App>, request: Request) -> Answer {
 
 pub async fn create(State(app): State<App>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
-    let caller = caller(&parts)?;
+    let caller = actor(&parts)?;
     caller.require(Scope::Admin)?;
     no_parameters(&parts)?;
     let mode = if caller.test { Mode::Test } else { Mode::Live };
@@ -43,6 +46,8 @@ pub async fn create(State(app): State<App>, request: Request) -> Answer {
     let new = parse(&body::object(&parts, body).await?, mode, &caller.limits, &most)?;
     caller.may_grant(&new)?;
     let (secret, record) = app.keys.create(caller.tenant.clone(), new).await?;
+    // If this fails, nobody has seen the key's text: it is of no use to anybody.
+    app.audit.record(Entry::by(&caller, Action::KeyCreated).about(Arc::clone(&record.id))).await?;
     let mut shown = view(&record);
     if let Value::Object(members) = &mut shown {
         members.insert("key".into(), json!(secret));
@@ -52,10 +57,11 @@ pub async fn create(State(app): State<App>, request: Request) -> Answer {
 
 pub async fn revoke(State(app): State<App>, Path(id): Path<String>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
-    let caller = caller(&parts)?;
+    let caller = actor(&parts)?;
     caller.require(Scope::Admin)?;
     no_parameters(&parts)?;
     app.keys.revoke(caller.tenant.clone(), &id).await?;
+    app.audit.record(Entry::by(&caller, Action::KeyRevoked).about(id)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -11,8 +11,9 @@ use super::body;
 use super::path::Path;
 use super::prefer::{no_parameters, once, pairs};
 use super::problem::Refusal;
-use super::target::caller;
+use super::target::{actor, caller};
 use crate::app::App;
+use crate::audit::{Action, Entry};
 use crate::auth::{Caller, Scope};
 use crate::catalog::{Catalog, Layer, MAX_OVERRIDE, check_form, layers};
 use crate::connections::{Connection, ConnectionId};
@@ -57,6 +58,7 @@ pub async fn put_tenant(State(app): State<App>, request: Request) -> Answer {
     }
     let text = written(&given, violations)?;
     app.mappings.put(&caller.tenant, None, text).await?;
+    app.audit.record(Entry::by(&actor(&parts)?, Action::MappingPut).detail(names(&given))).await?;
     Ok(Json(Value::Object(given)).into_response())
 }
 
@@ -65,6 +67,7 @@ pub async fn delete_tenant(State(app): State<App>, request: Request) -> Answer {
     let caller = allowed(&parts, Scope::Admin)?;
     no_parameters(&parts)?;
     app.mappings.delete(&caller.tenant, None).await?;
+    app.audit.record(Entry::by(&actor(&parts)?, Action::MappingDeleted)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -93,6 +96,8 @@ pub async fn put(State(app): State<App>, Path(id): Path<String>, request: Reques
     let violations = faults(&app, &catalog, &connection.provider, &given, "", "connection", &below);
     let text = written(&given, violations)?;
     app.mappings.put(&caller.tenant, Some(&connection.id), text).await?;
+    let entry = Entry::by(&actor(&parts)?, Action::MappingPut).on(&connection.id.0);
+    app.audit.record(entry.detail(names(&given))).await?;
     Ok(Json(Value::Object(given)).into_response())
 }
 
@@ -102,7 +107,13 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>, request: Req
     no_parameters(&parts)?;
     let connection: ConnectionId = own(&app, &caller, &id).await?.id;
     app.mappings.delete(&caller.tenant, Some(&connection)).await?;
+    app.audit.record(Entry::by(&actor(&parts)?, Action::MappingDeleted).on(&connection.0)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Which providers, or resources, the lines are for. They are known ones.
+fn names(given: &Map<String, Value>) -> String {
+    given.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn allowed(parts: &Parts, scope: Scope) -> Result<std::sync::Arc<Caller>, Error> {

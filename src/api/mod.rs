@@ -3,6 +3,7 @@
 mod admin;
 mod answer;
 mod associations;
+pub mod audit;
 mod authenticate;
 mod batch;
 mod body;
@@ -10,6 +11,7 @@ mod connect;
 mod connections;
 mod crm;
 mod exports;
+mod idempotent;
 mod keys;
 mod mapping;
 mod metadata;
@@ -19,6 +21,7 @@ mod page;
 mod passthrough;
 mod path;
 mod place;
+mod precondition;
 mod prefer;
 mod problem;
 mod providers;
@@ -29,6 +32,7 @@ mod well_formed;
 
 pub use admin::admin;
 pub use authenticate::authenticate;
+pub use idempotent::guard_writes;
 pub use problem::{Refusal, panicked};
 pub use record::record;
 pub use shed::{limit_caller, shed};
@@ -66,6 +70,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/connect/sessions", post(connect::create))
         .route("/v1/oauth-apps", get(oauth_apps::list))
         .route("/v1/oauth-apps/{provider}", get(oauth_apps::get).put(oauth_apps::put).delete(oauth_apps::delete))
+        .route("/v1/audit", get(audit::list))
         .route("/v1/keys", get(keys::list).post(keys::create))
         .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
         .route("/v1/providers", get(providers::list))

@@ -14,8 +14,9 @@ use super::body;
 use super::path::Path;
 use super::prefer::no_parameters;
 use super::problem::Refusal;
-use super::target::caller;
+use super::target::{actor, caller};
 use crate::app::App;
+use crate::audit::{Action, Entry};
 use crate::auth::{Caller, Scope};
 use crate::catalog::{Provider, nearest};
 use crate::connections::oauth::{NewApp, OwnApp};
@@ -48,23 +49,25 @@ pub async fn get(State(app): State<App>, Path(provider): Path<String>, request: 
 
 pub async fn put(State(app): State<App>, Path(provider): Path<String>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
-    let caller = caller(&parts)?;
+    let caller = actor(&parts)?;
     allowed(&caller, &provider)?;
     no_parameters(&parts)?;
     let provider = with_grant(&app, &provider)?;
     let new = parse(&body::object(&parts, body).await?)?;
     let own = app.connections.oauth().put_app(&caller.tenant, &provider.name, new).await?;
+    app.audit.record(Entry::by(&caller, Action::OauthAppPut).about(Arc::clone(&provider.name))).await?;
     Ok(Json(view(&app, &own)).into_response())
 }
 
 pub async fn delete(State(app): State<App>, Path(provider): Path<String>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
-    let caller = caller(&parts)?;
+    let caller = actor(&parts)?;
     allowed(&caller, &provider)?;
     no_parameters(&parts)?;
     if !app.connections.oauth().delete_app(&caller.tenant, &provider).await? {
         return Err(none().into());
     }
+    app.audit.record(Entry::by(&caller, Action::OauthAppDeleted).about(provider)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

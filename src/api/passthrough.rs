@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::auth::Scope;
 use crate::connections::Selector;
 use crate::error::{Error, Kind, Violation};
+use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::Body;
 use crate::telemetry::{Labels, Timings};
@@ -94,6 +95,9 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
         resource: "passthrough".into(),
         operation: if reads { "read" } else { "write" },
     };
+    if let Some(facts) = parts.extensions.get::<Facts>() {
+        facts.used(&labels.resource, labels.operation);
+    }
     remove_keys(&mut parts.headers);
     let guard = app.metrics.request(labels.clone(), timings.clone());
     let answer = app
@@ -109,6 +113,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
             passthrough: true,
             headers: Arc::new(headers::passthrough_request(&parts.headers)),
             body: upload(body),
+            progress: parts.extensions.get::<Progress>().cloned().unwrap_or_default(),
             bulk: false,
             read: None,
             priority: prefer.priority.unwrap_or(if reads { Priority::READ } else { Priority::WRITE }),
@@ -122,6 +127,10 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
     *response.status_mut() = answer.status;
     *response.headers_mut() = headers::passthrough_response(&answer.headers);
     response.headers_mut().insert(ORIGIN, HeaderValue::from_static("provider"));
+    // Whatever its status says: it was not executed.
+    if let Some(throttled) = answer.throttled {
+        response.extensions_mut().insert(throttled);
+    }
     *response.body_mut() = axum::body::Body::new(answer.into_stream());
     Ok(response)
 }

@@ -31,6 +31,14 @@ impl Place {
         }
     }
 
+    /// The error with the whole path of what it says to look at.
+    pub fn probed(&self, error: Error) -> Error {
+        match error.get_probe().map(|probe| format!("{}{probe}", self.path())) {
+            Some(probe) => error.probe(probe),
+            None => error,
+        }
+    }
+
     /// What a cursor is sealed to: the path of the list.
     pub fn list(&self) -> String {
         match (&self.id, &self.other) {

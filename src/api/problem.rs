@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use crate::error::{Error, Kind, Place};
+use crate::error::{Error, Kind, Origin, Place};
 
 /// A handler's refusal. The document is written at the edge, where the request's id is known.
 pub struct Refusal {
@@ -30,7 +30,7 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = status(self.error.kind()).into_response();
+        let mut response = status_of(&self.error).into_response();
         if let Some(allow) = self.allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
@@ -66,7 +66,7 @@ pub fn document(error: &Error, request_id: &str) -> Value {
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
     put("type", json!(format!("/docs/problems/{}", kind.code())));
     put("title", json!(kind.title()));
-    put("status", json!(status(kind).as_u16()));
+    put("status", json!(status_of(error).as_u16()));
     put("detail", json!(error.detail()));
     put("code", json!(kind.code()));
     put("request_id", json!(request_id));
@@ -77,6 +77,12 @@ pub fn document(error: &Error, request_id: &str) -> Value {
     }
     if let Some(outcome) = error.get_outcome() {
         put("outcome", json!(outcome.as_str()));
+    }
+    if let Some(key) = error.get_idempotency_key() {
+        put("idempotency_key", json!(key));
+    }
+    if let Some(probe) = error.get_probe() {
+        put("probe", json!(probe));
     }
     if !error.get_violations().is_empty() {
         put("errors", error.get_violations().iter().map(violation).collect());
@@ -111,6 +117,14 @@ fn violation(violation: &crate::error::Violation) -> Value {
         members.insert("expected".into(), json!(expected));
     }
     Value::Object(members)
+}
+
+/// A write that is sent again although nobody knows what became of the first one conflicts with it.
+pub fn status_of(error: &Error) -> StatusCode {
+    match (error.kind(), error.get_origin()) {
+        (Kind::OutcomeUnknown, Origin::Caller) => StatusCode::CONFLICT,
+        (kind, _) => status(kind),
+    }
 }
 
 pub fn status(kind: Kind) -> StatusCode {

@@ -12,6 +12,8 @@ use tracing::Instrument;
 use super::authenticate::is_passthrough;
 use super::problem;
 use crate::app::App;
+use crate::audit::{Use, Used};
+use crate::auth::TenantId;
 use crate::error::Error;
 use crate::telemetry::{Allowance, Timings};
 
@@ -38,6 +40,8 @@ struct FactsInner {
     key: Option<Arc<str>>,
     connection: Option<Arc<str>>,
     provider: Option<Arc<str>>,
+    /// What the connection was used for.
+    used: Option<(Arc<str>, &'static str)>,
 }
 
 impl Facts {
@@ -45,6 +49,11 @@ impl Facts {
         let mut facts = self.0.lock();
         facts.tenant = Some(tenant.clone());
         facts.key = Some(key.clone());
+    }
+
+    /// The connection is used for this now, for good or ill.
+    pub fn used(&self, resource: &Arc<str>, operation: &'static str) {
+        self.0.lock().used = Some((Arc::clone(resource), operation));
     }
 
     pub fn connection(&self, id: &Arc<str>, provider: &Arc<str>) {
@@ -88,6 +97,7 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     tell_allowances(headers, &timings.allowances());
     let facts = facts.0.lock();
     let status = response.status().as_u16();
+    count_use(&app, &facts, status);
     let outcome = error.as_ref().map_or("ok", |error| error.kind().code());
     tracing::info!(
         request_id = %id,
@@ -107,6 +117,22 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
         tracing::error!(request_id = %id, error = ?error, "failed");
     }
     response
+}
+
+/// For the audit log: in memory, like everything on the way of a request.
+fn count_use(app: &App, facts: &FactsInner, status: u16) {
+    if let (Some(tenant), Some(key), Some(connection), Some((resource, operation))) =
+        (&facts.tenant, &facts.key, &facts.connection, &facts.used)
+    {
+        app.audit.used(Use {
+            tenant: TenantId(Arc::clone(tenant)),
+            key: Arc::clone(key),
+            connection: Arc::clone(connection),
+            resource: Arc::clone(resource),
+            operation,
+            used: Used::of_status(status),
+        });
+    }
 }
 
 /// The vendor's fields of these names never get here: they are about another limit than ours.

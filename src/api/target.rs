@@ -3,31 +3,36 @@
 
 use std::sync::Arc;
 
-use http::header;
 use http::request::Parts;
 use tower::ServiceExt;
 
 use super::place::Place;
+use super::precondition::precondition;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
-use super::record::Facts;
+use super::record::{Facts, RequestId};
 use super::shed::enter_connection;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::catalog::{Catalog, Provider, Resource};
 use crate::connections::Connection;
 use crate::error::{Error, Kind, Outcome};
+use crate::idempotency::Progress;
 use crate::model::{Operation, Priority};
+use crate::net::listen::Peer;
 use crate::telemetry::Timings;
-use crate::unified::{Call, Object, Reply};
+use crate::unified::{Call, Object, Precondition, Reply};
 
 pub struct Target {
     pub connection: Arc<Connection>,
     pub provider: Arc<Provider>,
     pub resource: Arc<Resource>,
+    facts: Facts,
     object: Option<Object>,
     prefer: Prefer,
     timings: Arc<Timings>,
+    progress: Progress,
+    precondition: Option<Precondition>,
 }
 
 impl Target {
@@ -48,9 +53,8 @@ impl Target {
         let connection = app.connections.resolve(&caller, &selector(&parts.headers)?).await?;
         connection.check_usable()?;
         enter_connection(app, parts, &connection).await?;
-        if let Some(facts) = parts.extensions.get::<Facts>() {
-            facts.connection(&connection.id.0, &connection.provider);
-        }
+        let facts = parts.extensions.get::<Facts>().cloned().unwrap_or_default();
+        facts.connection(&connection.id.0, &connection.provider);
         let provider = provider(&catalog, &connection)?;
         let Some(resource) = provider.resource(&place.resource).cloned() else {
             let detail = format!("{} has no {}.", provider.title, place.resource);
@@ -58,23 +62,23 @@ impl Target {
         };
         let resource = app.overlays.apply(&catalog, &provider.name, &resource, app.mappings.of(&connection).await?)?;
         let prefer = Prefer::of(&parts.headers)?;
-        if parts.headers.keys().any(|name| name == header::IF_MATCH || name == header::IF_UNMODIFIED_SINCE) {
-            let detail =
-                format!("{} has no versions of {} to hold a precondition against.", provider.title, resource.name);
-            return Err(Error::new(Kind::UnsupportedPrecondition, detail));
-        }
+        let precondition = precondition(parts, scope == Scope::Write)?;
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);
-        Ok(Self { connection, provider, resource, object, prefer, timings })
+        let progress = parts.extensions.get::<Progress>().cloned().unwrap_or_default();
+        Ok(Self { connection, provider, resource, facts, object, prefer, timings, progress, precondition })
     }
 
     /// A call that only has to be told what it is about.
     pub fn call(self, operation: Operation) -> Call {
+        self.facts.used(&self.resource.name, operation.as_str());
         Call {
             object: self.object,
             minimal: self.prefer.minimal,
             priority: self.prefer.priority.unwrap_or(Priority::of(operation)),
             timings: self.timings,
+            progress: self.progress,
+            precondition: self.precondition,
             ..Call::new(self.connection, self.provider, self.resource, operation, self.prefer.deadline)
         }
     }
@@ -119,6 +123,14 @@ pub fn caller(parts: &Parts) -> Result<Arc<Caller>, Error> {
     caller.ok_or_else(|| Error::internal("a route without authentication"))
 }
 
+/// The caller with what is written down of those who change something: which request, from where.
+pub fn actor(parts: &Parts) -> Result<Caller, Error> {
+    let mut caller = Caller::clone(&*caller(parts)?);
+    caller.request_id = parts.extensions.get::<RequestId>().map(|id| Arc::clone(&id.0));
+    caller.peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    Ok(caller)
+}
+
 pub fn provider(catalog: &Catalog, connection: &Connection) -> Result<Arc<Provider>, Error> {
     catalog.provider(&connection.provider).cloned().ok_or_else(|| {
         Error::new(Kind::ProviderNotFound, "The connection's provider is not among the mappings any more.")
@@ -127,7 +139,13 @@ pub fn provider(catalog: &Catalog, connection: &Connection) -> Result<Arc<Provid
 
 pub async fn run(app: &App, call: Call) -> Result<Reply, Refusal> {
     let resource = call.resource.clone();
+    let object = match &call.object {
+        Some(Object::Named(name)) => Some(name.clone()),
+        _ => None,
+    };
     app.unified.clone().oneshot(call).await.map_err(|error| {
+        let place = Place { resource: resource.name.to_string(), object, ..Place::default() };
+        let error = place.probed(error);
         let unsupported = error.kind() == Kind::UnsupportedOperation;
         let refusal = Refusal::from(error);
         if unsupported { refusal.allow(&allow(&resource)) } else { refusal }

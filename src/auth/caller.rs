@@ -1,5 +1,6 @@
 //! Who is calling, for the rest of the request.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{KeyRecord, NewKey, Scope, Scopes, TenantId};
@@ -20,6 +21,10 @@ pub struct Caller {
     pub limits: KeyLimits,
     /// The key is a demo's.
     pub test: bool,
+    /// The request that is answered, for those who write down who did what.
+    pub request_id: Option<Arc<str>>,
+    /// Where the request came from.
+    pub peer: Option<IpAddr>,
 }
 
 impl Caller {
@@ -33,6 +38,8 @@ impl Caller {
             connections: Vec::new(),
             limits: KeyLimits::default(),
             test: false,
+            request_id: None,
+            peer: None,
         }
     }
 
@@ -50,6 +57,8 @@ impl Caller {
             connections: key.connections.clone(),
             limits: key.limits,
             test: key.mode == super::Mode::Test,
+            request_id: None,
+            peer: None,
         }
     }
 

@@ -54,6 +54,9 @@ pub struct CallSpec {
     pub variant: Option<usize>,
     #[serde(default)]
     pub body: Option<Map<String, Value>>,
+    /// The version that `If-Match` names; `*` is any.
+    #[serde(default)]
+    pub if_version: Option<String>,
     /// `Prefer: return=minimal`.
     #[serde(default)]
     pub minimal: bool,
@@ -129,6 +132,9 @@ pub struct AnswerSpec {
     pub status: Option<u16>,
     #[serde(default)]
     pub data: Option<Value>,
+    /// What the record's ETag is made of.
+    #[serde(default)]
+    pub version: Option<String>,
     /// The vendor position of the next page, written as under `at`.
     #[serde(default)]
     pub next: Option<Value>,

@@ -21,7 +21,9 @@ use crate::connections::{Connection, ConnectionId, State, TenantId};
 use crate::error::{Error, Kind};
 use crate::model::Operation;
 use crate::net::{Body, collect_capped};
-use crate::unified::{Asked, Call, Continuation, Item, Object, Other, Position, Reply, Translate, list_variant};
+use crate::unified::{
+    Asked, Call, Continuation, Item, Object, Other, Position, Precondition, Reply, Translate, list_variant,
+};
 use crate::upstream;
 
 /// What an example's call became: each difference from what it says, in words.
@@ -78,6 +80,10 @@ pub fn prepare(catalog: &Catalog, provider: &str, example: &Example) -> Result<C
         query,
         body: spec.body.clone(),
         items,
+        precondition: spec.if_version.as_deref().map(|version| match version {
+            "*" => Precondition::Exists,
+            version => Precondition::Version(version.to_owned()),
+        }),
         minimal: spec.minimal,
         now: NOW.parse().map_err(Error::internal)?,
         ..Call::new(connection, provider, resource, operation, deadline)
@@ -257,6 +263,9 @@ fn compare(example: &Example, outcome: Result<Reply, Error>) -> Vec<String> {
                 .map(|warning| json!({"code": warning.code, "pointer": warning.pointer}))
                 .collect();
             let status = expected.status.map(Value::from).or_else(|| found.get("status").cloned());
+            if let (Some(version), Reply::Record { version: found, .. }) = (&expected.version, &reply) {
+                differences.extend(difference("answer: version", &json!(version), &json!(found)));
+            }
             let expected = json!({
                 "status": status, "data": expected.data, "next": expected.next, "warnings": warnings,
             });

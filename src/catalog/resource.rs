@@ -12,13 +12,14 @@ use super::batch::{Batch, compile_batches};
 use super::build::Build;
 use super::field::{Field, Table};
 use super::filter::{FilterRule, compile_filters};
+use super::leaf::Leaf;
 use super::metadata::Metadata;
 use super::source::{Node, Problem};
 use super::spec::{LimitSpec, OneOrMany, OperationsSpec, ResourceSpec, SelectDepth, SelectSpec, VariantSpec};
 use super::table::{TableContext, compile_table};
 use super::types::Types;
 use super::upsert::{Upsert, compile_upserts};
-use super::variant::{Variant, VariantContext, compile_variants};
+use super::variant::{Variant, VariantContext, compile_variants, optional_leaf};
 use crate::mapping::{Codec, Engine, Path};
 use crate::model::{Filter, Model, Operation, Query};
 
@@ -35,6 +36,8 @@ pub struct Resource {
     pub limit: LimitSpec,
     pub only: IndexMap<String, Value>,
     pub clear: Value,
+    /// What a record's ETag is made of.
+    pub version: Option<Leaf>,
     pub text: Option<Path>,
     operations: Arc<HashMap<Operation, Vec<Variant>>>,
     pub upserts: Arc<Vec<Upsert>>,
@@ -110,6 +113,7 @@ impl Resource {
             Some(text) => build.path("/text", text),
             None => None,
         };
+        let version = optional_leaf(&mut build, "", "version", spec.version.as_ref()).flatten();
         let mut names = around.settings.clone();
         names.extend(params.keys().map(String::as_str));
         let context = VariantContext { operation: Operation::List, filters: &filters, sorts: &spec.sorts, names };
@@ -122,6 +126,14 @@ impl Resource {
         }
         let context = VariantContext { names, ..context };
         let operations = compile_operations(&mut build, &spec.operations, &context);
+        let holds = |operation| operations.get(&operation).is_some_and(|all| all.iter().any(|way| way.sees_version));
+        let held = holds(Operation::Update) || holds(Operation::Delete);
+        if version.is_none() && held {
+            build.problem(
+                "/operations",
+                "a request reads `if_version`, but no `version` says where records have theirs",
+            );
+        }
         let upserts = match &spec.operations.upsert {
             Some(upserts) => compile_upserts(&mut build, upserts, &filters, &context.of(Operation::Upsert)),
             None => Vec::new(),
@@ -156,6 +168,7 @@ impl Resource {
             sorts: spec.sorts.clone(),
             limit: spec.limit.clone(),
             only: spec.only.clone(),
+            version,
             clear: spec.clear.clone().unwrap_or(Value::Null),
             text,
             operations: Arc::new(operations),
@@ -172,6 +185,12 @@ impl Resource {
 
     pub fn variants(&self, operation: Operation) -> &[Variant] {
         self.operations.get(&operation).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether a write can be made to depend on the version of its record.
+    pub fn holds_version(&self, operation: Operation) -> bool {
+        let variants = self.variants(operation);
+        self.version.is_some() && !variants.is_empty() && variants.iter().all(|variant| variant.sees_version)
     }
 
     /// Whether it can be done at all. Fields are always told; batches go one by one where the vendor has none.

@@ -180,15 +180,28 @@ impl<'s> Checker<'s, '_> {
         wanted.retain(|kind| kind != "null");
         wanted.dedup();
         let label = if name.is_empty() { "this".to_owned() } else { format!("`{name}`") };
-        self.problems.push(node.problem(format!("{label} is {}, it has to be {}", show(node), wanted.join(" or "))));
+        // What would be a secret, were it in quotes, is one all the same.
+        let secret =
+            alternatives.iter().any(|schema| self.resolve(schema).get("writeOnly") == Some(&Value::Bool(true)));
+        let shown = if secret { kind_of(node).to_owned() } else { show(node) };
+        self.problems.push(node.problem(format!("{label} is {shown}, it has to be {}", wanted.join(" or "))));
     }
 }
 
 fn show(node: &Node) -> String {
     match &node.kind {
-        Kind::Map(_) => "a map".into(),
-        Kind::List(_) => "a list".into(),
         Kind::Scalar(value) => format!("`{value}`"),
+        _ => kind_of(node).into(),
+    }
+}
+
+fn kind_of(node: &Node) -> &'static str {
+    match &node.kind {
+        Kind::Map(_) => "a map",
+        Kind::List(_) => "a list",
+        Kind::Scalar(Value::Number(_)) => "a number (put it in quotes)",
+        Kind::Scalar(Value::Bool(_)) => "a boolean (put it in quotes)",
+        Kind::Scalar(_) => "a scalar",
     }
 }
 

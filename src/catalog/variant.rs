@@ -35,6 +35,8 @@ pub struct Variant {
     pub then: ThenSpec,
     /// Its requests look at which fields are wanted.
     pub sees_wanted: bool,
+    /// Its requests look at the version that the record must still have.
+    pub sees_version: bool,
     /// Some expression of it may run until its limit.
     pub unbounded: bool,
 }
@@ -130,6 +132,7 @@ const CALL_NAMES: &[&str] = &[
     "cursor",
     "select",
     "wanted",
+    "if_version",
     "q",
     "steps",
 ];
@@ -206,9 +209,10 @@ pub fn compile_variant(
     if context.operation == Operation::List {
         super::unread::check(build, at, &variant);
     }
-    let sees_wanted =
-        super::unread::reads(&variant).iter().any(|path| path.first().is_some_and(|name| name == "wanted"));
-    Some(Variant { sees_wanted, ..variant })
+    let reads = super::unread::reads(&variant);
+    let sees = |name: &str| reads.iter().any(|path| path.first().is_some_and(|first| first == name));
+    let (sees_wanted, sees_version) = (sees("wanted"), sees("if_version"));
+    Some(Variant { sees_wanted, sees_version, ..variant })
 }
 
 fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &VariantContext<'_>) -> Option<Variant> {
@@ -282,6 +286,7 @@ fn compile_parts(build: &mut Build<'_>, at: &str, spec: &VariantSpec, context: &
         whole: spec.whole,
         then,
         sees_wanted: false,
+        sees_version: false,
         unbounded: false,
     })
 }

@@ -1,9 +1,12 @@
 //! `keys`: who may call.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 
 use super::mappings::in_runtime;
 use super::server::{ConfigArg, VAULT_KEY};
+use crate::audit::{Action, AuditRepository, Entry};
 use crate::auth::{Keys, Mode, NewKey, Scopes, TenantId};
 use crate::limit::KeyLimits;
 use crate::serve;
@@ -60,19 +63,21 @@ pub fn keys(command: &KeysCommand) -> u8 {
     finish(match command {
         KeysCommand::Create { config, tenant, scopes, name, providers, connections, rate, burst, concurrency } => {
             let limits = KeyLimits { rate: *rate, burst: *burst, concurrency: *concurrency };
-            with_keys(config, |keys| {
+            with_keys(config, |keys, audit| {
                 let (tenant, scopes) = (parse_tenant(tenant), scopes.parse::<Scopes>());
                 let (name, providers, connections) = (name.clone(), providers.clone(), connections.clone());
                 async move {
                     let scopes = scopes.map_err(|error| error.to_string())?;
                     let mode = Mode::Live;
                     let new = NewKey { mode, scopes, providers, connections, limits, name, expires_at: None };
-                    let (secret, _) = keys.create(tenant?, new).await.map_err(|error| error.to_string())?;
+                    let (secret, record) = keys.create(tenant?, new).await.map_err(|error| error.to_string())?;
+                    let entry = Entry::by_operator(record.tenant, Action::KeyCreated).about(record.id);
+                    audit.append(vec![entry]).await.map_err(|error| error.to_string())?;
                     Ok(vec![secret])
                 }
             })
         }
-        KeysCommand::List { config, tenant } => with_keys(config, |keys| {
+        KeysCommand::List { config, tenant } => with_keys(config, |keys, _| {
             let tenant = parse_tenant(tenant);
             async move {
                 let listed = keys.list(tenant?).await.map_err(|error| error.to_string())?;
@@ -86,10 +91,13 @@ pub fn keys(command: &KeysCommand) -> u8 {
                     .collect())
             }
         }),
-        KeysCommand::Revoke { config, tenant, id } => with_keys(config, |keys| {
+        KeysCommand::Revoke { config, tenant, id } => with_keys(config, |keys, audit| {
             let (tenant, id) = (parse_tenant(tenant), id.clone());
             async move {
-                keys.revoke(tenant?, &id).await.map_err(|error| error.to_string())?;
+                let tenant = tenant?;
+                keys.revoke(tenant.clone(), &id).await.map_err(|error| error.to_string())?;
+                let entry = Entry::by_operator(tenant, Action::KeyRevoked).about(id.as_str());
+                audit.append(vec![entry]).await.map_err(|error| error.to_string())?;
                 Ok(vec![format!("revoked {id}")])
             }
         }),
@@ -103,14 +111,14 @@ pub(super) fn parse_tenant(text: &str) -> Result<TenantId, String> {
 /// Runs `work` with the keys of the configured store, beside a server that may be running.
 fn with_keys<F: Future<Output = Result<Vec<String>, String>>>(
     config: &ConfigArg,
-    work: impl FnOnce(Keys) -> F,
+    work: impl FnOnce(Keys, Arc<dyn AuditRepository>) -> F,
 ) -> Result<Vec<String>, String> {
     let config = config.load()?;
     let vault = serve::open_vault(&config, std::env::var(VAULT_KEY).ok().as_deref()).map_err(|e| e.to_string())?;
     in_runtime(async {
         let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;
         let keys = serve::keys(&store, &vault).await.map_err(|error| error.to_string())?;
-        let lines = work(keys).await;
+        let lines = work(keys, store.audit()).await;
         store.close().await;
         lines
     })

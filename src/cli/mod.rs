@@ -1,5 +1,6 @@
 //! The command line: what can be said, and which code does it.
 
+mod audit;
 mod connections;
 mod demo;
 mod documents;
@@ -32,6 +33,9 @@ enum Command {
     /// See and end customers' connections.
     #[command(subcommand)]
     Connections(connections::ConnectionsCommand),
+    /// Who did what with customers' accounts.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The key that credentials are sealed with.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -61,6 +65,7 @@ pub fn run() -> u8 {
         Command::Serve(args) => server::serve(&args),
         Command::Keys(command) => keys::keys(&command),
         Command::Connections(command) => connections::connections(&command),
+        Command::Audit(command) => audit::audit(&command),
         Command::Vault(command) => vault::vault(&command),
         Command::Store(command) => store::store(&command),
         Command::Check(args) => mappings::check(&args),

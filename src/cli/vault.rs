@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use super::keys::finish;
 use super::mappings::in_runtime;
 use super::server::{ConfigArg, VAULT_KEY};
+use crate::audit::{Action, Entry, deployment};
 use crate::connections::{Vault, reseal_all};
 use crate::serve;
 use crate::store::Role;
@@ -67,6 +68,11 @@ fn rotate(args: &VaultRotate) -> Result<Vec<String>, String> {
     let done = in_runtime(async {
         let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;
         let done = reseal_all(store.sealed().as_ref(), &vault).await;
+        if let Ok(done) = &done {
+            let entry = Entry::by_operator(deployment(), Action::VaultRotated);
+            let words = format!("{} sealed anew, {} under the first key already", done.resealed, done.fresh);
+            store.audit().append(vec![entry.detail(words)]).await.map_err(|error| error.to_string())?;
+        }
         store.close().await;
         done.map_err(|error| {
             format!("{error}; what was sealed anew stays so, and running this again with --no-new-key goes on")

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use super::budget;
 use crate::auth::{TenantId, base62};
 use crate::catalog::Flow;
 use crate::error::{Error, Kind, Result};
@@ -98,12 +99,20 @@ impl Connection {
     pub fn check_usable(&self) -> Result<()> {
         match self.state {
             State::Active | State::Degraded => Ok(()),
-            State::Paused => Err(Error::new(
-                Kind::ConnectionPaused,
-                "The connection is paused; PATCH it with `{\"paused\": false}` to use it again.",
-            )),
+            State::Paused => Err(self.is_paused()),
             State::NeedsReauth | State::Revoked => Err(self.needs_reauth()),
         }
+    }
+
+    fn is_paused(&self) -> Error {
+        let resume = "PATCH it with `{\"paused\": false}` to use it again";
+        let detail = match budget::is_paused_for_it(self.state_reason.as_deref()) {
+            true => format!(
+                "The connection is paused: more was read through it than its egress budget allows; {resume}, which also begins the budget anew."
+            ),
+            false => format!("The connection is paused; {resume}."),
+        };
+        Error::new(Kind::ConnectionPaused, detail)
     }
 
     pub(super) fn needs_reauth(&self) -> Error {

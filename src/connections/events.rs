@@ -42,11 +42,12 @@ pub enum EventKind {
     Verified,
     VerifyFailed,
     Exported,
+    BudgetExceeded,
     Revoked,
 }
 
 impl EventKind {
-    const NAMES: [(EventKind, &str); 14] = [
+    const NAMES: [(EventKind, &str); 15] = [
         (EventKind::Created, "created"),
         (EventKind::Reconnected, "reconnected"),
         (EventKind::Changed, "changed"),
@@ -60,6 +61,7 @@ impl EventKind {
         (EventKind::Verified, "verified"),
         (EventKind::VerifyFailed, "verify_failed"),
         (EventKind::Exported, "exported"),
+        (EventKind::BudgetExceeded, "budget_exceeded"),
         (EventKind::Revoked, "revoked"),
     ];
 

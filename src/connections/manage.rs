@@ -12,7 +12,8 @@ use super::repository::{Along, Filter, Listed, Overview, Row, Times, WriteError}
 use super::revocations::Revocation;
 use super::service::Connections;
 use super::tokens::Life;
-use super::{imports, now};
+use super::{budget, imports, now};
+use crate::audit::{Action, Entry};
 use crate::auth::Caller;
 use crate::catalog::Provider;
 use crate::error::{Error, Kind, Result, Violation};
@@ -81,6 +82,15 @@ impl OnConflict {
     }
 }
 
+impl Change {
+    /// What is to be changed besides a pause, by its names.
+    fn members(&self) -> Option<String> {
+        let given = [("customer_id", self.customer_id.is_some()), ("settings", self.settings.is_some())];
+        let names: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+}
+
 impl Connections {
     pub async fn create(&self, caller: &Caller, new: NewConnection) -> Result<Created> {
         let provider = self
@@ -131,7 +141,9 @@ impl Connections {
             };
             let customer = Arc::clone(&row.connection.customer_id);
             let overview = row.overview();
-            let inserted = self.0.repository.insert(row, Along::event(Event::now(EventKind::Created, None))).await;
+            let created = (EventKind::Created, Action::ConnectionCreated);
+            let along = brought(caller, &new.source, &row.connection.id, created);
+            let inserted = self.0.repository.insert(row, along).await;
             self.forget_customer(&caller.tenant, &customer);
             match inserted {
                 Ok(()) => return Ok(Created { overview, replaced: false }),
@@ -190,12 +202,18 @@ impl Connections {
                 changed.connection.settings = provider.check_settings(&settings).map_err(invalid)?;
                 provider.origin(&changed.connection.settings)?;
             }
-            let kind = match change.paused {
-                Some(true) => EventKind::Paused,
-                Some(false) => EventKind::Resumed,
-                None => EventKind::Changed,
+            let (kind, action) = match change.paused {
+                Some(true) => (EventKind::Paused, Action::ConnectionPaused),
+                Some(false) => (EventKind::Resumed, Action::ConnectionResumed),
+                None => (EventKind::Changed, Action::ConnectionChanged),
             };
-            if let Some(overview) = self.write(changed, &row, Event::now(kind, None)).await? {
+            if !changed.paused {
+                changed.connection.state_reason = budget::without_pause(changed.connection.state_reason);
+            }
+            let mut entry = Entry::by(caller, action).on(&row.connection.id.0);
+            entry.detail = change.members();
+            let along = Along::event(Event::now(kind, None)).audited(entry);
+            if let Some(overview) = self.write(changed, &row, along).await? {
                 return Ok(overview);
             }
         }
@@ -206,7 +224,9 @@ impl Connections {
     pub async fn delete(&self, caller: &Caller, id: &str) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let row = self.own_row(caller, id).await?;
-            let along = Along { events: Vec::new(), revocation: Revocation::of(&row)? };
+            let entry = Entry::by(caller, Action::ConnectionDeleted).on(&row.connection.id.0);
+            let entry = entry.about(Arc::clone(&row.connection.provider));
+            let along = Along { revocation: Revocation::of(&row)?, ..Along::default() }.audited(entry);
             let Connection { id, tenant, customer_id, .. } = row.connection;
             let deleted = self.0.repository.delete(tenant.clone(), id.clone(), row.revision, along).await;
             self.forget(&id);
@@ -253,15 +273,16 @@ impl Connections {
         connection.state_reason = state_reason.cloned();
         connection.last_error = None;
         changed.failing = None;
-        self.write(changed, &row, Event::now(EventKind::Reconnected, None)).await
+        let reconnected = (EventKind::Reconnected, Action::ConnectionReconnected);
+        self.write(changed, &row, brought(caller, &new.source, id, reconnected)).await
     }
 
     /// Writes `changed` in the place of `row`; `None` if somebody else was faster.
-    async fn write(&self, mut changed: Row, row: &Row, event: Event) -> Result<Option<Overview>> {
+    pub(super) async fn write(&self, mut changed: Row, row: &Row, along: Along) -> Result<Option<Overview>> {
         changed.revision = row.revision + 1;
         changed.connection.updated_at = now();
         let (overview, customer) = (changed.overview(), Arc::clone(&changed.connection.customer_id));
-        let written = self.0.repository.update(changed, row.revision, Along::event(event)).await;
+        let written = self.0.repository.update(changed, row.revision, along).await;
         // Also after a failure: it may have come after the write.
         self.forget(&row.connection.id);
         self.forget_customer(&row.connection.tenant, &row.connection.customer_id);
@@ -279,6 +300,15 @@ impl Connections {
         let row = self.row(&caller.tenant, &id).await?;
         let usable = row.filter(|row| caller.may_use(id.as_str(), &row.connection.provider));
         usable.ok_or_else(Connection::not_found)
+    }
+}
+
+/// What is written along with a connection that somebody brings. A customer has come to the end of a connect link.
+fn brought(caller: &Caller, source: &Source, id: &ConnectionId, (kind, action): (EventKind, Action)) -> Along {
+    let along = Along::event(Event::now(kind, None)).audited(Entry::by(caller, action).on(&id.0));
+    match source {
+        Source::Import => along,
+        Source::Customer { .. } => along.audited(Entry::by(caller, Action::ConnectSessionCompleted).on(&id.0)),
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod apps;
 mod body;
+mod budget;
 mod clock;
 pub mod connect;
 mod connection;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::connection::{Connection, ConnectionId, State};
 use super::events::Event;
 use super::revocations::Revocation;
+use crate::audit;
 use crate::auth::TenantId;
 use crate::error::{Error, Result};
 
@@ -34,11 +35,18 @@ pub struct Failing {
 pub struct Along {
     pub events: Vec<Event>,
     pub revocation: Option<Revocation>,
+    /// Of the row's tenant.
+    pub audit: Vec<audit::Entry>,
 }
 
 impl Along {
     pub fn event(event: Event) -> Self {
-        Self { events: vec![event], revocation: None }
+        Self { events: vec![event], ..Self::default() }
+    }
+
+    pub fn audited(mut self, entry: audit::Entry) -> Self {
+        self.audit.push(entry);
+        self
     }
 }
 

@@ -11,6 +11,7 @@ use super::repository::{Along, ConnectionRepository, Row, WriteError};
 use super::revocations::Revocation;
 use super::service::Connections;
 use super::tokens::Entry;
+use crate::audit::{self, Action};
 use crate::auth::{TenantId, base62};
 use crate::error::Result;
 use crate::limit::jittered;
@@ -51,6 +52,12 @@ pub async fn revoke(repository: &dyn ConnectionRepository, mut row: Row, reason:
         let along = Along {
             events: vec![Event::now(EventKind::Revoked, reason.to_owned())],
             revocation: Revocation::of(&row)?,
+            audit: vec![
+                audit::Entry::by_operator(row.connection.tenant.clone(), Action::ConnectionRevoked)
+                    .on(&row.connection.id.0)
+                    .about(Arc::clone(&row.connection.provider))
+                    .detail(reason),
+            ],
         };
         match repository.update(row.revoked(reason), row.revision, along).await {
             Ok(()) => return Ok(true),

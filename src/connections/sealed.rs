@@ -38,6 +38,13 @@ pub enum SealedAt {
     Secret {
         name: Arc<str>,
     },
+    /// The answer to a write with an idempotency key.
+    Answer {
+        tenant: TenantId,
+        connection: ConnectionId,
+        id: Arc<str>,
+        fingerprint: Arc<str>,
+    },
 }
 
 pub trait SealedRepository: Send + Sync + 'static {
@@ -102,7 +109,7 @@ pub async fn lasting_secret(
 
 impl SealedAt {
     /// What the text is bound to.
-    fn with_place<T>(&self, act: impl FnOnce(&[&[u8]]) -> T) -> T {
+    pub fn with_place<T>(&self, act: impl FnOnce(&[&[u8]]) -> T) -> T {
         match self {
             SealedAt::Connection { tenant, id, generation }
             | SealedAt::Orphan { tenant, id, generation }
@@ -111,6 +118,10 @@ impl SealedAt {
             }
             SealedAt::App { tenant, provider } => act(&oauth::place(tenant, provider)),
             SealedAt::Secret { name } => act(&[b"secret", name.as_bytes()]),
+            SealedAt::Answer { tenant, connection, id, fingerprint } => {
+                let (tenant, connection) = (tenant.as_str().as_bytes(), connection.as_str().as_bytes());
+                act(&[b"idempotent answer", tenant, connection, id.as_bytes(), fingerprint.as_bytes()])
+            }
         }
     }
 }

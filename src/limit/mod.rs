@@ -3,6 +3,7 @@
 mod backoff;
 mod breaker;
 mod config;
+mod egress;
 mod gcra;
 mod outage;
 mod permits;
@@ -10,6 +11,7 @@ mod permits;
 pub use backoff::{jitter, jittered};
 pub use breaker::{Breaker, Permit};
 pub use config::{Config, ConnectionConfig, FailuresConfig, KeyConfig, KeyLimits, Time};
+pub use egress::{Amount, Egress, EgressBudget, Exceeded};
 pub use gcra::Gcra;
 pub use outage::{End, Outage, Ticket};
 pub use permits::{Class, Permits};

@@ -26,6 +26,12 @@ pub enum BodyError {
     Truncated(#[source] BoxError),
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
+    #[error("the body comes in the coding {0:?}, which is not read here")]
+    Coding(String),
+    #[error("the body grows out of all proportion when it is decoded")]
+    Bomb,
+    #[error("the body is not in the coding that it is announced in, or ended before it was complete")]
+    Undecodable(#[source] BoxError),
     #[error("no byte of the body came for {0:?}")]
     Stalled(Duration),
     #[error("the body came more slowly than {0} bytes a second")]
@@ -113,7 +119,7 @@ where
 }
 
 /// A stall that a body in between has reported stays a stall.
-fn broken(error: BoxError) -> BodyError {
+pub(super) fn broken(error: BoxError) -> BodyError {
     match error.downcast::<BodyError>() {
         Ok(known) => *known,
         Err(other) => BodyError::Truncated(other),
@@ -170,7 +176,7 @@ impl http_body::Body for Body {
 
 /// Bytes against the time that was spent waiting for them: who sends one byte now and then keeps a connection busy for ever.
 #[derive(Default)]
-struct Pace {
+pub(super) struct Pace {
     waited: Duration,
     bytes: usize,
 }
@@ -180,7 +186,7 @@ impl Pace {
     /// Bytes a second.
     const LEAST: u32 = 1024;
 
-    fn came(&mut self, bytes: usize, after: Duration) -> Result<(), BodyError> {
+    pub(super) fn came(&mut self, bytes: usize, after: Duration) -> Result<(), BodyError> {
         self.bytes += bytes;
         self.waited += after;
         if self.waited < Self::WINDOW {

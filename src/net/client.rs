@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::uri::Scheme;
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
@@ -20,6 +21,7 @@ use super::Config;
 use super::body::Body;
 use super::connector::Connector;
 use super::guard::AddressGuard;
+use super::proxy::Proxy;
 use super::send_error::{Failure, Phase, SendError};
 
 /// How long the head of an answer may take where nobody says otherwise.
@@ -34,7 +36,11 @@ const MAX_HEAD_BYTES: u32 = 64 * 1024;
 
 /// Cheap to clone: all clones share one pool of connections.
 #[derive(Clone)]
-pub struct Client(legacy::Client<Connector, Body>);
+pub struct Client {
+    pool: legacy::Client<Connector, Body>,
+    /// What a proxy wants to see on each plain request; tunnels say it once.
+    proxy_authorization: Option<HeaderValue>,
+}
 
 /// Why there is no client with this configuration.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +53,8 @@ pub enum ClientError {
 
 impl Client {
     pub fn new(config: &Config) -> Result<Self, ClientError> {
-        let connector = Connector::new(AddressGuard::new(config), tls(config.ca_file.as_deref())?);
+        let tls = tls(config.ca_file.as_deref())?;
+        let connector = Connector::new(AddressGuard::new(config), tls, config.proxy.clone());
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             // Without a timer hyper-util keeps idle connections for ever.
@@ -61,7 +68,8 @@ impl Client {
             .http2_max_header_list_size(MAX_HEAD_BYTES)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_LIMIT);
-        Ok(Self(builder.build(connector)))
+        let proxy_authorization = config.proxy.as_ref().and_then(Proxy::authorization).cloned();
+        Ok(Self { pool: builder.build(connector), proxy_authorization })
     }
 
     /// Sends `request` and waits half a minute for the head of the answer; see [`Client::send_by`].
@@ -72,9 +80,14 @@ impl Client {
     /// Sends `request` and waits for the head of the answer until `head_by`. The body is read by whoever wants it, and
     /// with whatever patience.
     pub async fn send_by(&self, mut request: Request<Body>, head_by: Instant) -> Result<Response<Incoming>, SendError> {
+        if let Some(value) = &self.proxy_authorization
+            && request.uri().scheme() == Some(&Scheme::HTTP)
+        {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, value.clone());
+        }
         // Filled in at the moment the request is given to a connection: before that no byte of it can have left.
         let connection = capture_connection(&mut request);
-        match timeout_at(head_by, self.0.request(request)).await {
+        match timeout_at(head_by, self.pool.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(SendError::while_sending(error)),
             Err(_) => {

@@ -6,9 +6,11 @@ mod body;
 mod client;
 mod config;
 mod connector;
+mod decode;
 mod guard;
 pub mod listen;
 mod origin;
+mod proxy;
 mod send_error;
 
 #[cfg(test)]
@@ -17,6 +19,8 @@ mod tests;
 pub use body::{Body, BodyError, BoxError, collect_capped};
 pub use client::{Client, ClientError};
 pub use config::Config;
+pub use decode::collect_decoded;
 pub use guard::{AddressGuard, Cidr, InvalidCidr};
 pub use origin::{InvalidOrigin, Origin};
+pub use proxy::{InvalidProxy, Proxy};
 pub use send_error::{Failure, Phase, SendError};

@@ -21,6 +21,8 @@ pub enum Failure {
     RefusedAddress,
     Dns,
     Connect,
+    /// The proxy answered, and opened no way to the host.
+    Proxy,
     Tls,
     /// The connection was gone before the first byte of the request was written.
     NotSent,
@@ -111,7 +113,7 @@ impl From<Failure> for SendError {
 impl Failure {
     pub fn may_have_been_sent(self) -> bool {
         match self {
-            Self::RefusedAddress | Self::Dns | Self::Connect | Self::Tls | Self::NotSent => false,
+            Self::RefusedAddress | Self::Dns | Self::Connect | Self::Proxy | Self::Tls | Self::NotSent => false,
             Self::TimedOut(Phase::Connect | Phase::Tls) => false,
             Self::Broken | Self::InvalidAnswer | Self::RequestBody | Self::TimedOut(Phase::Head) => true,
         }
@@ -123,6 +125,7 @@ impl Failure {
             Self::RefusedAddress => "refused-address",
             Self::Dns => "dns",
             Self::Connect => "connect",
+            Self::Proxy => "proxy",
             Self::Tls => "tls",
             Self::NotSent => "not-sent",
             Self::Broken => "broken",
@@ -140,6 +143,7 @@ impl Failure {
             Self::RefusedAddress => "the host has an address that may not be reached",
             Self::Dns => "the host name cannot be resolved",
             Self::Connect => "no connection could be opened",
+            Self::Proxy => "the deployment's proxy opened no way to the host",
             Self::Tls => "no secure connection could be agreed on",
             Self::NotSent => "the connection was closed before the request was sent",
             Self::Broken => "the connection broke before an answer came",

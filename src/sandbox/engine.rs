@@ -35,7 +35,7 @@ impl Asked<'_> {
     /// Adds the names of the route's `let` to the scope; they may read the `stored` columns of the record that the path
     /// names.
     pub(super) fn bind(&mut self, state: &State) -> Result<(), Fault> {
-        if !self.route.lets.is_empty()
+        if (!self.route.lets.is_empty() || self.route.held.is_some())
             && let (Ok(object), Some(id)) = (self.object(), self.capture("id"))
             && let Ok((_, record)) = state.record(object, &id)
         {

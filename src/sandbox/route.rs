@@ -85,6 +85,8 @@ pub(super) struct Route {
     pub(super) links: Option<Template>,
     /// What `upsert` may do: `create` or `update` alone, or both without it.
     pub(super) only: Option<Template>,
+    /// Where this is false of the record that is `stored`, `update` and `delete` refuse: it has changed.
+    pub(super) held: Option<Template>,
     /// Where this is true, the action `link` takes the link away.
     pub(super) away: Option<Template>,
     /// The types of a link that is made, by the vendor's ids: those that links do not have of themselves.
@@ -159,6 +161,7 @@ impl Route {
             record: words.template("record"),
             links: words.template("links"),
             only: words.template("only"),
+            held: words.template("held"),
             away: words.template("away"),
             types: words.template("types"),
             each: words.template("each"),

@@ -38,6 +38,7 @@ impl Asked<'_> {
             let (number, record) = self.found(state, object, "id")?;
             (number, record.id.clone())
         };
+        self.held(object, &id)?;
         let draft = self.draft(state, object, Some(number))?;
         self.merge(state, object, number, &id, draft);
         self.written_record(state, object, &id, false)
@@ -83,7 +84,8 @@ impl Asked<'_> {
 
     pub(super) fn delete(&self, state: &mut State) -> Result<Value, Fault> {
         let object = self.object()?;
-        let (number, _) = self.found(state, object, "id")?;
+        let (number, record) = self.found(state, object, "id")?;
+        self.held(object, &record.id)?;
         state.remove(&object.name, number);
         Ok(json!({}))
     }
@@ -137,6 +139,15 @@ impl Asked<'_> {
             state.add_type(&object.name, &id, &other.name, &other_id, place);
         }
         Ok(json!({ "id": id, "other_id": other_id, "types": types(state, link, &id, &other_id) }))
+    }
+
+    /// Refuses where the request's condition on the record does not hold.
+    fn held(&self, object: &Object, id: &str) -> Result<(), Fault> {
+        let held = self.route.held.as_ref().map(|held| held.render(&self.scope)).transpose()?.flatten();
+        match held {
+            Some(Value::Bool(false)) => Err(Fault::new("changed").with("id", id).with("object", object.name.as_str())),
+            _ => Ok(()),
+        }
     }
 
     /// The record that a capture names.

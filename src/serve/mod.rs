@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::app::{App, Parts};
+use crate::audit::Audit;
 use crate::auth::{Keys, Pepper, TenantId};
 use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
 use crate::config::Config;
@@ -18,18 +19,23 @@ use crate::connections::{
     lasting_secret,
 };
 use crate::error::Error;
+use crate::idempotency::{Idempotency, Shield};
 use crate::net::admission::Admission;
 use crate::net::listen::{self, Lifecycle, Phase, Serving, Tls, TlsError};
 use crate::net::{Client, ClientError};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Role, Store};
 use crate::telemetry::Metrics;
+use crate::upstream::Budgets;
 
 /// How often the times at which keys were last used are written down.
 const FLUSH: Duration = Duration::from_secs(30);
 
 /// How long renewals that have begun may take when the server stops: a token that is on its way would be lost.
 const LAST_RENEWALS: Duration = Duration::from_secs(20);
+
+/// How long writes that have begun may take once no connection of a caller is left.
+const LAST_WRITES: Duration = Duration::from_secs(30);
 
 /// Connections changed by others that are read anew at the same time.
 const LOOKS: usize = 16;
@@ -137,8 +143,18 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
-    let upstream = pipeline::upstream(connections.clone(), client, metrics.clone());
-    let unified = pipeline::unified(upstream.clone(), metrics.clone());
+    let shield = Shield::default();
+    let idempotency = Idempotency::new(
+        store.idempotency(),
+        vault.clone(),
+        config.idempotency.clone(),
+        shield.clone(),
+        metrics.clone(),
+    )
+    .map_err(|_| StartError::Randomness)?;
+    let budgets = Budgets::new(&config.budgets, connections.clone(), metrics.clone());
+    let upstream = pipeline::upstream(connections.clone(), client, budgets.clone(), metrics.clone());
+    let unified = pipeline::unified(upstream.clone(), budgets.clone(), metrics.clone());
     let tls = Tls::open(&config.tls)?;
     let pinged = store.clone();
     let app = App::new(Parts {
@@ -149,6 +165,8 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
             let store = pinged.clone();
             Box::pin(async move { store.ping().await })
         }),
+        audit: Audit::new(store.audit(), &config.audit),
+        budgets,
         keys,
         connections,
         credentials_export: config.credentials_export,
@@ -160,6 +178,8 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
         catalog,
         reloader,
         metrics,
+        idempotency,
+        shield,
         unified,
         upstream,
     });
@@ -225,9 +245,11 @@ fn escrow(config: &Config) -> Result<Escrow, StartError> {
 pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<Output = ()>) -> Ended {
     let Running { app, store, tls } = running;
     let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
+    let auditing = tokio::spawn(app.audit.clone().look_after());
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changes()));
     let reloading = tokio::spawn(reload_when_asked(app.clone(), tls.clone()));
     let renewing = tokio::spawn(app.connections.clone().look_after());
+    let remembering = tokio::spawn(app.idempotency.clone().look_after());
     let serving = |tls: Option<Tls>, lifecycle: &Lifecycle| Serving {
         config: app.edge.clone(),
         tls,
@@ -252,12 +274,20 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     if cut > 0 {
         tracing::error!(cut, drain = %grace, "Requests had not ended when the process had to, and were cut off");
     }
+    // While the store is open and the clients are there: what has begun to be written is finished and remembered.
+    match app.shield.finish(LAST_WRITES).await {
+        0 => {}
+        count => tracing::warn!(count, "Some writes had not ended when the process had to: their outcome is unknown"),
+    }
     flushing.abort();
+    auditing.abort();
     watching.abort();
     reloading.abort();
     renewing.abort();
+    remembering.abort();
     app.connections.finish_renewals(LAST_RENEWALS).await;
     app.connections.flush_uses().await;
+    app.audit.flush().await;
     if let Err(error) = app.keys.flush().await {
         tracing::warn!(%error, "The times at which keys were last used could not be written");
     }
@@ -302,7 +332,8 @@ async fn reload_when_asked(app: App, tls: Option<Tls>) {
         let Ok(mut hangup) = hangup else { return std::future::pending().await };
         while hangup.recv().await.is_some() {
             // What is wrong has been logged.
-            let _ = app.reloader.reload().await;
+            let reloaded = app.reloader.reload().await;
+            app.audit.reloaded(reloaded.as_deref().ok()).await;
             if let Some(Err(error)) = tls.as_ref().map(Tls::reload) {
                 tracing::error!(%error, "The TLS certificate stays as it was");
             }

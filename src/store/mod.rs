@@ -13,12 +13,14 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::audit::AuditRepository;
 use crate::auth::KeyRepository;
 use crate::connections::{
     AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
     SealedRepository, TokenRepository,
 };
 use crate::error::Result;
+use crate::idempotency::IdempotencyRepository;
 
 pub use address::{Address, AddressError, Location};
 pub use backup::{BackupError, backup};
@@ -69,6 +71,10 @@ impl Store {
         on!(self, backend => Arc::new(backend.clone()))
     }
 
+    pub fn audit(&self) -> Arc<dyn AuditRepository> {
+        on!(self, backend => Arc::new(backend.clone()))
+    }
+
     pub fn connections(&self) -> Arc<dyn ConnectionRepository> {
         on!(self, backend => Arc::new(backend.clone()))
     }
@@ -98,6 +104,10 @@ impl Store {
     }
 
     pub fn mappings(&self) -> Arc<dyn MappingRepository> {
+        on!(self, backend => Arc::new(backend.clone()))
+    }
+
+    pub fn idempotency(&self) -> Arc<dyn IdempotencyRepository> {
         on!(self, backend => Arc::new(backend.clone()))
     }
 

@@ -33,6 +33,8 @@ pub struct Metrics {
     attempts: IntCounterVec,
     upstream_seconds: HistogramVec,
     retries: IntCounterVec,
+    idempotency: IntCounterVec,
+    writes_alone: IntCounterVec,
     breakers: IntCounterVec,
     mapping_seconds: HistogramVec,
     cache: IntCounterVec,
@@ -44,6 +46,7 @@ pub struct Metrics {
     lost_rotations: IntCounterVec,
     connections: IntGaugeVec,
     escrow: IntGauge,
+    egress_budgets: IntCounterVec,
     names: ArcSwap<Names>,
 }
 
@@ -151,6 +154,16 @@ impl Metrics {
         registry.register(Box::new(token_persist_seconds.clone()))?;
         let escrow = IntGauge::new("token_escrow_entries", "Renewed tokens that the store has not taken yet.")?;
         registry.register(Box::new(escrow.clone()))?;
+        let idempotency = counter(
+            "idempotency_total",
+            "Writes with an Idempotency-Key; result is new, replayed, in-flight, mismatch or unknown.",
+            &["result"],
+        )?;
+        let writes_alone = counter(
+            "writes_finished_alone_total",
+            "Writes whose caller had left before they ended; outcome is executed, not-executed or unknown.",
+            &["outcome"],
+        )?;
         let mapping_seconds = histogram(
             "mapping_seconds",
             "Time that translating one call and its answers took.",
@@ -161,6 +174,11 @@ impl Metrics {
             "cache_total",
             "Look-ups in the read cache; result is hit, stale, miss or bypass.",
             &["provider", "resource", "result"],
+        )?;
+        let egress_budgets = counter(
+            "egress_budgets_exceeded_total",
+            "Times that more was read through a connection than its budget allows; what is rows or bytes, window hour or day.",
+            &["provider", "what", "window"],
         )?;
         let build = gauge("build_info", "Always 1; the version is the label.", &["version"])?;
         let catalog =
@@ -178,6 +196,8 @@ impl Metrics {
             attempts,
             upstream_seconds,
             retries,
+            idempotency,
+            writes_alone,
             breakers,
             mapping_seconds,
             cache,
@@ -189,6 +209,7 @@ impl Metrics {
             lost_rotations,
             connections,
             escrow,
+            egress_budgets,
             names: ArcSwap::default(),
             registry,
         }))
@@ -207,6 +228,14 @@ impl Metrics {
         }));
         self.catalog.reset();
         self.catalog.with_label_values(&[revision]).set(1);
+    }
+
+    pub fn idempotency(&self, result: &'static str) {
+        self.idempotency.with_label_values(&[result]).inc();
+    }
+
+    pub fn write_finished_alone(&self, outcome: &'static str) {
+        self.writes_alone.with_label_values(&[outcome]).inc();
     }
 
     /// Counts a request as being answered until the guard is dropped.
@@ -270,6 +299,12 @@ impl Metrics {
             gauge.add(i64::try_from(*number).unwrap_or(i64::MAX));
         }
         self.escrow.set(i64::try_from(escrow).unwrap_or(i64::MAX));
+    }
+
+    /// More was read through a connection than its budget allows: `rows` or `bytes`, in an `hour` or a `day`.
+    pub fn egress_budget_exceeded(&self, provider: &str, what: &'static str, window: &'static str) {
+        let names = self.names.load();
+        self.egress_budgets.with_label_values(&[known(&names.providers, provider), what, window]).inc();
     }
 
     /// One translation, `out` to the provider or `in` from it.

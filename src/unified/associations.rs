@@ -55,6 +55,7 @@ pub async fn change(call: Call, shared: &Shared) -> Result<Reply, Error> {
         true => Reply::Record {
             record: json!({"id": other.id, "labels": other.labels}),
             created: false,
+            version: None,
             warnings: reply.warnings().to_vec(),
         },
         false => Reply::Deleted,

@@ -7,6 +7,7 @@ use futures_util::stream;
 use serde_json::{Map, Value, json};
 
 use super::exchange::{Answered, call_vars, problem, render, send_bulk};
+use super::probe::with_probe;
 use super::read::{Wanted, columns};
 use super::records::read_all;
 use super::scope::Scope;
@@ -39,6 +40,14 @@ struct Ready {
     item: Result<Value>,
 }
 
+impl Ready {
+    /// The record's own fault, else that of the whole request.
+    fn failed(self, whole: &Error) -> Result {
+        let Self { call, item, .. } = self;
+        item.and_then(|_| Err(with_probe(&call, whole.clone())))
+    }
+}
+
 /// Sends the calls, which have the same operation, in one request.
 pub async fn bulk(whole: &Call, batch: &Batch, calls: Vec<Call>, shared: &Shared) -> Sent {
     let ready: Vec<Ready> = calls.into_iter().enumerate().map(|(index, call)| item_of(index, call)).collect();
@@ -54,7 +63,7 @@ pub async fn bulk(whole: &Call, batch: &Batch, calls: Vec<Call>, shared: &Shared
             return Sent::Refused(ready.into_iter().map(|ready| ready.call).collect());
         }
         Err(error) => {
-            return Sent::Results(ready.into_iter().map(|ready| ready.item.and(Err(error.clone()))).collect());
+            return Sent::Results(ready.into_iter().map(|ready| ready.failed(&error)).collect());
         }
     };
     let (answered, vars) = answered;
@@ -62,14 +71,16 @@ pub async fn bulk(whole: &Call, batch: &Batch, calls: Vec<Call>, shared: &Shared
         Ok(rows) => rows,
         Err(error) => {
             let error = if operation.is_write() { error.outcome(Outcome::Unknown) } else { error };
-            return Sent::Results(ready.into_iter().map(|ready| ready.item.and(Err(error.clone()))).collect());
+            return Sent::Results(ready.into_iter().map(|ready| ready.failed(&error)).collect());
         }
     };
     let mut rows = rows.into_iter();
     let mut done = Vec::with_capacity(ready.len());
     for Ready { call, warnings, item } in ready {
         let row = match item {
-            Ok(_) => outcome(&call, batch, rows.next().flatten(), &answered, &vars),
+            Ok(_) => {
+                outcome(&call, batch, rows.next().flatten(), &answered, &vars).map_err(|error| with_probe(&call, error))
+            }
             Err(error) => Err(error),
         };
         done.push((call, warnings, row));
@@ -267,7 +278,7 @@ async fn records(
                 as_sent(&call, row.id)
             }
         };
-        results.push(Ok(Reply::Record { record, created: row.created, warnings }));
+        results.push(Ok(Reply::Record { record, created: row.created, version: None, warnings }));
     }
     results
 }

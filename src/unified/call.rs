@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::catalog::{ObjectType, Provider, Resource};
 use crate::connections::Connection;
 use crate::error::Error;
+use crate::idempotency::Progress;
 use crate::model::{Operation, Priority, Query, Warning};
 use crate::telemetry::Timings;
 
@@ -35,6 +36,8 @@ pub struct Call {
     pub body: Option<Map<String, Value>>,
     /// The operations of a batch.
     pub items: Vec<Item>,
+    /// What must hold of the record, or nothing is written.
+    pub precondition: Option<Precondition>,
     /// `Prefer: return=minimal`: a write is not read back.
     pub minimal: bool,
     /// Its lane where requests wait for the vendor's allowance.
@@ -43,6 +46,8 @@ pub struct Call {
     /// The time that expressions see.
     pub now: Timestamp,
     pub timings: Arc<Timings>,
+    /// Told when a write begins to be sent.
+    pub progress: Progress,
     /// What was said before the operation itself began.
     pub warnings: Vec<Warning>,
 }
@@ -52,6 +57,15 @@ pub struct Call {
 pub enum Object {
     Named(String),
     Known(Arc<ObjectType>),
+}
+
+/// `If-Match`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// The record is there, in whatever version.
+    Exists,
+    /// It still has this version.
+    Version(String),
 }
 
 /// The other side of an association.
@@ -83,6 +97,8 @@ pub enum Reply {
     Record {
         record: Value,
         created: bool,
+        /// What the vendor tells its versions by.
+        version: Option<String>,
         warnings: Vec<Warning>,
     },
     Deleted,
@@ -149,25 +165,29 @@ impl Call {
             from: None,
             body: None,
             items: Vec::new(),
+            precondition: None,
             minimal: false,
             priority: Priority::of(operation),
             deadline,
             now: Timestamp::now(),
             timings: Arc::default(),
+            progress: Progress::default(),
             warnings: Vec::new(),
         }
     }
 
     /// Another operation on the same resource in the course of this one: it shares deadline and timings.
     pub fn part(&self, operation: Operation) -> Self {
-        let Call { connection, provider, resource, object, minimal, priority, deadline, now, timings, .. } =
-            self.clone();
+        let Call {
+            connection, provider, resource, object, minimal, priority, deadline, now, timings, progress, ..
+        } = self.clone();
         Self {
             object,
             minimal,
             priority,
             now,
             timings,
+            progress,
             ..Self::new(connection, provider, resource, operation, deadline)
         }
     }

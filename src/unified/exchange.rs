@@ -222,6 +222,7 @@ async fn exchange(
         passthrough: false,
         headers: Arc::new(rendered.headers),
         body,
+        progress: call.progress.clone(),
         effect,
         bulk,
         read: Some(MAX_ANSWER),
@@ -261,7 +262,7 @@ fn header_map(headers: &HeaderMap) -> Value {
     Value::Object(map)
 }
 
-/// JSON, or the text as it is when the vendor does not even claim to send JSON (HTML error pages).
+/// JSON (of a member that stands there twice the last one counts), or the text as it is when the vendor does not even claim to send JSON (HTML error pages).
 fn parse(bytes: &Bytes, status: u16, headers: &Value) -> Result<Value, Error> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
@@ -271,11 +272,18 @@ fn parse(bytes: &Bytes, status: u16, headers: &Value) -> Result<Value, Error> {
         if status < 300 || kind.contains("json") && status < 400 {
             return Err(Error::new(
                 Kind::InvalidProviderResponse,
-                format!("The provider's answer is not valid JSON (line {}, column {}).", error.line(), error.column()),
+                format!("The provider's answer is not valid JSON: {error} (byte {}).", offset(bytes, &error)),
             ));
         }
         Ok(Value::String(String::from_utf8_lossy(bytes).into_owned()))
     })
+}
+
+/// Where the parser stopped, counted from 0.
+fn offset(bytes: &[u8], error: &serde_json::Error) -> usize {
+    let before: usize =
+        bytes.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    (before + error.column()).saturating_sub(1)
 }
 
 /// What an answer that is no error means for the call.

@@ -37,10 +37,11 @@ pub async fn expand(call: &Call, reply: Reply, shared: &Shared) -> Result<Reply,
             fill(call, &mut records, &mut warnings, shared).await?;
             Reply::List { records, next, warnings }
         }
-        Reply::Record { record, created, mut warnings } => {
+        Reply::Record { record, created, mut warnings, .. } => {
             let mut records = vec![record];
             fill(call, &mut records, &mut warnings, shared).await?;
-            Reply::Record { record: records.pop().unwrap_or_default(), created, warnings }
+            // What is in the answer now has versions of its own.
+            Reply::Record { record: records.pop().unwrap_or_default(), created, version: None, warnings }
         }
         other => other,
     })

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::conditions::{Conditions, Encoded};
-use super::{Call, Object};
+use super::{Call, Object, Precondition};
 use crate::catalog::Variant;
 
 /// The call as an object. Parts that are not there have no member, so that `$exists` and paths agree.
@@ -27,6 +27,9 @@ impl Scope {
         if let Some(other) = &call.other {
             scope.set_some("other_id", other.id.clone().map(Value::String));
             scope.set_some("labels", (!other.labels.is_empty()).then(|| other.labels.clone()));
+        }
+        if let Some(Precondition::Version(version)) = &call.precondition {
+            scope.set("if_version", version.as_str());
         }
         scope.set_some("q", call.query.q.clone().map(Value::String));
         scope

@@ -6,12 +6,13 @@ use super::exchange::{Answered, call_vars, judge, render, send};
 use super::list::is_of;
 use super::pieces::Pieces;
 use super::plan::choose;
+use super::probe::with_probe;
 use super::read::{Wanted, columns};
 use super::records::read_all;
 use super::scope::Scope;
 use super::steps::{Prepared, half_done, prepare};
 use super::write::{Write, refusal, without_own_id};
-use super::{Call, Reply, Vendor};
+use super::{Call, Reply, Vendor, version};
 use crate::catalog::Variant;
 use crate::catalog::spec::ThenSpec;
 use crate::error::{Error, Kind, Outcome};
@@ -20,8 +21,8 @@ use crate::model::{FieldSet, Operation, Warning, validate};
 
 pub async fn get(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     let mut warnings = call.warnings.clone();
-    let record = fetch(&call, vendor, &mut warnings).await?;
-    Ok(Reply::Record { record, created: false, warnings })
+    let (record, version) = fetch_version(&call, vendor, &mut warnings).await?;
+    Ok(Reply::Record { record, created: false, version, warnings })
 }
 
 pub async fn delete(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
@@ -33,7 +34,7 @@ pub async fn delete(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
 
 /// A write that is answered by nothing.
 pub async fn delete_by(call: &Call, vendor: &Vendor, variant: &Variant, scope: Scope) -> Result<Reply, Error> {
-    execute(call, vendor, variant, scope, None).await?;
+    execute(call, vendor, variant, scope, None).await.map_err(|error| with_probe(call, error))?;
     Ok(Reply::Deleted)
 }
 
@@ -106,6 +107,17 @@ pub async fn finish(
     variant: &Variant,
     scope: Scope,
     record: Value,
+    warnings: Vec<Warning>,
+) -> Result<Reply, Error> {
+    send_and_read(call, vendor, variant, scope, record, warnings).await.map_err(|error| with_probe(call, error))
+}
+
+async fn send_and_read(
+    call: &Call,
+    vendor: &Vendor,
+    variant: &Variant,
+    scope: Scope,
+    record: Value,
     mut warnings: Vec<Warning>,
 ) -> Result<Reply, Error> {
     let done = execute(call, vendor, variant, scope, Some(record)).await?;
@@ -120,15 +132,15 @@ pub async fn finish(
         return Err(Error::new(Kind::InvalidProviderResponse, "The provider's answer names no id for the new record.")
             .outcome(Outcome::Unknown));
     }
-    let record = match after(call, vendor, &done, &mut warnings).await {
-        Ok(record) => record,
+    let (record, version) = match after(call, vendor, &done, &mut warnings).await {
+        Ok(found) => found,
         Err((id, error)) => {
             let detail = format!("the write was executed, but the record could not be read back: {}", error.detail());
             warnings.push(Warning::new("read-back-failed", detail));
-            as_sent(call, id)
+            (as_sent(call, id), None)
         }
     };
-    Ok(Reply::Record { record, created, warnings })
+    Ok(Reply::Record { record, created, version, warnings })
 }
 
 /// Whether the answer to a create lacks the id that the mapping says it has: then nobody knows what was created.
@@ -145,7 +157,7 @@ async fn after(
     vendor: &Vendor,
     done: &Done<'_>,
     warnings: &mut Vec<Warning>,
-) -> Result<Value, (Option<String>, Error)> {
+) -> Result<(Value, Option<String>), (Option<String>, Error)> {
     let vars = done.answered.vars(call, &done.input);
     let body = &done.answered.body;
     let found = match &done.variant.answer.id {
@@ -154,7 +166,7 @@ async fn after(
     };
     let id = call.id.clone().or(found);
     if call.minimal {
-        return Ok(json!({ "id": id }));
+        return Ok((json!({ "id": id }), None));
     }
     let row = match &done.variant.answer.record {
         Some(leaf) => leaf.evaluate(body, &vars).map_err(|error| (id.clone(), error))?,
@@ -167,14 +179,14 @@ async fn after(
         if let Ok(mut records) = read_all(call, vec![row.clone()], &wanted, &vars, warnings).await
             && let Some(record) = records.pop()
         {
-            return Ok(record);
+            return Ok((record, version::of(&call.resource, row, &vars)));
         }
     }
     let Some(id) = id else {
         return Err((None, Error::new(Kind::InvalidProviderResponse, "The answer names no id.")));
     };
     let read = Call { id: Some(id.clone()), query: call.query.clone(), ..call.part(Operation::Get) };
-    Box::pin(fetch(&read, vendor, warnings)).await.map_err(|error| (Some(id), error))
+    Box::pin(fetch_version(&read, vendor, warnings)).await.map_err(|error| (Some(id), error))
 }
 
 /// Whether a vendor's answer holds every column that reading the wanted fields needs.
@@ -206,6 +218,15 @@ pub fn as_sent(call: &Call, id: Option<String>) -> Value {
 }
 
 pub async fn fetch(call: &Call, vendor: &Vendor, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
+    fetch_version(call, vendor, warnings).await.map(|(record, _)| record)
+}
+
+/// The record and its version.
+async fn fetch_version(
+    call: &Call,
+    vendor: &Vendor,
+    warnings: &mut Vec<Warning>,
+) -> Result<(Value, Option<String>), Error> {
     check_id(call)?;
     let scope = Scope::of(call);
     let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(call))?;
@@ -221,8 +242,9 @@ pub async fn fetch(call: &Call, vendor: &Vendor, warnings: &mut Vec<Warning>) ->
         return Err(not_found(call));
     }
     let wanted = Wanted { fields: &call.query.fields, raw: call.query.include_raw, lacks: &variant.lacks };
+    let version = version::of(&call.resource, &row, &vars);
     let mut records = read_all(call, vec![row], &wanted, &vars, warnings).await?;
-    records.pop().ok_or_else(|| not_found(call))
+    records.pop().map(|record| (record, version)).ok_or_else(|| not_found(call))
 }
 
 /// The vendor's record, of as many requests as its columns take.

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tower::Service;
 
 use super::aside::aside;
-use super::{Accounts, Call, Reply, Turns, Vendor, associations, batch, expand, fields, list, single, upsert};
+use super::{Accounts, Call, Reply, Turns, Vendor, associations, batch, expand, fields, list, single, upsert, version};
 use crate::error::Error;
 use crate::model::Operation;
 use crate::upstream;
@@ -63,6 +63,7 @@ pub fn translate(call: Call, shared: Shared) -> BoxFuture<'static, Result<Reply,
 
 async fn operate(call: Call, shared: &Shared) -> Result<Reply, Error> {
     let vendor = &shared.vendor;
+    version::check(&call)?;
     expand::check(&call)?;
     // What can be refused without the account is refused before it is asked anything. Where it has told all before, the
     // operation itself refuses in good time.

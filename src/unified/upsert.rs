@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::single::{finish, not_executed, translate, write};
 use super::{Call, Reply, Shared, list};
 use crate::catalog::{Field, Upsert};
-use crate::error::{Error, Kind, Violation};
+use crate::error::{Error, Kind, Outcome, Violation};
 use crate::model::{FieldSet, Filter, FilterOp, Operation, Query, Warning, escape};
 
 pub async fn upsert(call: Call, shared: &Shared) -> Result<Reply, Error> {
@@ -20,7 +20,12 @@ pub async fn upsert(call: Call, shared: &Shared) -> Result<Reply, Error> {
             let scope = key.scope(&call);
             let mut warnings = call.warnings.clone();
             let record = translate(&call, &variant.uses, &mut warnings).map_err(not_executed)?;
-            finish(&call, &shared.vendor, variant, scope, record, warnings).await
+            let done = finish(&call, &shared.vendor, variant, scope, record, warnings).await;
+            let repeatable = variant.request.repeatable && variant.steps.iter().all(|(_, step)| step.request.safe);
+            done.map_err(|error| match error.get_outcome() {
+                Some(Outcome::Unknown) if repeatable => error.retryable(true),
+                _ => error,
+            })
         }
         None => by_finding(call, shared, key).await,
     }
@@ -121,7 +126,7 @@ fn written(line: &Field, value: &Value) -> Result<Value, Error> {
 }
 
 /// The value of a dotted path in a record; of a list that of its primary item, else of the first.
-fn value_at(record: &Map<String, Value>, path: &str) -> Option<Value> {
+pub fn value_at(record: &Map<String, Value>, path: &str) -> Option<Value> {
     let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
     let mut value = record.get(head)?;
     if let Value::Array(items) = value {

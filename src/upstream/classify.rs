@@ -22,6 +22,9 @@ use super::{Effect, Request, Response};
 use crate::error::{Error, Result};
 use crate::net::{BodyError, Failure, Phase, SendError};
 
+/// No vendor means more than that, and what is told in seconds could otherwise be past all time.
+const LONGEST_TOLD: Duration = Duration::from_secs(365 * 86_400);
+
 /// Whether an attempt's end allows for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -114,9 +117,10 @@ fn is_failure(status: StatusCode) -> bool {
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().map(Duration::from_secs);
+        return text.parse().ok().map(|seconds| Duration::from_secs(seconds).min(LONGEST_TOLD));
     }
     let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
     // A date that has passed means now.
-    Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default())
+    let ahead = Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default();
+    Some(ahead.min(LONGEST_TOLD))
 }

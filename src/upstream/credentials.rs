@@ -76,6 +76,7 @@ where
             let head_by = request.deadline;
             let mut response = inner.call(Attempt { request, headers, access: access.clone(), head_by }).await?;
             headers::strip_echoes(&mut response.headers, &access);
+            response.access = Some(access);
             Ok(response)
         })
     }

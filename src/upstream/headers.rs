@@ -1,6 +1,7 @@
 //! Which headers cross the proxy. Unified requests are built here, so a short list may come from the caller; passthrough
 //! lets all go that are not about the connection, the caller's identity or ourselves. Credentials are added after this.
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 
@@ -86,6 +87,8 @@ const RESPONSE_DENIED_PREFIXES: &[&str] =
 
 /// Shorter values are no secrets, and would be found everywhere.
 const SHORTEST_SECRET: usize = 8;
+/// What stands in a body where one stood.
+const CONCEALED: &[u8] = b"(secret)";
 
 /// What of a caller's headers goes along with a unified request.
 pub fn unified_request(from: &HeaderMap) -> HeaderMap {
@@ -140,18 +143,40 @@ pub fn inject(headers: &mut HeaderMap, access: &Access) {
 
 /// Takes out of an answer every header that repeats a credential we sent.
 pub fn strip_echoes(headers: &mut HeaderMap, access: &Access) {
-    let sent = access.headers.iter().flat_map(|(_, value)| secrets_of(value));
-    let sent = sent.chain(access.query.iter().map(|(_, secret)| secret.expose_secret().as_bytes()));
-    let secrets: Vec<&[u8]> = sent.filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
-    let echoes = |value: &HeaderValue| {
-        let value = value.as_bytes();
-        secrets.iter().any(|secret| value.windows(secret.len()).any(|part| part == *secret))
-    };
+    let secrets = secrets(access);
+    let echoes = |value: &HeaderValue| secrets.iter().any(|secret| find(value.as_bytes(), secret).is_some());
     let names: Vec<HeaderName> =
         headers.iter().filter(|(_, value)| echoes(value)).map(|(name, _)| name.clone()).collect();
     for name in names {
         headers.remove(name);
     }
+}
+
+/// The text of a refusal without the credentials that it repeats: it is told to callers, who do not have them.
+pub fn conceal_echoes(body: Bytes, access: &Access) -> Bytes {
+    secrets(access).into_iter().fold(body, |body, secret| {
+        let (mut rest, mut concealed) = (&body[..], Vec::new());
+        while let Some((before, after)) = find(rest, secret).and_then(|at| rest.split_at_checked(at)) {
+            concealed.extend_from_slice(before);
+            concealed.extend_from_slice(CONCEALED);
+            rest = after.get(secret.len()..).unwrap_or_default();
+        }
+        if concealed.is_empty() {
+            return body;
+        }
+        concealed.extend_from_slice(rest);
+        concealed.into()
+    })
+}
+
+fn secrets(access: &Access) -> Vec<&[u8]> {
+    let sent = access.headers.iter().flat_map(|(_, value)| secrets_of(value));
+    let sent = sent.chain(access.query.iter().map(|(_, secret)| secret.expose_secret().as_bytes()));
+    sent.filter(|secret| secret.len() >= SHORTEST_SECRET).collect()
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
 }
 
 /// The value and, of `Bearer x`, the `x`.
@@ -349,5 +374,13 @@ mod tests {
         let mut headers = map(&["x-echo: token=s3cret-token;", "x-url: /a?api_token=query-secret", "x-other: Bearer"]);
         strip_echoes(&mut headers, &access());
         assert_eq!(names(&headers), ["x-other"]);
+        for (said, told) in [
+            ("", ""),
+            ("nothing", "nothing"),
+            ("Bearer s3cret-token, s3cret-token", "(secret), (secret)"),
+            (r#"{"url": "/?api_token=query-secret&x"}"#, r#"{"url": "/?api_token=(secret)&x"}"#),
+        ] {
+            assert_eq!(conceal_echoes(Bytes::from(said), &access()), told);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod breaker;
+mod budget;
 mod classify;
 mod credentials;
 pub mod headers;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use attempt::{RecordAttempt, RecordAttemptLayer};
 pub use breaker::{Breaker, BreakerLayer};
+pub use budget::{Budgets, Config as BudgetConfig, CountBytes, CountBytesLayer, TenantConfig as TenantBudgetConfig};
 pub use classify::retry_after;
 pub use credentials::{AddCredentials, AddCredentialsLayer};
 pub use read::{Read, ReadLayer};

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
 use crate::connections::{Access, Connection};
+use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::Body;
 use crate::telemetry::{Labels, Timings};
@@ -31,6 +32,8 @@ pub struct Request {
     /// The answer is read whole, up to so many bytes, as part of the attempt: a body that breaks off is a failed attempt.
     /// Without it the body streams.
     pub read: Option<usize>,
+    /// Told when a write begins to be sent.
+    pub progress: Progress,
     /// Its lane where requests wait for the vendor's allowance.
     pub priority: Priority,
     /// When the caller stops waiting.
@@ -75,6 +78,7 @@ impl Request {
             passthrough: self.passthrough,
             headers: self.headers.clone(),
             body: self.body.try_clone()?,
+            progress: self.progress.clone(),
             effect: self.effect,
             bulk: self.bulk,
             read: self.read,

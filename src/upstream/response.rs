@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
+use super::headers::conceal_echoes;
+use crate::connections::Access;
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::net::{Body, BodyError, collect_capped};
+use crate::net::{Body, BodyError, collect_decoded};
 use crate::telemetry::Timings;
 
 /// How long an answer may go without a byte before it counts as lost.
@@ -23,6 +26,8 @@ pub struct Response {
     pub generation: u64,
     /// The vendor says that it was too much, in whatever words: the request was not executed.
     pub throttled: Option<Throttled>,
+    /// What it was sent with, so that a refusal that repeats a credential does not carry it on.
+    pub access: Option<Arc<Access>>,
     deadline: Instant,
     timings: Arc<Timings>,
     /// For answers to writes: what became of the write, judging by the head.
@@ -53,23 +58,32 @@ impl Response {
             body,
             generation,
             throttled: None,
+            access: None,
             deadline: request.deadline,
             timings: request.timings.clone(),
             outcome,
         }
     }
 
-    /// The same answer with its body read to the end, but at most `cap` bytes of it, and no longer than the caller waits.
+    /// The same answer with its body read to the end and its content coding undone, but at most `cap` bytes of it, and no
+    /// longer than the caller waits.
     pub async fn read(mut self, cap: usize) -> Result<Self> {
         let body = std::mem::take(&mut self.body);
-        self.body = Body::full(self.reading().bytes(body, cap).await?);
+        let mut bytes = self.reading().bytes(body, &self.headers, cap).await?;
+        self.headers.remove(CONTENT_ENCODING);
+        if let Some(access) = &self.access
+            && !self.status.is_success()
+        {
+            bytes = conceal_echoes(bytes, access);
+        }
+        self.body = Body::full(bytes);
         Ok(self)
     }
 
     /// Status, headers and the whole body; see [`Response::read`].
     pub async fn collect(mut self, cap: usize) -> Result<http::Response<Bytes>> {
         let body = std::mem::take(&mut self.body);
-        let body = self.reading().bytes(body, cap).await?;
+        let body = self.reading().bytes(body, &self.headers, cap).await?;
         let mut response = http::Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
@@ -95,9 +109,9 @@ struct Reading {
 }
 
 impl Reading {
-    async fn bytes(self, body: Body, cap: usize) -> Result<Bytes> {
+    async fn bytes(self, body: Body, headers: &HeaderMap, cap: usize) -> Result<Bytes> {
         let started = Instant::now();
-        let read = timeout_at(self.deadline, collect_capped(body, cap, BODY_IDLE)).await;
+        let read = timeout_at(self.deadline, collect_decoded(body, headers, cap, BODY_IDLE)).await;
         self.timings.add_upstream(started.elapsed());
         let failed = |error: Error| match self.outcome {
             // Whether it was executed is known from the head; that the rest is missing does not change it.
@@ -123,6 +137,18 @@ fn unreadable(error: BodyError) -> Error {
         BodyError::TooLarge(cap) => {
             Error::new(Kind::InvalidProviderResponse, format!("The provider's answer is larger than {cap} bytes."))
         }
+        BodyError::Coding(coding) => Error::new(
+            Kind::InvalidProviderResponse,
+            format!("The provider's answer comes in the content coding {coding:?}, which was not asked for and is not read here."),
+        ),
+        BodyError::Bomb => Error::new(
+            Kind::InvalidProviderResponse,
+            "The provider's answer grows out of all proportion when it is decoded.",
+        ),
+        BodyError::Undecodable(_) => Error::new(
+            Kind::InvalidProviderResponse,
+            "The provider's answer is not in the content coding that it is announced in, or broke off.",
+        ),
         BodyError::Stalled(_) | BodyError::TooSlow(_) => Error::new(Kind::ProviderTimeout, LATE).retryable(true),
     }
     .caused_by(error)

@@ -2,8 +2,8 @@
 
 use std::task::{Context, Poll};
 
-use http::header::{CONTENT_LENGTH, HeaderValue};
-use http::{Method, StatusCode};
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
 use tower::Service;
 
@@ -39,13 +39,39 @@ impl Service<Attempt> for Send {
 async fn exchange(client: Client, mut attempt: Attempt) -> Result<Response> {
     let (write, effect) = (attempt.request.is_write(), attempt.request.effect);
     let message = message(&mut attempt)?;
+    // The last moment at which a write can still be left undone for a caller who has gone.
+    if write && !attempt.request.progress.begin() {
+        return Err(
+            Error::new(Kind::InvalidRequest, "The caller left before anything was sent.").outcome(Outcome::NotExecuted)
+        );
+    }
     let answer = client.send_by(message, attempt.head_by).await.map_err(|error| failed(error, effect))?;
     if !attempt.request.passthrough && is_redirect(answer.status()) {
         return Err(redirected(answer.status(), write));
     }
     let (head, body) = answer.into_parts();
+    if is_framed_twice(&head.headers) {
+        // The body is dropped unread, and the connection with it: whatever follows on it cannot be trusted.
+        return Err(framed_twice(head.status, write));
+    }
     let generation = attempt.access.generation;
     Ok(Response::new(head.status, head.headers, Body::streaming(body), &attempt.request, generation))
+}
+
+/// A length and chunks: those who read the answer after us might believe the other one (RFC 9112 §6.3, response splitting).
+fn is_framed_twice(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
+}
+
+fn framed_twice(status: StatusCode, write: bool) -> Error {
+    let detail = "The provider's answer gives a length and comes in chunks: where it ends is not certain.";
+    let error = Error::new(Kind::InvalidProviderResponse, detail);
+    match status.as_u16() {
+        _ if !write => error,
+        200..=299 => error.outcome(Outcome::Executed),
+        400..=499 => error.outcome(Outcome::NotExecuted),
+        _ => error.outcome(Outcome::Unknown),
+    }
 }
 
 /// 304 is an answer to a condition, not a way elsewhere.
@@ -106,8 +132,8 @@ fn failed(error: SendError, effect: Effect) -> Error {
     if write {
         result = result.outcome(if sent { Outcome::Unknown } else { Outcome::NotExecuted });
     }
-    if failure == Failure::RefusedAddress {
-        // The provider has no part in it: it is this deployment's rule.
+    if matches!(failure, Failure::RefusedAddress | Failure::Proxy) {
+        // The provider has no part in it: it is this deployment's rule, or its proxy's.
         result = result.origin(Origin::Throughline);
     }
     result.caused_by(error)
@@ -117,6 +143,8 @@ fn is_worth_retrying(failure: Failure) -> bool {
     match failure {
         Failure::Dns | Failure::Connect | Failure::NotSent | Failure::Broken => true,
         Failure::TimedOut(Phase::Connect | Phase::Tls | Phase::Head) => true,
-        Failure::RefusedAddress | Failure::Tls | Failure::InvalidAnswer | Failure::RequestBody => false,
+        Failure::RefusedAddress | Failure::Proxy | Failure::Tls | Failure::InvalidAnswer | Failure::RequestBody => {
+            false
+        }
     }
 }

@@ -23,6 +23,7 @@ use crate::auth::Caller;
 use crate::catalog::{Catalog, Files, Options};
 use crate::connections::{Connection, Connections, NewConnection, TenantId, Vault};
 use crate::error::{Kind, Outcome, Result};
+use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::{Body, Client, Config};
 use crate::store::Store;
@@ -152,6 +153,7 @@ impl Scene {
             passthrough: false,
             headers: Arc::default(),
             body: Body::empty(),
+            progress: Progress::default(),
             effect: Effect::of(&method),
             bulk: false,
             read: None,

@@ -4,7 +4,8 @@
 #   tests/outside/tools.sh CACHE
 #
 # Prism and a YAML parser from npm, in CACHE/prism; what drives a browser, axe-core and an authorization server from npm,
-# in CACHE/browser; schemathesis from PyPI, in CACHE/schemathesis. The browser itself is Debian's (see tests/run.sh).
+# in CACHE/browser; vendors' own clients from npm, in CACHE/sdks; schemathesis from PyPI, in CACHE/schemathesis. The browser
+# itself is Debian's (see tests/run.sh).
 set -euo pipefail
 
 mkdir -p "$1"
@@ -13,6 +14,8 @@ readonly CACHE
 # Later releases of Prism, playwright-core and oidc-provider want a newer Node than Debian 12 has.
 readonly PRISM=(@stoplight/prism-cli@5.14.2 yaml@2.9.1)
 readonly BROWSER=(playwright-core@1.60.0 axe-core@4.14.1 oidc-provider@8.8.1)
+# The newest ones, which also run on Debian's Node, though one of them does not say so.
+readonly SDKS=(@hubspot/api-client@14.0.1 pipedrive@33.7.0)
 # hypothesis makes the requests: with another release of it, the same seed gives others.
 readonly PYPI=(schemathesis==4.32.5 hypothesis==6.170.15)
 
@@ -31,6 +34,7 @@ from_npm() { # FOLDER PACKAGES…
 }
 from_npm "$CACHE/prism" "${PRISM[@]}"
 from_npm "$CACHE/browser" "${BROWSER[@]}"
+from_npm "$CACHE/sdks" "${SDKS[@]}"
 if ! complete "$CACHE/schemathesis" "${PYPI[@]}"; then
     echo "installing ${PYPI[*]} from PyPI into $CACHE/schemathesis" >&2
     rm -rf "$CACHE/schemathesis"

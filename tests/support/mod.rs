@@ -7,7 +7,9 @@ mod authority;
 mod authorization;
 mod browser;
 mod client;
+mod deployment;
 mod process;
+mod proxy;
 mod server;
 mod vendor;
 
@@ -15,7 +17,9 @@ pub use authority::{Authority, Scene, in_seconds};
 pub use authorization::AuthorizationServer;
 pub use browser::{Browser, Page, members_of};
 pub use client::{Answer, Client, Request, encode};
+pub use deployment::Deployment;
 pub use process::{Process, free_port, scratch, throughline};
+pub use proxy::ForwardProxy;
 pub use server::{Server, TOKEN, on_shared, start, start_alone, start_configured, start_with};
 pub use vendor::{Exchange, FakeVendor, Recorded, json_answer, plain_answer, provider};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-const HEADERS: [(&str, &str); 9] = [
+const HEADERS: [(&str, &str); 11] = [
     ("X-Request-Id", "The id of this request: the caller's own, or a new one. It finds the request in the logs."),
     (
         "Server-Timing",
@@ -13,6 +13,11 @@ const HEADERS: [(&str, &str); 9] = [
         "What had to be dropped or degraded, as a structured list (RFC 9651) of codes: `ignored-member;pointer=\"/company/name\"`.",
     ),
     ("Throughline-Origin", "Whose answer it is: `provider`, passed on as it came, or `throughline`."),
+    (
+        "Idempotency-Replayed",
+        "`true`: the answer of an earlier request with the same `Idempotency-Key`; nothing was done now.",
+    ),
+    ("ETag", "The provider's version of the record, for `If-Match`. Not with every provider."),
     ("Location", "The path of the new record."),
     ("Link", "`rel=\"next\"`: the next page."),
     ("Retry-After", "Seconds after which another attempt may succeed."),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::operation::Operation;
 use super::{parameters, problems};
+use crate::audit::Action;
 
 fn operation(id: &str, tag: &str, summary: &str, scopes: &str) -> Operation {
     Operation::new(id, tag, summary).about(scopes).parameters(parameters::plain())
@@ -67,6 +68,24 @@ pub fn delete_connection() -> Operation {
     operation("deleteConnection", "Connections", "Delete a connection", CONNECTS)
         .done("It is gone, and its credentials with it.")
         .problems(&problems::CONNECTION)
+}
+
+pub fn list_audit() -> Operation {
+    let text = |name: &str, about: &str| query(name, about, json!({"type": "string"}));
+    let time = |name: &str, about: &str| query(name, about, json!({"type": "string", "format": "date-time"}));
+    let actions: Vec<&str> = Action::all().map(Action::as_str).collect();
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100});
+    operation("listAudit", "Audit", "List who did what", ADMIN)
+        .about("The newest first. Calls for records and raw requests are summed up, and appear within some minutes. A key that is limited to providers or connections cannot see it.")
+        .parameter(text("connection", "Only what concerns this connection."))
+        .parameter(text("actor", "The id of an API key, `operator`, `customer` or `throughline`."))
+        .parameter(query("action", "Only this action.", json!({"type": "string", "enum": actions})))
+        .parameter(time("since", "From this time on."))
+        .parameter(time("until", "Before this time."))
+        .parameter(query("limit", "Rows on the page.", limit))
+        .parameter(text("cursor", "`next_cursor` of the page before."))
+        .answer(200, "A page.", "AuditPage", "AuditPage", &[])
+        .problems(&problems::AUDIT)
 }
 
 pub fn list_keys() -> Operation {

@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 use super::problems::Family;
 
 /// Groups of operations besides those of the resources.
-pub const TAGS: [(&str, &str); 6] = [
+pub const TAGS: [(&str, &str); 7] = [
     ("Passthrough", "The provider's own API, with the customer's credential: nothing is translated."),
     ("Connections", "Customers' accounts, by which requests reach their CRMs."),
     ("Connect", "Links on which customers connect their accounts themselves, and the OAuth apps under which they do."),
     ("Mapping", "A tenant's and a connection's own lines over the shipped mappings."),
     ("Keys", "API keys. The secret of a key is shown once, when it is made."),
+    ("Audit", "Who did what with customers' accounts: a log that only grows, each row bound to the one before it."),
     ("About", "What the providers can do, and this document."),
 ];
 

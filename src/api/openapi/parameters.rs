@@ -34,6 +34,16 @@ pub fn shared() -> Map<String, Value> {
             "`wait=N`: seconds that the caller waits, from 1 to 120 (30 without it). `return=minimal`, on writes: the answer holds the id only, and the record is not read back.",
             "wait=10",
         ),
+        "IdempotencyKey": header(
+            "Idempotency-Key",
+            "The caller's own name of this write: 1 to 255 visible ASCII characters, in quotes or without. Sent again under the same key, the write is not done again and the first answer is given once more, with `Idempotency-Replayed: true`. While the first request is running the answer is 409 `idempotency-in-flight`, of another request under the key 422 `idempotency-mismatch`, and 409 `outcome-unknown` if nobody knows what became of the first one: look (`probe` may say where), and send a new key. What was not executed may be sent again under its key. Keys belong to connection, method and path, and are remembered for a day. Reads ignore the header, with a warning.",
+            "order-4711",
+        ),
+        "IfMatch": header(
+            "If-Match",
+            "The `ETag` that the record must still have, or `*`. Refused with 400 `unsupported-precondition` where the provider has no versions of these records.",
+            "\"4372108\"",
+        ),
         "RequestId": header("X-Request-Id", "An id for this request: at most 128 printable ASCII characters.", "order-4711"),
         "Limit": {
             "name": "limit",
@@ -67,6 +77,21 @@ fn shared_ones(names: &[&str]) -> Vec<Value> {
 /// Headers of every request that goes through a connection.
 pub fn connected() -> Vec<Value> {
     shared_ones(&["Connection", "Customer", "ProviderName", "Prefer", "RequestId"])
+}
+
+/// Of writes that go through a connection.
+pub fn written() -> Vec<Value> {
+    connected().into_iter().chain(keyed()).collect()
+}
+
+/// Of writes to a record that is there.
+pub fn rewritten() -> Vec<Value> {
+    written().into_iter().chain(shared_ones(&["IfMatch"])).collect()
+}
+
+/// Of writes that may happen once.
+pub fn keyed() -> Vec<Value> {
+    shared_ones(&["IdempotencyKey"])
 }
 
 /// Of routes that name the connection in their path.

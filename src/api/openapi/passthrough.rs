@@ -25,8 +25,9 @@ fn raw(id: &str, method: &'static str, how: &str) -> Operation {
             "default",
             "The provider's own answer, whatever its status.",
             json!({"*/*": {}}),
-            &["Throughline-Origin"],
+            &["Throughline-Origin", "Idempotency-Replayed"],
         )
+        .parameters(if method == "get" { Vec::new() } else { parameters::keyed() })
         .problems(&problems::RAW);
     if matches!(method, "get" | "delete") { operation } else { operation.raw_body() }
 }

@@ -45,7 +45,8 @@ const UNIFIED: &[Kind] = &[
 ];
 const LISTING: &[Kind] = &[Kind::InvalidCursor, Kind::UnsupportedFilter, Kind::UnsupportedSort];
 const BODY: &[Kind] = &[Kind::PayloadTooLarge, Kind::UnsupportedMediaType];
-const WRITING: &[Kind] = &[Kind::OutcomeUnknown];
+/// The first one is also told of a key whose first request has an unknown outcome; then its status is 409.
+const WRITING: &[Kind] = &[Kind::OutcomeUnknown, Kind::IdempotencyInFlight, Kind::IdempotencyMismatch];
 const STORING: &[Kind] = &[Kind::Duplicate, Kind::UnknownField];
 
 pub const LIST: Family = Family { name: "List", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, LISTING] };
@@ -56,7 +57,7 @@ pub const CREATE: Family =
 pub const UPDATE: Family =
     Family { name: "Update", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, WRITING, STORING] };
 pub const DELETE: Family = Family { name: "Delete", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, WRITING] };
-pub const BATCH: Family = Family { name: "Batch", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY] };
+pub const BATCH: Family = Family { name: "Batch", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, WRITING] };
 pub const ACCOUNT: Family = Family { name: "Account", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED] };
 pub const ASSOCIATIONS: Family =
     Family { name: "Associations", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, &[Kind::InvalidCursor]] };
@@ -68,13 +69,14 @@ pub const RAW: Family = Family {
             Kind::UnsupportedOperation,
             Kind::ExpectationFailed,
             Kind::Internal,
-            Kind::OutcomeUnknown,
             Kind::PayloadTooLarge,
         ],
+        WRITING,
         KEYED,
         CONNECTED,
     ],
 };
+pub const AUDIT: Family = Family { name: "Audit", kinds: &[EVERY, KEYED, &[Kind::InvalidCursor, Kind::Forbidden]] };
 pub const LOOK: Family = Family { name: "Look", kinds: &[EVERY, KEYED] };
 pub const PROVIDER: Family =
     Family { name: "Provider", kinds: &[EVERY, &[Kind::Unauthenticated, Kind::ProviderNotFound]] };
@@ -133,7 +135,8 @@ pub const NEW_KEY: Family =
 pub const KEY: Family = Family { name: "Key", kinds: &[EVERY, KEYED, &[Kind::NotFound]] };
 pub const OPEN: Family = Family { name: "Open", kinds: &[EVERY] };
 
-const ALL: [&Family; 28] = [
+const ALL: [&Family; 29] = [
+    &AUDIT,
     &LIST,
     &SEARCH,
     &GET,
@@ -216,7 +219,7 @@ fn response(status: u16, kinds: &[Kind]) -> Value {
     headers.extend(match status {
         401 => Some("WWW-Authenticate"),
         405 => Some("Allow"),
-        429 | 502 | 503 => Some("Retry-After"),
+        409 | 429 | 502 | 503 => Some("Retry-After"),
         _ => None,
     });
     let headers: Map<String, Value> =
@@ -288,7 +291,14 @@ fn example(kind: Kind) -> Error {
         Kind::ProviderUnavailable => {
             error("Acme answered 503: Maintenance").retryable(true).provider(said(503, None, "Maintenance"))
         }
-        Kind::OutcomeUnknown => error("The connection broke after the request was sent.").outcome(Outcome::Unknown),
+        Kind::OutcomeUnknown => error("The connection broke after the request was sent.")
+            .outcome(Outcome::Unknown)
+            .idempotency_key(&"order-4711".into())
+            .probe("/v1/crm/contacts/501"),
+        Kind::IdempotencyInFlight => error("A request with this Idempotency-Key is still running.")
+            .outcome(Outcome::Unknown)
+            .retry_after(Some(Duration::from_secs(1)))
+            .idempotency_key(&"order-4711".into()),
         Kind::Overloaded => error("Too much is going on at the moment.").retry_after(Some(Duration::from_secs(1))),
         Kind::Internal => error("An unexpected failure; the request id finds it in the log."),
         other => Error::new(other, format!("{}.", other.title())),

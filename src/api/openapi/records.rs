@@ -7,6 +7,10 @@ use super::served::{Served, listed};
 use super::{parameters, problems};
 use crate::model::Operation;
 
+/// Headers of the answer to a write.
+const WRITTEN: &[&str] = &["Throughline-Warning", "ETag", "Idempotency-Replayed"];
+const WRITTEN_NEW: &[&str] = &["Throughline-Warning", "ETag", "Idempotency-Replayed", "Location"];
+
 /// An operation that some provider can do, with a sentence on who.
 fn able(served: &Served<'_>, operation: Operation, id: String, summary: String) -> Option<Described> {
     let able = served.able(operation);
@@ -55,7 +59,7 @@ pub fn get(served: &Served<'_>) -> Option<Described> {
         described
             .parameters(parameters::record(served))
             .parameters(parameters::connected())
-            .answer(200, "The record.", &served.one, &served.one, &["Throughline-Warning"])
+            .answer(200, "The record.", &served.one, &served.one, &["Throughline-Warning", "ETag"])
             .problems(&problems::GET),
     )
 }
@@ -67,9 +71,9 @@ pub fn create(served: &Served<'_>) -> Option<Described> {
         described
             .about(required(served))
             .parameters(parameters::record(served))
-            .parameters(parameters::connected())
+            .parameters(parameters::written())
             .body(&write(served), &write(served))
-            .answer(201, "The new record, read back.", &served.one, &served.one, &["Throughline-Warning", "Location"])
+            .answer(201, "The new record, read back.", &served.one, &served.one, WRITTEN_NEW)
             .problems(&problems::CREATE),
     )
 }
@@ -81,9 +85,9 @@ pub fn update(served: &Served<'_>) -> Option<Described> {
         described
             .about("Writes the members that are sent and no others; null clears. A list is replaced as a whole.")
             .parameters(parameters::record(served))
-            .parameters(parameters::connected())
+            .parameters(parameters::rewritten())
             .patch(&write(served), &format!("{}Change", served.one))
-            .answer(200, "The record, read back.", &served.one, &served.one, &["Throughline-Warning"])
+            .answer(200, "The record, read back.", &served.one, &served.one, WRITTEN)
             .problems(&problems::UPDATE),
     )
 }
@@ -91,7 +95,7 @@ pub fn update(served: &Served<'_>) -> Option<Described> {
 pub fn delete(served: &Served<'_>) -> Option<Described> {
     let summary = format!("Delete {}", served.a);
     let described = able(served, Operation::Delete, format!("delete{}", served.one), summary)?;
-    Some(described.parameters(parameters::connected()).done("It is gone.").problems(&problems::DELETE))
+    Some(described.parameters(parameters::rewritten()).done("It is gone.").problems(&problems::DELETE))
 }
 
 pub fn upsert(served: &Served<'_>) -> Option<Described> {
@@ -113,10 +117,10 @@ pub fn upsert(served: &Served<'_>) -> Option<Described> {
             .about("Where the provider has no such operation, the record is looked for first: the warning `upsert-not-atomic` says so.")
             .parameter(found)
             .parameters(parameters::record(served))
-            .parameters(parameters::connected())
+            .parameters(parameters::written())
             .body(&write(served), &write(served))
-            .answer(200, "The record that was there.", &served.one, &served.one, &["Throughline-Warning"])
-            .answer(201, "The new record.", &served.one, &served.one, &["Throughline-Warning", "Location"])
+            .answer(200, "The record that was there.", &served.one, &served.one, WRITTEN)
+            .answer(201, "The new record.", &served.one, &served.one, WRITTEN_NEW)
             .problems(&problems::CREATE),
     )
 }
@@ -131,9 +135,9 @@ pub fn batch(served: &Served<'_>) -> Option<Described> {
             .about("Needs the scope `read`, and `write` for anything but `get`.")
             .about("At most 100 operations. Each has its own result and succeeds or fails by itself; the results come in the order of the operations. Where the provider has requests for many records, they are used.")
             .parameters(parameters::record(served))
-            .parameters(parameters::connected())
+            .parameters(parameters::written())
             .body(&asked, &asked)
-            .answer(200, "What became of each.", &results, &results, &[])
+            .answer(200, "What became of each.", &results, &results, &["Idempotency-Replayed"])
             .problems(&problems::BATCH),
     )
 }

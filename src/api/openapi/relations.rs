@@ -34,9 +34,15 @@ pub fn add(served: &Served<'_>) -> Option<Described> {
     let described = associating(served, Operation::Associate, &format!("associate{}", served.one), summary)?;
     Some(
         described
-            .parameters(parameters::connected())
+            .parameters(parameters::written())
             .optional_body("AssociationWrite", "AssociationWrite")
-            .answer(200, "They are associated.", "Association", "Association", &["Throughline-Warning"])
+            .answer(
+                200,
+                "They are associated.",
+                "Association",
+                "Association",
+                &["Throughline-Warning", "Idempotency-Replayed"],
+            )
             .problems(&problems::UPDATE),
     )
 }
@@ -44,7 +50,7 @@ pub fn add(served: &Served<'_>) -> Option<Described> {
 pub fn remove(served: &Served<'_>) -> Option<Described> {
     let summary = format!("Part {} from another record", served.a);
     let described = associating(served, Operation::Dissociate, &format!("dissociate{}", served.one), summary)?;
-    Some(described.parameters(parameters::connected()).done("They are not associated.").problems(&problems::DELETE))
+    Some(described.parameters(parameters::written()).done("They are not associated.").problems(&problems::DELETE))
 }
 
 pub fn types(served: &Served<'_>) -> Option<Described> {

@@ -49,7 +49,7 @@ const RECORDS: [Line; 12] = [
     on("delete", "/{id}/associations/{other}/{other_id}", Each(relations::remove)),
 ];
 
-const OTHERS: [Line; 37] = [
+const OTHERS: [Line; 38] = [
     on("get", "/v1/crm/objects", Each(relations::types)),
     on("any", "/v1/passthrough", Alias),
     on("any", "/v1/passthrough/", Alias),
@@ -81,6 +81,7 @@ const OTHERS: [Line; 37] = [
     on("get", "/v1/oauth-apps/{provider}", Once(connect::get_app)),
     on("put", "/v1/oauth-apps/{provider}", Once(connect::put_app)),
     on("delete", "/v1/oauth-apps/{provider}", Once(connect::delete_app)),
+    on("get", "/v1/audit", Once(management::list_audit)),
     on("get", "/v1/keys", Once(management::list_keys)),
     on("post", "/v1/keys", Once(management::create_key)),
     on("delete", "/v1/keys/{id}", Once(management::revoke_key)),

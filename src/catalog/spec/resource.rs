@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{AssociationSpec, FieldSpec, MetadataSpec, OneOrMany, OperationsSpec, TypesSpec};
+use super::{AssociationSpec, FieldSpec, LeafSpec, MetadataSpec, OneOrMany, OperationsSpec, TypesSpec};
 use crate::model::FilterOp;
 
 /// `<resource>.yaml`: the shape of one resource and the requests of its operations.
@@ -26,6 +26,10 @@ pub struct ResourceSpec {
     /// This resource is a slice of a shared object: a condition on lists, constants on create.
     #[serde(default)]
     pub only: IndexMap<String, Value>,
+    /// What changes with every change of a record, in the vendor's record: the ETag is made of it. Visible ASCII without
+    /// quotes. Requests of `update` and `delete` see what a caller's `If-Match` names as `if_version`.
+    #[serde(default)]
+    pub version: Option<LeafSpec>,
     /// What null is written as on update; null without it.
     #[serde(default)]
     pub clear: Option<Value>,

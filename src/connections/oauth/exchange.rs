@@ -16,7 +16,7 @@ use crate::connections::apps::AppRepository;
 use crate::connections::clock::Clock;
 use crate::connections::vault::Vault;
 use crate::error::{Error, Result};
-use crate::net::{Body, Client, collect_capped};
+use crate::net::{Body, Client, collect_decoded};
 
 /// Token answers are small; nobody's is this large.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -108,7 +108,7 @@ impl OAuth {
         let request = request.map(Body::full);
         let answer = self.0.client.send_by(request, by).await.map_err(|error| Refused::not_answered(&error))?;
         let (head, body) = answer.into_parts();
-        let read = collect_capped(body, LONGEST_ANSWER, PATIENCE);
+        let read = collect_decoded(body, &head.headers, LONGEST_ANSWER, PATIENCE);
         let body = match tokio::time::timeout_at(by, read).await {
             Ok(Ok(body)) => body,
             // A success that cannot be read may hold the only copy of a new refresh token.

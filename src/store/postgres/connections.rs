@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::notify::notify;
 use super::rows::{INSERT, SHOWN, UPDATE, WHOLE, overview, whole, write};
 use super::work::{Parameters, execute, query};
-use super::{Postgres, events, revocations};
+use super::{Postgres, audit, events, revocations};
 use crate::connections::{
     Along, Connection, ConnectionId, ConnectionRepository, Filter, Overview, Row, TenantId, WriteError,
 };
@@ -131,7 +131,7 @@ impl ConnectionRepository for Postgres {
                     let deleted = query(at, sql, &[&tenant.as_str(), &id.as_str(), &count(expected)]).await?;
                     let Some(deleted) = deleted.first() else { return Ok(false) };
                     let customer: Arc<str> = get_text(deleted, "customer_id")?;
-                    for table in ["mappings", "connection_events"] {
+                    for table in ["mappings", "connection_events", "idempotency"] {
                         let sql = format!("DELETE FROM {table} WHERE tenant = $1 AND connection = $2");
                         execute(at, &sql, &[&tenant.as_str(), &id.as_str()]).await?;
                     }
@@ -139,6 +139,7 @@ impl ConnectionRepository for Postgres {
                     if let Some(revocation) = &along.revocation {
                         revocations::insert(at, revocation).await?;
                     }
+                    audit::append(at, &along.audit).await?;
                     notify(at, &origin, &Changed::Connection(tenant.clone(), id.clone())).await?;
                     notify(at, &origin, &Changed::Mappings(tenant.clone(), Some(id))).await?;
                     notify(at, &origin, &Changed::Customer(tenant, customer)).await?;
@@ -178,5 +179,5 @@ async fn write_along(at: &Transaction<'_>, tenant: &TenantId, id: &ConnectionId,
     if let Some(revocation) = &along.revocation {
         revocations::insert(at, revocation).await?;
     }
-    Ok(())
+    audit::append(at, &along.audit).await
 }

@@ -2,11 +2,13 @@
 //! the others write.
 
 mod apps;
+mod audit;
 mod columns;
 mod connect;
 mod connections;
 mod events;
 mod failure;
+mod idempotency;
 mod keys;
 mod listen;
 mod mappings;

@@ -16,7 +16,7 @@ use crate::error::Result;
 /// Where each kind of sealed text is listed, and how such a row is read.
 type Listed = (&'static str, fn(&Row) -> Result<SealedAt, Failure>);
 
-const LISTS: [Listed; 5] = [
+const LISTS: [Listed; 6] = [
     ("SELECT tenant, id, generation FROM connections WHERE length(sealed) > 0", |row| {
         Ok(SealedAt::Connection { tenant: tenant(row)?, id: id(row)?, generation: get_count(row, "generation")? })
     }),
@@ -31,6 +31,14 @@ const LISTS: [Listed; 5] = [
         Ok(SealedAt::App { tenant: tenant(row)?, provider: get_text(row, "provider")? })
     }),
     ("SELECT name FROM secrets", |row| Ok(SealedAt::Secret { name: get_text(row, "name")? })),
+    (
+        "SELECT tenant, connection AS id, id AS name, fingerprint FROM idempotency
+         WHERE sealed IS NOT NULL ORDER BY tenant, connection, name",
+        |row| {
+            let (tenant, connection, fingerprint) = (tenant(row)?, id(row)?, get_text(row, "fingerprint")?);
+            Ok(SealedAt::Answer { tenant, connection, id: get_text(row, "name")?, fingerprint })
+        },
+    ),
 ];
 
 impl SealedRepository for Postgres {
@@ -124,6 +132,12 @@ fn place(at: &SealedAt) -> Place {
         SealedAt::Secret { name } => {
             Place { column: "sealed", table: "secrets", condition: "name = $1", values: vec![text(name)] }
         }
+        SealedAt::Answer { tenant, connection, id, fingerprint } => Place {
+            column: "sealed",
+            table: "idempotency",
+            condition: "tenant = $1 AND connection = $2 AND id = $3 AND fingerprint = $4 AND sealed IS NOT NULL",
+            values: vec![text(tenant.as_str()), text(connection.as_str()), text(id), text(fingerprint)],
+        },
     }
 }
 

@@ -1,11 +1,25 @@
 //! How values stand in columns: times as RFC 3339 text of one length (so that text order is time order), lists and
 //! objects as JSON.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// The store's own clock, in the form of all times.
+pub(super) const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')";
+
+/// A span from now, as the last argument of such a call.
+pub(super) fn from_now(span: Duration) -> String {
+    format!("+{:.3} seconds", span.as_secs_f64())
+}
+
+pub(super) fn ago(span: Duration) -> String {
+    format!("-{:.3} seconds", span.as_secs_f64())
+}
 
 pub(super) fn time(time: Timestamp) -> String {
     format!("{time:.6}")

@@ -8,7 +8,7 @@ use rusqlite::{
 };
 
 use super::columns::{count, get_count, get_json, get_time, get_time_if_any, json, parsed, time};
-use super::{Sqlite, events, failure, revocations};
+use super::{Sqlite, audit, events, failure, revocations};
 use crate::connections::{
     Along, Connection, ConnectionId, ConnectionRepository, Failing, Filter, Overview, Row, State, TenantId, Times,
     WriteError,
@@ -113,7 +113,7 @@ impl ConnectionRepository for Sqlite {
                 .prepare_cached("DELETE FROM connections WHERE tenant = ?1 AND id = ?2 AND revision = ?3")?
                 .execute(params![tenant.as_str(), id.as_str(), count(expected)])?;
             if deleted > 0 {
-                for table in ["mappings", "connection_events"] {
+                for table in ["mappings", "connection_events", "idempotency"] {
                     let sql = format!("DELETE FROM {table} WHERE tenant = ?1 AND connection = ?2");
                     transaction.prepare_cached(&sql)?.execute(key)?;
                 }
@@ -144,7 +144,7 @@ pub(super) fn write_along(
     if let Some(revocation) = &along.revocation {
         revocations::insert(database, revocation)?;
     }
-    Ok(())
+    audit::append(database, &along.audit)
 }
 
 fn write(

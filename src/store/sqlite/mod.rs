@@ -1,10 +1,12 @@
 //! The embedded store: one SQLite file, one thread that owns it.
 
 mod apps;
+mod audit;
 mod columns;
 mod connect;
 mod connections;
 mod events;
+mod idempotency;
 mod keys;
 mod lock;
 mod mappings;

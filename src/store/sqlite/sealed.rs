@@ -51,6 +51,13 @@ impl SealedRepository for Sqlite {
             found.extend(listed(database, "SELECT name FROM secrets", |row| {
                 Ok(SealedAt::Secret { name: text(row, "name")? })
             })?);
+            let answers = "SELECT tenant, connection AS id, id AS name, fingerprint FROM idempotency
+                           WHERE sealed IS NOT NULL ORDER BY tenant, connection, name";
+            found.extend(listed(database, answers, |row| {
+                let (tenant, connection) = (tenant(row)?, id(row)?);
+                let fingerprint = text(row, "fingerprint")?;
+                Ok(SealedAt::Answer { tenant, connection, id: text(row, "name")?, fingerprint })
+            })?);
             Ok(found)
         }))
     }
@@ -102,6 +109,10 @@ fn with_row<T>(at: &SealedAt, act: impl FnOnce(&str, &str, &str, &[&dyn ToSql]) 
             act("sealed", "oauth_apps", "tenant = ?1 AND provider = ?2", &[&tenant.0, provider])
         }
         SealedAt::Secret { name } => act("sealed", "secrets", "name = ?1", &[name]),
+        SealedAt::Answer { tenant, connection, id, fingerprint } => {
+            let condition = "tenant = ?1 AND connection = ?2 AND id = ?3 AND fingerprint = ?4 AND sealed IS NOT NULL";
+            act("sealed", "idempotency", condition, &[&tenant.0, &connection.0, id, fingerprint])
+        }
     }
 }
 

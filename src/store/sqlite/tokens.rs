@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use rusqlite::{Connection as Database, OptionalExtension, TransactionBehavior, params};
 
-use super::columns::{count, get_count, get_time, get_time_if_any, json, parsed, time};
+use super::columns::{NOW, count, from_now, get_count, get_time, get_time_if_any, json, parsed, time};
 use super::connections::{failing_columns, whole};
 use super::{Sqlite, events};
 use crate::connections::{
@@ -15,9 +15,6 @@ use crate::connections::{
     TokenRepository,
 };
 use crate::error::Result;
-
-/// The store's own clock, in the form of all times.
-const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')";
 
 /// The same, some time from now: parameter 5 is how long.
 const LATER: &str = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', ?5)";
@@ -201,10 +198,6 @@ fn seen(database: &Database, key: &Key) -> rusqlite::Result<Option<Seen>> {
         })
     };
     statement.query_row([key.tenant.as_str(), key.id.as_str()], read).optional()
-}
-
-fn from_now(ttl: Duration) -> String {
-    format!("+{:.3} seconds", ttl.as_secs_f64())
 }
 
 /// Writes renewed credentials if `condition` holds; its parameter is number 11.

@@ -45,6 +45,11 @@ fn problems() -> Value {
                     "enum": ["not-executed", "executed", "unknown"],
                     "description": "What became of a write.",
                 },
+                "idempotency_key": {"type": "string", "description": "The key of a write whose outcome is not known."},
+                "probe": {
+                    "type": "string",
+                    "description": "A path whose GET tells whether the write was executed: the record, or a list of those with the new one's natural key.",
+                },
                 "errors": {"type": "array", "items": reference("schemas", "Violation")},
                 "supported": {"type": "array", "items": {"type": "string"}, "description": "What would have been possible."},
                 "provider": reference("schemas", "ProviderAnswer"),

@@ -1,13 +1,15 @@
-//! The schemas of connect links, OAuth apps and events.
+//! The schemas of connect links, OAuth apps, events and the audit log.
 
 use serde_json::{Map, Value, json};
 
 use super::{members, page};
+use crate::audit::Action;
 use crate::connections::EventKind;
 
 pub fn connect() -> Map<String, Value> {
     let time = json!({"type": "string", "format": "date-time"});
     let kinds: Vec<&str> = EventKind::all().map(EventKind::as_str).collect();
+    let actions: Vec<&str> = Action::all().map(Action::as_str).collect();
     let secret = |about: &str| json!({"type": ["string", "null"], "writeOnly": true, "description": about});
     members(json!({
         "NewConnectLink": {
@@ -72,5 +74,26 @@ pub fn connect() -> Map<String, Value> {
             },
         },
         "EventPage": page("Event"),
+        "AuditRow": {
+            "type": "object",
+            "description": "Who did what. Values and secrets are no part of it.",
+            "required": ["number", "at", "since", "actor", "action", "connection", "subject", "outcome", "count", "request_id", "peer", "detail", "hash"],
+            "properties": {
+                "number": {"type": "integer", "description": "Its place in the tenant's log, which has no gaps."},
+                "at": time,
+                "since": {"type": ["string", "null"], "format": "date-time", "description": "Of sums: the first time; `at` is the last."},
+                "actor": {"type": "string", "description": "The id of an API key, or `operator`, `customer`, `throughline`."},
+                "action": {"type": "string", "enum": actions},
+                "connection": {"type": ["string", "null"]},
+                "subject": {"type": ["string", "null"], "description": "What else it is about: a key, a provider, `contacts list`."},
+                "outcome": {"type": "string", "description": "`ok` or the code of the problem; of sums `ok`, `refused` or `failed`."},
+                "count": {"type": "integer", "description": "How often; more than one in sums only."},
+                "request_id": {"type": ["string", "null"]},
+                "peer": {"type": ["string", "null"], "description": "The address that the request came from."},
+                "detail": {"type": ["string", "null"], "description": "In words."},
+                "hash": {"type": "string", "description": "SHA-256 over the row and the hash of the row before it."},
+            },
+        },
+        "AuditPage": page("AuditRow"),
     }))
 }

@@ -146,7 +146,7 @@ pub(super) async fn a_deletion_needs_the_revision_and_takes_overrides_and_events
         on.mappings.put(acme(), Some(id(name)), "{}".into()).await.expect("put");
     }
     on.mappings.put(acme(), None, "{}".into()).await.expect("put");
-    let along = || Along { events: vec![event(1, "x")], revocation: Some(revocation("r")) };
+    let along = || Along { events: vec![event(1, "x")], revocation: Some(revocation("r")), ..Along::default() };
     assert!(!on.connections.delete(acme(), id("a"), 2, along()).await.expect("asked"));
     assert!(!on.connections.delete(other(), id("a"), 1, along()).await.expect("asked"));
     assert!(on.revocations.claim(at(9), std::time::Duration::ZERO, 9).await.expect("asked").is_empty());
@@ -233,8 +233,11 @@ pub(super) async fn tenants_never_see_each_others_connections(on: &Place) {
 }
 
 pub(super) async fn what_goes_along_is_written_with_the_row_or_not_at_all(on: &Place) {
-    let along =
-        |name: &str| Along { events: vec![event(0, "one"), event(0, "two")], revocation: Some(revocation(name)) };
+    let along = |name: &str| Along {
+        events: vec![event(0, "one"), event(0, "two")],
+        revocation: Some(revocation(name)),
+        ..Along::default()
+    };
     on.connections.insert(row("a"), along("r1")).await.expect("written");
     on.connections.update(next(&row("a")), 1, along("r2")).await.expect("written");
     // An id of a revocation that is taken stands for whatever goes wrong at the end.

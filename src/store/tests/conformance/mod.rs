@@ -2,9 +2,11 @@
 //! the simplest thing that does it. The cases say what is meant; the random sequences look for what nobody thought of.
 
 mod apps;
+mod audit;
 mod connect;
 mod connections;
 mod events;
+mod idempotency;
 mod keys;
 mod leases;
 mod mappings;
@@ -42,6 +44,14 @@ macro_rules! conformance {
 
 conformance! {
     apps::{an_app_is_put_replaced_listed_and_deleted, apps_of_other_tenants_are_never_seen},
+    audit::{
+        rows_come_newest_first_filtered_and_in_pages,
+        each_tenant_has_a_chain_of_its_own,
+        what_many_add_at_once_is_one_chain,
+        nothing_is_lost_of_a_row,
+        sweeping_leaves_a_log_that_can_be_verified,
+        what_a_change_adds_is_written_with_it_or_not_at_all,
+    },
     connect::{
         a_session_is_found_as_it_was_made,
         a_session_belongs_to_the_first_browser,
@@ -74,6 +84,20 @@ conformance! {
         events_come_newest_first_and_in_pages,
         the_newest_events_are_kept,
         events_of_others_are_never_seen,
+    },
+    idempotency::{
+        a_write_is_claimed_once,
+        of_many_who_claim_a_write_one_gets_it,
+        another_request_under_the_key_is_told,
+        an_end_is_read_as_it_was_written,
+        what_did_nothing_is_forgotten,
+        only_the_claim_that_there_is_may_end,
+        a_claim_without_a_sign_of_life_is_unknown_and_may_still_end,
+        signs_of_life_are_of_one_process,
+        what_a_dead_process_was_at_is_unknown,
+        a_place_is_free_when_its_time_is_over,
+        the_writes_of_others_are_never_seen,
+        writes_go_with_their_connection,
     },
     keys::{
         a_key_is_read_as_it_was_written,

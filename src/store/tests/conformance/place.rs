@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::model::Model;
+use crate::audit::AuditRepository;
 use crate::auth::{KeyRepository, base62};
 use crate::connections::{
     AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
     SealedRepository, TokenRepository,
 };
+use crate::idempotency::IdempotencyRepository;
 use crate::store::tests::Scratch;
 use crate::store::{Address, Location, Role, Store};
 
@@ -22,6 +24,8 @@ pub(in crate::store::tests) struct Place {
     pub connect: Arc<dyn ConnectRepository>,
     pub mappings: Arc<dyn MappingRepository>,
     pub sealed: Arc<dyn SealedRepository>,
+    pub audit: Arc<dyn AuditRepository>,
+    pub idempotency: Arc<dyn IdempotencyRepository>,
     _folder: Option<Scratch>,
     _schema: Option<Schema>,
 }
@@ -38,6 +42,8 @@ impl From<&Store> for Place {
             connect: store.connect(),
             mappings: store.mappings(),
             sealed: store.sealed(),
+            audit: store.audit(),
+            idempotency: store.idempotency(),
             _folder: None,
             _schema: None,
         }
@@ -55,7 +61,9 @@ pub(super) fn model() -> Place {
         apps: model.clone(),
         connect: model.clone(),
         mappings: model.clone(),
-        sealed: model,
+        sealed: model.clone(),
+        audit: model.clone(),
+        idempotency: model,
         _folder: None,
         _schema: None,
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::keys::{record, show as show_key};
 use super::place::{self, Place};
 use super::samples::{
-    acme, app, arc, at, consent, event, failed, fresh, id, object, other, revocation, row, session, show,
+    acme, app, arc, at, consent, entry, event, failed, fresh, id, object, other, revocation, row, session, show,
 };
 use crate::auth::TenantId;
 use crate::connections::{Along, ConnectionId, Filter, Key, LOST_ROTATION, Lease, Leased, Row, State, WriteError};
@@ -93,7 +93,8 @@ impl Dice<'_> {
     fn along(&mut self) -> Along {
         let events = (0..self.under(3)).map(|number| event(number.into(), "along")).collect();
         let revocation = if self.under(4) == 0 { Some(revocation(self.name())) } else { None };
-        Along { events, revocation }
+        let audit = (0..self.under(2)).map(|number| entry("a", number.into())).collect();
+        Along { events, revocation, audit }
     }
 }
 

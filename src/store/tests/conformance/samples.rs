@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::audit::{Action, Entry};
 use crate::auth::TenantId;
 use crate::connections::{
     Connection, ConnectionId, Consent, Event, EventKind, Failed, Failing, Fresh, Key, Revocation, Row, Session, State,
@@ -97,6 +98,11 @@ pub(super) fn show(row: &Row) -> String {
 
 pub(super) fn event(second: i64, detail: &str) -> Event {
     Event { at: at(second), kind: EventKind::Changed, detail: Some(detail.into()) }
+}
+
+/// Of acme's connection `name`.
+pub(super) fn entry(name: &str, second: i64) -> Entry {
+    Entry { at: at(second), ..Entry::by_operator(acme(), Action::ConnectionChanged).on(&id(name).0) }
 }
 
 pub(super) fn fresh(generation: u64) -> Fresh {

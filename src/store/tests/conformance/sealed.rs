@@ -1,8 +1,10 @@
 //! All that is sealed, to be sealed anew.
 
-use super::place::Place;
+use super::idempotency::{claim, place};
+use super::place::Place as On;
 use super::samples::{acme, app, arc, id, key, other, revocation, row};
 use crate::connections::{Along, Row, SealedAt};
+use crate::idempotency::{End, Place};
 
 fn connection(name: &str, generation: u64) -> SealedAt {
     SealedAt::Connection { tenant: acme(), id: id(name), generation }
@@ -20,38 +22,62 @@ fn secret(name: &str) -> SealedAt {
     SealedAt::Secret { name: arc(name) }
 }
 
+fn answer(name: &str, fingerprint: &str) -> SealedAt {
+    let Place { tenant, connection, id } = place(name);
+    SealedAt::Answer { tenant, connection, id, fingerprint: arc(fingerprint) }
+}
+
 fn of_revocation(name: &str) -> SealedAt {
     let (tenant, connection, generation) = (acme(), id("a"), revocation(name).generation);
     SealedAt::Revocation { id: arc(name), tenant, connection, generation }
 }
 
 /// One of each kind, and a connection without credentials.
-async fn fill(on: &Place) -> Vec<SealedAt> {
+async fn fill(on: &On) -> Vec<SealedAt> {
     on.connections.insert(row("a"), Along::default()).await.expect("written");
     on.connections.insert(Row { sealed: Vec::new(), ..row("bare") }, Along::default()).await.expect("written");
     on.tokens.keep_orphan(key("a"), 2, b"orphan".to_vec()).await.expect("kept");
     on.revocations.insert(revocation("r")).await.expect("written");
     on.apps.put(app("blue")).await.expect("put");
     on.sealed.keep_secret(arc("s"), b"secret".to_vec()).await.expect("kept");
-    vec![connection("a", 1), orphan("a", 2), of_revocation("r"), app_of("blue"), secret("s")]
+    on.idempotency.claim(place("w"), claim("c", "f")).await.expect("claimed");
+    on.idempotency.settle(place("w"), arc("c"), End::Done(b"answer".to_vec())).await.expect("settled");
+    on.idempotency.claim(place("bare"), claim("d", "f")).await.expect("claimed");
+    vec![connection("a", 1), orphan("a", 2), of_revocation("r"), app_of("blue"), secret("s"), answer("w", "f")]
 }
 
-pub(super) async fn everything_sealed_is_listed_and_read(on: &Place) {
+pub(super) async fn everything_sealed_is_listed_and_read(on: &On) {
     assert!(on.sealed.sealed_texts().await.expect("a list").is_empty());
     let all = fill(on).await;
     assert_eq!(on.sealed.sealed_texts().await.expect("a list"), all);
-    let texts = [row("a").sealed, b"orphan".to_vec(), revocation("r").sealed, app("blue").sealed, b"secret".to_vec()];
+    let texts = [
+        row("a").sealed,
+        b"orphan".to_vec(),
+        revocation("r").sealed,
+        app("blue").sealed,
+        b"secret".to_vec(),
+        b"answer".to_vec(),
+    ];
     for (at, text) in all.into_iter().zip(texts) {
         assert_eq!(on.sealed.sealed_text(at.clone()).await.expect("read"), Some(text), "{at:?}");
     }
     let foreign = SealedAt::Connection { tenant: other(), id: id("a"), generation: 1 };
-    for gone in [connection("a", 2), orphan("a", 1), orphan("bare", 1), app_of("red"), secret("t"), foreign] {
+    for gone in [
+        connection("a", 2),
+        orphan("a", 1),
+        orphan("bare", 1),
+        app_of("red"),
+        secret("t"),
+        answer("w", "g"),
+        answer("bare", "f"),
+        foreign,
+    ] {
         assert_eq!(on.sealed.sealed_text(gone.clone()).await.expect("read"), None, "{gone:?}");
         assert!(!on.sealed.reseal(gone, b"x".to_vec(), b"y".to_vec()).await.expect("asked"));
     }
 }
 
-pub(super) async fn what_changed_meanwhile_is_not_sealed_anew(on: &Place) {
+pub(super) async fn what_changed_meanwhile_is_not_sealed_anew(on: &On) {
     for at in fill(on).await {
         let old = on.sealed.sealed_text(at.clone()).await.expect("read").expect("a text");
         let new = [&old[..], b" anew"].concat();
@@ -63,7 +89,7 @@ pub(super) async fn what_changed_meanwhile_is_not_sealed_anew(on: &Place) {
     }
 }
 
-pub(super) async fn a_secret_is_made_once(on: &Place) {
+pub(super) async fn a_secret_is_made_once(on: &On) {
     for round in 0..4 {
         let name = format!("s{round}");
         let keep = |text: &str| on.sealed.keep_secret(arc(&name), text.as_bytes().to_vec());

@@ -101,7 +101,9 @@ impl ConnectionRepository for Model {
         }
         state.rows.remove(&id);
         state.events.retain(|(key, _)| key.tenant != tenant || key.id != id);
+        state.writes.retain(|at, _| at.tenant != tenant || at.connection != id);
         state.mappings.remove(&(tenant, Some(id)));
+        state.record(along.audit);
         ready(Ok(true)).boxed()
     }
 }
@@ -126,5 +128,6 @@ impl State {
         if let Some(revocation) = along.revocation {
             self.revoke(revocation).expect("looked at before");
         }
+        self.record(along.audit);
     }
 }

@@ -1,6 +1,8 @@
 //! The model: maps behind one lock, written to be obviously right and nothing else.
 
+mod audit;
 mod connections;
+mod idempotency;
 mod others;
 mod sealed;
 mod tokens;
@@ -11,9 +13,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
+use crate::audit::{Chain, Recorded};
 use crate::auth::{KeyRecord, TenantId};
 use crate::connections::{ConnectionId, Consent, Event, KEPT, Key, Logged, Revocation, Row, Session, StoredApp};
 use crate::error::{Error, Result};
+use crate::idempotency::Place;
 
 #[derive(Default)]
 pub(super) struct Model(Mutex<State>);
@@ -29,7 +33,16 @@ struct State {
     sessions: BTreeMap<Arc<str>, Session>,
     consents: BTreeMap<Arc<str>, Consent>,
     mappings: BTreeMap<(TenantId, Option<ConnectionId>), String>,
+    logs: BTreeMap<TenantId, Log>,
     secrets: BTreeMap<Arc<str>, Vec<u8>>,
+    writes: BTreeMap<Place, idempotency::Write>,
+}
+
+/// One tenant's.
+#[derive(Default)]
+struct Log {
+    chain: Chain,
+    rows: Vec<Recorded>,
 }
 
 struct Stored {

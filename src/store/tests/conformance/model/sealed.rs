@@ -8,6 +8,7 @@ use futures_util::future::{BoxFuture, ready};
 use super::{Model, State};
 use crate::connections::{SealedAt, SealedRepository};
 use crate::error::Result;
+use crate::idempotency::Place;
 
 impl SealedRepository for Model {
     fn sealed_texts(&self) -> BoxFuture<'_, Result<Vec<SealedAt>>> {
@@ -36,6 +37,10 @@ impl SealedRepository for Model {
                 .map(|(tenant, provider)| SealedAt::App { tenant: tenant.clone(), provider: provider.clone() }),
         );
         found.extend(state.secrets.keys().map(|name| SealedAt::Secret { name: name.clone() }));
+        found.extend(state.writes.iter().filter(|(_, write)| write.sealed().is_some()).map(|(at, write)| {
+            let Place { tenant, connection, id } = at.clone();
+            SealedAt::Answer { tenant, connection, id, fingerprint: write.claim.fingerprint.clone() }
+        }));
         ready(Ok(found)).boxed()
     }
 
@@ -70,6 +75,10 @@ impl State {
                 self.apps.get_mut(&(tenant.clone(), provider.clone())).map(|app| &mut app.sealed)
             }
             SealedAt::Secret { name } => self.secrets.get_mut(name),
+            SealedAt::Answer { tenant, connection, id, fingerprint } => {
+                let at = Place { tenant: tenant.clone(), connection: connection.clone(), id: id.clone() };
+                self.writes.get_mut(&at).filter(|write| write.claim.fingerprint == *fingerprint)?.sealed_mut()
+            }
         }
     }
 }
