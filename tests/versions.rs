@@ -105,7 +105,7 @@ fn a_request_cannot_depend_on_a_version_that_nobody_tells() {
         }
     }
     let problems = Catalog::load(&Files::embedded().laid_over(Files::of(files)), &Options::default());
-    let problems = problems.err().expect("a problem").iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let problems = problems.expect_err("a problem").iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(problems.contains("no `version` says where records have theirs"), "{problems}");
 }
 
