@@ -71,7 +71,7 @@ async fn a_flood_leaves_at_the_vendors_pace() {
     assert!(most_within(&arrivals, SECOND) <= 5, "{arrivals:?}");
     assert!(arrivals[15] - arrivals[0] < SECOND * 5, "and not much slower: {arrivals:?}");
     let told = answers.iter().filter_map(|answer| answer.header("ratelimit-policy")).next();
-    assert_eq!(told, Some(r#""vendor-burst";q=5;w=1"#));
+    assert!(told.is_some_and(|told| told.contains(r#""vendor-burst";q=5;w=1"#)), "{told:?}");
 }
 
 /// S-34.
@@ -181,8 +181,9 @@ async fn nothing_left_means_nothing_sent_until_it_begins_anew() {
     let (vendor, server) = scene(TOLD).await;
     let arrivals = noting(&vendor, "X-Left: 0\r\nX-Max: 190\r\nX-Reset: 1\r\n");
     let first = get(server.on("fake")).await;
-    assert_eq!(first.header("ratelimit-policy"), Some(r#""vendor-burst";q=190;w=10"#), "the plan that it really is");
-    assert_eq!(first.header("ratelimit"), Some(r#""vendor-burst";r=0;t=1"#));
+    let told = |name: &str| first.header(name).unwrap_or_default().to_owned();
+    assert!(told("ratelimit-policy").contains(r#""vendor-burst";q=190;w=10"#), "the plan that it really is");
+    assert!(told("ratelimit").contains(r#""vendor-burst";r=0;t=1"#));
     let impatient = server.on("fake").with("Prefer", "wait=1").get("/v1/crm/contacts/1").await;
     impatient.problem(429, "rate-limited");
     assert_eq!(arrivals.lock().len(), 1);
@@ -305,7 +306,8 @@ async fn a_deployment_with_a_larger_plan_says_so() {
     })
     .await;
     vendor.answers(json_answer(200, r#"{"id": "1", "name": "King"}"#));
-    assert_eq!(get(server.on("fake")).await.header("ratelimit-policy"), Some(r#""vendor-burst";q=50;w=1"#));
+    let answer = get(server.on("fake")).await;
+    assert!(answer.header("ratelimit-policy").is_some_and(|told| told.contains(r#""vendor-burst";q=50;w=1"#)));
     let described = server.client().get("/v1/providers/fake").await.json();
     assert_eq!(described["limits"][0]["count"], 50, "{described}");
 }
