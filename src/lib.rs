@@ -13,8 +13,9 @@
 //! 2. **unified** chooses the variant of the mapping that covers the call, turns filters into conditions, fields into
 //!    columns and the record into the vendor's record, and makes the vendor's request of them. The answer becomes
 //!    records again, with the position at which the list goes on.
-//! 3. **upstream** sends it: retries what may be sent again, adds the connection's credentials, counts the attempt,
-//!    bounds its time. Raw passthrough begins here: there is one way out to a CRM.
+//! 3. **upstream** sends it: retries what may be sent again, leaves a host that is out in peace, waits for the vendor's
+//!    allowance, adds the connection's credentials, counts the attempt, bounds its time. Raw passthrough begins here:
+//!    there is one way out to a CRM.
 //!
 //! A write goes through one layer more ([`idempotency`]): it runs in a task of its own, so that nobody's leaving cancels it,
 //! and with an `Idempotency-Key` it is claimed in the store before anything is sent, and settled with its answer.

@@ -379,6 +379,9 @@ async fn a_vendor_that_fails_is_told_from_one_that_answers() {
         assert_eq!(problem["outcome"].as_str(), outcome, "{problem}");
         assert!(problem.get("provider").is_none(), "the vendor's words are not repeated: {problem}");
     }
+    // A host that only ever fails would be left in peace.
+    vendor.answers(json_answer(200, "{}"));
+    assert_eq!(client.get("/v1/passthrough/x").await.status, 200);
     for garbage in
         ["nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nA B: c\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n", "HTTP/1.1 99 X\r\n\r\n"]
     {

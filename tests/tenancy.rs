@@ -326,7 +326,8 @@ impl Operation {
 
 /// Everything but the times, with the names that were sent taken out.
 fn essence(answer: &Answer, names: &Names) -> (u16, Vec<(String, String)>, String) {
-    let timed = ["date", "server-timing"];
+    // What is left of a key's limit goes down with every request.
+    let timed = ["date", "server-timing", "ratelimit"];
     let headers = answer.headers.iter().filter(|(name, _)| !timed.contains(&name.as_str()) && name != "content-length");
     let text = [&names.connection, &names.customer, &names.key]
         .iter()

@@ -101,6 +101,7 @@ impl Proxy {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
+            .header(header::HOST, "api.example.test")
             .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
             .header("throughline-connection", &self.connection);
         if body.is_some() {

@@ -61,6 +61,15 @@ impl Clock {
     }
 }
 
+/// Time that also passes while the machine sleeps, from a point that means nothing.
+pub fn unsleeping() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default()
+}
+
 /// Cut to what stores keep: a row that was written equals the one that is read.
 pub fn in_microseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)

@@ -34,9 +34,6 @@ const FLUSH: Duration = Duration::from_secs(30);
 /// How long renewals that have begun may take when the server stops: a token that is on its way would be lost.
 const LAST_RENEWALS: Duration = Duration::from_secs(20);
 
-/// How long writes that have begun may take once no connection of a caller is left.
-const LAST_WRITES: Duration = Duration::from_secs(30);
-
 /// Connections changed by others that are read anew at the same time.
 const LOOKS: usize = 16;
 
@@ -303,9 +300,10 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
         tracing::error!(cut, drain = %grace, "Requests had not ended when the process had to, and were cut off");
     }
     // While the store is open and the clients are there: what has begun to be written is finished and remembered.
-    match app.shield.finish(LAST_WRITES).await {
-        0 => {}
-        count => tracing::warn!(count, "Some writes had not ended when the process had to: their outcome is unknown"),
+    // They have as long again: one that began at the last moment would be unknown for ever.
+    let unfinished = app.shield.finish(grace.get()).await;
+    if unfinished > 0 {
+        tracing::error!(unfinished, drain = %grace, "Writes had not ended when the process had to: their outcome is unknown");
     }
     flushing.abort();
     auditing.abort();
@@ -327,7 +325,7 @@ pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<O
     admin_lifecycle.enter(Phase::Closing);
     let _ = admin.await;
     store.close().await;
-    Ended { cut }
+    Ended { cut: cut.max(unfinished) }
 }
 
 async fn count_replicas(quota: Quota, replicas: Option<Arc<Replicas>>) {

@@ -18,6 +18,7 @@ use super::endpoint::Admission;
 use super::flight::Landed;
 use super::{Key, Lease, Leased};
 use crate::catalog::{Flow, Grant, Provider};
+use crate::connections::clock::unsleeping;
 use crate::connections::connection::{Credentials, Tokens};
 use crate::connections::oauth::{App, Class, Exchange, Granted, Refused};
 use crate::connections::repository::Row;
@@ -27,6 +28,8 @@ use crate::limit::jitter;
 
 /// How long a lease is good for without a word of its holder.
 const LEASE: Duration = Duration::from_secs(60);
+/// A lease that is younger is held for certain: far less than the time it is good for.
+const FRESH: Duration = Duration::from_secs(2);
 /// How often its holder says that it is still there.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How often whoever waits for another's renewal looks whether it has come: less and less often, for those who wait
@@ -45,6 +48,8 @@ const SOON: Duration = Duration::from_secs(2);
 pub(super) struct Work {
     pub(super) key: Key,
     pub(super) lease: Lease,
+    /// Before the lease was asked for; see [`unsleeping`].
+    leased_at: Duration,
     pub(super) provider: Arc<Provider>,
     pub(super) app: App,
     pub(super) tokens: Tokens,
@@ -64,15 +69,15 @@ impl Connections {
     pub(super) async fn renew(&self, key: &Key, generation: u64) -> Landed {
         // What an earlier renewal could not write may be the very token that is missing.
         self.drain_escrow().await;
-        let lease = match self.leased(key, generation).await {
-            Ok(Some(lease)) => lease,
+        let (lease, leased_at) = match self.leased(key, generation).await {
+            Ok(Some(leased)) => leased,
             Ok(None) => return self.overtaken(key).await,
             Err(error) => {
                 return Landed::Later { retry_after: SOON, reason: error.detail().to_owned() };
             }
         };
         let began = Instant::now();
-        let work = match self.work(key, lease).await {
+        let work = match self.work(key, lease, leased_at).await {
             Ok(work) => work,
             Err((lease, refused)) => return self.settle_refused(key, &lease, refused).await,
         };
@@ -88,13 +93,14 @@ impl Connections {
     }
 
     /// `None` if the credentials are others by now. Waits for whoever holds the lease.
-    async fn leased(&self, key: &Key, generation: u64) -> Result<Option<Lease>> {
+    async fn leased(&self, key: &Key, generation: u64) -> Result<Option<(Lease, Duration)>> {
         let until = Instant::now() + WAIT_FOR_OTHERS;
         let mut pause = FIRST_LOOK;
         loop {
             let owner = Arc::clone(&self.0.owner);
+            let asked_at = unsleeping();
             match self.0.tokens.lease(key.clone(), generation, owner, LEASE).await? {
-                Leased::Granted(lease) => return Ok(Some(*lease)),
+                Leased::Granted(lease) => return Ok(Some((*lease, asked_at))),
                 Leased::Moved => return Ok(None),
                 Leased::Held if Instant::now() >= until => return Ok(None),
                 Leased::Held => {
@@ -106,7 +112,7 @@ impl Connections {
     }
 
     /// What it takes to ask; without it there is a refusal that is the operator's.
-    async fn work(&self, key: &Key, lease: Lease) -> Result<Work, (Lease, Refused)> {
+    async fn work(&self, key: &Key, lease: Lease, leased_at: Duration) -> Result<Work, (Lease, Refused)> {
         let prepared = async {
             let row = &lease.row;
             let provider = self.provider(&row.connection.provider)?;
@@ -118,7 +124,7 @@ impl Connections {
             Ok((provider, app, tokens))
         };
         match prepared.await {
-            Ok((provider, app, tokens)) => Ok(Work { key: key.clone(), lease, provider, app, tokens }),
+            Ok((provider, app, tokens)) => Ok(Work { key: key.clone(), lease, leased_at, provider, app, tokens }),
             Err(error) => Err((lease, Refused::unsent(error))),
         }
     }
@@ -179,7 +185,7 @@ impl Connections {
             }
         }
         // The last look before a token is spent: this process may have been stopped since it took the lease.
-        if !matches!(self.held_on(work).await, Ok(Some(_))) {
+        if !is_fresh(work) && !matches!(self.held_on(work).await, Ok(Some(_))) {
             return Asked::Overtaken;
         }
         let settings = &work.lease.row.connection.settings;
@@ -234,4 +240,9 @@ impl Connections {
         });
         orphan.into_iter().chain(previous).find(unspent)
     }
+}
+
+/// Whether the lease was taken so lately, by a clock that runs while this process does not, that nobody can have it.
+fn is_fresh(work: &Work) -> bool {
+    unsleeping().saturating_sub(work.leased_at) < FRESH
 }

@@ -22,6 +22,7 @@ use throughline::store::Store;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
+const HOST: &str = "api.example.test";
 const CANARY: &str = "canary-of-the-vendor";
 
 const PROVIDER: &str = r#"title: Acme
@@ -87,7 +88,8 @@ async fn scene() -> (Router, Vec<(&'static str, String)>) {
     let router = pipeline::edge(app);
 
     // A browser that has opened the link, so that forms are read and not refused for the lack of it.
-    let page = Request::get(format!("/connect/{token}?provider=acme")).body(Body::empty()).expect("a request");
+    let page = Request::get(format!("/connect/{token}?provider=acme")).header(header::HOST, HOST);
+    let page = page.body(Body::empty()).expect("a request");
     let page = router.clone().oneshot(page).await.expect("an answer");
     let cookie = page.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok()).unwrap_or_default();
     let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
@@ -147,15 +149,19 @@ fn read(data: &[u8], scene: &Scene) -> Option<Request<Body>> {
     let (method, target) = lines.next()?.split_once(' ')?;
     let target: Uri = target.parse().ok().filter(|target: &Uri| target.path().starts_with('/'))?;
     let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).ok()?).uri(target);
-    let mut known = false;
+    let (mut known, mut hosted) = (false, false);
     for line in lines {
         let (name, value) = line.split_once(':')?;
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
         known |= name == header::AUTHORIZATION;
+        hosted |= name == header::HOST;
         request = request.header(name, HeaderValue::from_bytes(value.trim().as_bytes()).ok()?);
     }
     if !known {
         request = request.header(header::AUTHORIZATION, format!("Bearer {}", scene.places[0].1));
+    }
+    if !hosted {
+        request = request.header(header::HOST, HOST);
     }
     request.body(Body::from(body)).ok()
 }
