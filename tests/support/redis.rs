@@ -1,6 +1,7 @@
 //! A Redis of one test, which can be flushed, ended and started again.
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -30,12 +31,20 @@ impl RedisServer {
         let port = self.port.to_string();
         let mut command = Command::new("redis-server");
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        let Ok(process) = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn() else { return false };
-        self.process = Some(process);
-        while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
-            tokio::task::yield_now().await;
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        loop {
+            // It has ended if something else had the port for a moment.
+            let runs = self.process.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None)));
+            if !runs {
+                let Ok(process) = command.spawn() else { return false };
+                self.process = Some(process);
+            }
+            // Asked for an answer: a connection to a port that nobody listens on may be one to itself.
+            if self.answers().await {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        true
     }
 
     pub fn url(&self) -> String {
@@ -61,6 +70,14 @@ impl RedisServer {
             line.and_then(|line| line.split(',').next()?.parse::<u64>().ok()).unwrap_or_default()
         };
         calls("evalsha") + calls("eval")
+    }
+
+    async fn answers(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)).await else { return false };
+        let mut answer = [0; 7];
+        stream.write_all(b"PING\r\n").await.is_ok()
+            && stream.read_exact(&mut answer).await.is_ok()
+            && &answer == b"+PONG\r\n"
     }
 
     async fn ask(&self, command: &str) -> String {

@@ -19,7 +19,10 @@ local age = now - tonumber(redis.call('GET', KEYS[2]))
 
 if back > 0 then
     local leased = tonumber(redis.call('HGET', KEYS[1], back_slot) or '0')
-    redis.call('HINCRBY', KEYS[1], back_slot, -math.min(back, leased))
+    -- What was forgotten meanwhile cannot come back.
+    if leased > 0 then
+        redis.call('HINCRBY', KEYS[1], back_slot, string.format('%d', -math.min(back, leased)))
+    end
 end
 if add > 0 then
     redis.call('HINCRBY', KEYS[1], string.format('%d', slot), add)

@@ -84,6 +84,12 @@ impl Share {
         leased
     }
 
+    /// A permit was taken while the pool was gone: when it is back, the own part is not there once more.
+    pub fn taken_without(&mut self, count: u32, replicas: u32, now: Instant) {
+        self.own.resize(own_part(count, replicas));
+        let _ = self.own.take(now);
+    }
+
     /// Whether there is a permit that belongs to this process.
     pub fn has(&mut self, count: u32, replicas: u32, now: Instant) -> bool {
         let own = own_part(count, replicas);
@@ -125,7 +131,8 @@ impl Share {
         let batch = (pool / (8 * replicas)).max(1);
         let left = if now < self.until { self.left } else { 0 };
         let own_left = if own == 0 { 0 } else { self.own.left(now).remaining };
-        let enough = if waiting > 0 { left > 0 } else { own_left > own / 2 || left > batch / 2 };
+        // While it is lost nothing of it is used, and nobody would learn that it is back.
+        let enough = self.lost.is_none() && if waiting > 0 { left > 0 } else { own_left > own / 2 || left > batch / 2 };
         if self.asking || now < self.ask_after || enough {
             return None;
         }

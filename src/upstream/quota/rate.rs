@@ -76,7 +76,15 @@ impl Rate {
     /// The vendor allows it; this process may do it only with a permit of its own.
     fn if_ours(&mut self, number: u64, replicas: u32, now: Instant) -> Option<u64> {
         let count = self.window.count();
-        let ours = self.pooled(replicas, now).is_none_or(|share| share.take(count, replicas, now));
+        let ours = match self.pooled(replicas, now) {
+            Some(share) => share.take(count, replicas, now),
+            None => {
+                if let Some(share) = &mut self.share {
+                    share.taken_without(count, replicas, now);
+                }
+                true
+            }
+        };
         if !ours {
             self.window.give_back(now);
         }
