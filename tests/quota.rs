@@ -347,6 +347,9 @@ async fn flood_until(servers: &[&Server], noticed: impl Fn(&Server) -> bool) {
     panic!("nobody noticed: {:?}", servers.iter().map(|server| noticed(server)).collect::<Vec<_>>());
 }
 
+/// A second but for what requests may lose on their way from two servers to the vendor.
+const ALMOST: Duration = Duration::from_millis(850);
+
 const TWENTY: &str = "limits:\n  - { name: burst, count: 20, per: 1s, scope: account }\n";
 
 /// Two servers and one Redis: together within the limit, and one that is alone with the load gets most of it.
@@ -356,13 +359,11 @@ async fn two_servers_share_one_limit() {
     let vendor = FakeVendor::start().await;
     let (one, two) = (one_of_two(TWENTY, &vendor, &redis).await, one_of_two(TWENTY, &vendor, &redis).await);
     let arrivals = noting(&vendor, "");
-    let began = Instant::now();
     assert_eq!(flood(&[&one], 60).await, 60);
-    let alone = began.elapsed();
-    // Equal parts would take six seconds. A Redis that has just begun leases nothing for the first one.
-    assert!(alone < Duration::from_millis(5_500), "{alone:?}");
+    // An equal part is ten.
+    assert!(most_within(&arrivals.lock(), SECOND) > 12, "{:?}", arrivals.lock());
     assert_eq!(flood(&[&one, &two], 30).await, 60);
-    assert!(most_within(&arrivals.lock(), SECOND) <= 20, "{:?}", arrivals.lock());
+    assert!(most_within(&arrivals.lock(), ALMOST) <= 20, "{:?}", arrivals.lock());
     assert!(pool_is_up(&one) && pool_is_up(&two));
 }
 
@@ -386,7 +387,7 @@ async fn a_redis_that_forgets_or_goes_away_is_no_outage() {
     assert_eq!(answered, 70);
     assert_eq!(flood(&both, 15).await, 30);
     flood_until(&both, |server| !pool_is_up(server)).await;
-    assert!(most_within(&arrivals.lock(), SECOND) <= 20, "{:?}", arrivals.lock());
+    assert!(most_within(&arrivals.lock(), ALMOST) <= 20, "{:?}", arrivals.lock());
     assert!(redis.begin().await);
     assert_eq!(flood(&both, 25).await, 50);
     flood_until(&both, pool_is_up).await;
