@@ -53,6 +53,8 @@ impl Route {
             (true, _) if reads => Self::RawRead,
             (true, _) => Self::Write(MAX_RAW),
             _ if reads => Self::Read,
+            // No unified route takes it, which the router says.
+            (_, true) if !matches!(*method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE) => Self::Read,
             // A list that is asked for in JSON.
             (_, true) if *method == Method::POST && path.ends_with("/search") => Self::Read,
             (_, true) => Self::Write(MAX_BODY),
