@@ -41,31 +41,41 @@ fn read_row(table: &Table, row: &tokio_postgres::Row) -> Result<Vec<Value>, Copy
     Ok(columns.map(|(at, (_, kind))| Value::of_postgres(*kind, row, at)).collect::<Result<_, _>>()?)
 }
 
-pub(super) async fn write(server: &Server, mut arriving: mpsc::Receiver<Piece>) -> Result<Copied, CopyError> {
+pub(super) async fn write(server: &Server, arriving: mpsc::Receiver<Piece>) -> Result<Copied, CopyError> {
     let mut client: Client = connect(server).await?;
     let transaction = client.transaction().await?;
+    let filled = fill(&transaction, arriving).await;
+    match filled {
+        Ok(_) => transaction.commit().await?,
+        // Awaited: the tables stay locked until the server has heard of it. One that cannot be told any more takes it
+        // back by itself.
+        Err(_) => drop(transaction.rollback().await),
+    }
+    filled
+}
+
+async fn fill(transaction: &Transaction<'_>, mut arriving: mpsc::Receiver<Piece>) -> Result<Copied, CopyError> {
     for table in TABLES {
         transaction.batch_execute(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.name)).await?;
     }
-    let full = count(&transaction).await?.into_iter().filter(|(_, rows)| *rows > 0).map(|(name, _)| name);
+    let full = count(transaction).await?.into_iter().filter(|(_, rows)| *rows > 0).map(|(name, _)| name);
     let full: Vec<_> = full.collect();
     if !full.is_empty() {
         return Err(CopyError::NotEmpty(full.join(", ")));
     }
     let source = loop {
         match arriving.recv().await {
-            Some(Piece::Rows(table, rows)) => write_rows(&transaction, table, rows).await?,
+            Some(Piece::Rows(table, rows)) => write_rows(transaction, table, rows).await?,
             Some(Piece::End(source)) => break source,
             None => return Err(CopyError::Cut),
         }
     };
-    let target = count(&transaction).await?;
+    let target = count(transaction).await?;
     check(&source, &target)?;
     // The next event gets a number after those that were copied.
     let numbers =
         "SELECT setval(pg_get_serial_sequence('connection_events', 'number'), max(number)) FROM connection_events";
     transaction.batch_execute(numbers).await?;
-    transaction.commit().await?;
     Ok(target)
 }
 

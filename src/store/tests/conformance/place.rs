@@ -157,7 +157,10 @@ async fn run(url: &str, sql: &str) -> Result<(), tokio_postgres::Error> {
 
 impl Drop for Schema {
     fn drop(&mut self) {
-        let (url, sql) = (self.url.clone(), format!("DROP SCHEMA {} CASCADE", self.name));
+        // This blocks the runtime of the test, and with it whatever of a store still holds locks there.
+        let ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'";
+        let sql = format!("{}; DROP SCHEMA {} CASCADE", ends.replace("{}", &self.name), self.name);
+        let url = self.url.clone();
         // A runtime cannot be waited for from within another one.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
