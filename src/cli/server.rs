@@ -58,6 +58,15 @@ pub fn in_threads(work: impl Future<Output = Result<u8, String>>) -> Result<u8, 
 async fn served(config: &Config) -> Result<u8, StartError> {
     let vault = serve::open_vault(config, std::env::var(VAULT_KEY).ok().as_deref())?;
     let store = serve::open_store(config, Role::Serve).await?;
+    let migrated = store.migrated();
+    if migrated.is_newer() {
+        let (schema, known) = (migrated.to, migrated.known);
+        tracing::warn!(
+            schema,
+            known,
+            "The store was used by a newer release; this one can work on it until it is replaced"
+        );
+    }
     let running = serve::build(config, store, vault).await?;
     let listeners = Listeners { api: bind(&config.listen).await?, admin: bind(&config.admin_listen).await? };
     let address = |listener: &TcpListener| listener.local_addr().map(|at| at.to_string()).unwrap_or_default();
