@@ -121,6 +121,21 @@ else
     export THROUGHLINE_TEST_OIDC=$scratch/none
 fi
 
+# Upgrades begin with the binary of an earlier commit, which an archive or a shallow clone does not have. Before the
+# binary of this one is built, because it takes its place for a moment.
+if ! $fast; then
+    doing='building an earlier commit'
+    say "$doing"
+    code=0
+    previous=$(tests/counterparts/previous.sh "$target") || code=$?
+    case $code in
+    0) export THROUGHLINE_TEST_PREVIOUS=$previous ;;
+    3) [ "${THROUGHLINE_REQUIRE_PREVIOUS:-}" != 1 ] || exit 1
+       echo 'skipped: upgrades from an earlier commit' ;;
+    *) exit "$code" ;;
+    esac
+fi
+
 # --- tests --------------------------------------------------------------------------------------------------------
 doing='building'
 say "$doing"
