@@ -20,8 +20,6 @@ pub struct Deployment {
     pub binary: PathBuf,
     /// The `edge` section of the configuration; null for a release that knows none.
     pub edge: Value,
-    /// What the configuration says besides.
-    pub more: Value,
     /// May do everything.
     pub key: String,
 }
@@ -59,7 +57,6 @@ impl Deployment {
             authorization,
             binary: env!("CARGO_BIN_EXE_throughline").into(),
             edge: json!({"drain_delay": "500ms"}),
-            more: json!({}),
             key: String::new(),
         };
         run(throughline().args(["vault", "init"]).arg(deployment.folder.join("vault.key")));
@@ -76,7 +73,6 @@ impl Deployment {
             authorization: self.authorization.clone(),
             binary: self.binary.clone(),
             edge: self.edge.clone(),
-            more: self.more.clone(),
             key: self.key.clone(),
         }
     }
@@ -122,7 +118,6 @@ impl Deployment {
             "log": {"level": "debug"},
         });
         let sections = config.as_object_mut().expect("an object");
-        sections.extend(self.more.as_object().expect("an object").clone());
         if !self.edge.is_null() {
             sections.insert("edge".into(), self.edge.clone());
         }

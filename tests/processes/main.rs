@@ -12,6 +12,9 @@ mod client;
 #[path = "../support/process.rs"]
 mod process;
 #[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../support/redis.rs"]
+mod redis;
+#[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/vendor.rs"]
 mod vendor;
 
@@ -24,6 +27,7 @@ mod traffic;
 mod backup;
 mod clock;
 mod killed;
+mod many;
 mod replicas;
 mod restarted;
 mod rolling;
@@ -31,6 +35,8 @@ mod shutdown;
 mod slow;
 mod unwritable;
 mod upgrade;
+
+use process::free_port;
 
 /// Says why a test does not run.
 pub fn skipped<T>(why: &str) -> Option<T> {
