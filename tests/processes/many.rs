@@ -110,7 +110,9 @@ async fn what_one_replica_is_told_all_know() {
     three.agree(&client, contact, status(200)).await;
     assert!(two.client.delete(&connection).await.status < 300);
     let deleted = three.agree(&client, contact, status(404)).await;
-    println!("three: known to all: revoked {revoked:.1?}, override {overridden:.1?}, paused {paused:.1?}, deleted {deleted:.1?}");
+    println!(
+        "three: known to all: revoked {revoked:.1?}, override {overridden:.1?}, paused {paused:.1?}, deleted {deleted:.1?}"
+    );
 }
 
 /// The most in any span of this length.

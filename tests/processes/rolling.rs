@@ -23,23 +23,35 @@ use crate::vendor::{FakeVendor, json_answer};
 const RATE: u32 = 40;
 const ROUNDS: usize = 1;
 
-/// In front of the replicas, set up as the manual advises: a request is sent to another one only if nothing of it
-/// has been sent, and a replica that refuses connections is asked again the next time.
+/// In front of the replicas, set up by the file that operators begin with, without TLS.
 fn nginx(folder: &Path, listen: SocketAddr, replicas: &[SocketAddr]) -> Option<Process> {
     let program = ["nginx", "/usr/sbin/nginx"].into_iter().find(|name| Command::new(name).arg("-v").output().is_ok());
     let Some(program) = program else { return crate::skipped("nginx is not installed") };
-    let servers: String = replicas.iter().map(|at| format!("server {at} max_fails=0; ")).collect();
+    let servers: String = replicas.iter().map(|at| format!("server {at} max_fails=0;\n")).collect();
     let at = folder.display();
-    let config = format!(
-        "daemon off; worker_processes 1; pid {at}/nginx.pid; error_log {at}/nginx.log;\n\
-         events {{ worker_connections 512; }}\n\
-         http {{\n  access_log off;\n  client_body_temp_path {at}/body; proxy_temp_path {at}/proxy;\n\
-         fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;\n\
-         upstream throughline {{ {servers}keepalive 16; }}\n\
-         server {{\n    listen {listen};\n    location / {{\n      proxy_pass http://throughline;\n\
-         proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;\n\
-         proxy_connect_timeout 2s; proxy_next_upstream error timeout; proxy_next_upstream_tries 3;\n    }}\n  }}\n}}\n"
-    );
+    let changes = [
+        ("server 127.0.0.1:8081 max_fails=0;", servers),
+        ("server 127.0.0.1:8082 max_fails=0;", String::new()),
+        ("listen 443 ssl http2;", format!("listen {listen};")),
+        ("ssl_certificate /etc/nginx/crm.pem;", String::new()),
+        ("ssl_certificate_key /etc/nginx/crm.key;", String::new()),
+        (
+            "events {}",
+            format!("daemon off; worker_processes 1; pid {at}/nginx.pid; error_log {at}/nginx.log; events {{}}"),
+        ),
+        (
+            "http {",
+            format!(
+                "http {{ access_log off; client_body_temp_path {at}/body; proxy_temp_path {at}/proxy; \
+                 fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;"
+            ),
+        ),
+    ];
+    let mut config = include_str!("../../deploy/nginx.conf").to_owned();
+    for (shipped, here) in changes {
+        assert_eq!(config.matches(shipped).count(), 1, "{shipped}");
+        config = config.replace(shipped, &here);
+    }
     let file = folder.join("nginx.conf");
     std::fs::write(&file, config).expect("written");
     let mut command = Command::new(program);
