@@ -179,6 +179,9 @@ else
     doing="the vendors' own clients"
     say "$doing"
     tests/outside/sdks.mjs "$outside" "$throughline" | tee "$scratch/sdks.log"
-    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log"); $(tail -1 "$scratch/sdks.log")"
+    doing='the files of a deployment'
+    say "$doing"
+    "$outside/deploy/bin/python" tests/outside/deploy.py "$outside" "$throughline" | tee "$scratch/deploy.log"
+    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log"); $(tail -1 "$scratch/sdks.log"); $(tail -1 "$scratch/deploy.log")"
 fi
 doing='end'

@@ -149,6 +149,13 @@ async fn a_dump_of_postgres_made_amid_writes_is_served() {
     replica.ended();
 
     let restored = postgres.database("restored");
+    let stranger = deployment.moved(&beside(&folder, "stranger"), &restored);
     postgres.run("pg_restore", &["--no-owner", "--exit-on-error", &format!("--dbname={restored}"), &dump(2)]);
+    // With a key that is not the store's nothing can be read, and it is said which one is needed.
+    let key = stranger.folder.join("vault.key");
+    std::fs::remove_file(&key).expect("gone");
+    run(throughline().args(["vault", "init"]).arg(&key));
+    let refusal = stranger.refused(&["serve"]);
+    assert!(refusal.contains("sealed with another vault key") && refusal.contains("vault.key_file"), "{refusal}");
     serves(&deployment.moved(&beside(&folder, "restored"), &restored), &connected).await;
 }
