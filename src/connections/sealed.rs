@@ -9,7 +9,7 @@ use super::connection::ConnectionId;
 use super::oauth;
 use super::vault::Vault;
 use crate::auth::TenantId;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// Where a sealed text stands, and so what it is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,7 +28,7 @@ fn previous() -> Option<PathBuf> {
     }
     let built = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("previous");
     let mut files = std::fs::read_dir(built).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let found = files.find(|path| path.is_file());
+    let found = files.find(|path| path.is_file() && path.extension().is_none());
     if found.is_none() {
         eprintln!("skipped: there is no binary of an earlier release; tests/counterparts/previous.sh target builds it");
     }
