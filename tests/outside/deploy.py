@@ -65,6 +65,15 @@ def kubernetes(scratch):
         run("the kustomization as a whole", TOOLS / "kubernetes-validate", "--strict", whole)
 
 
+def compose():
+    file = DEPLOY / "compose/compose.yaml"
+    run("compose.yaml", TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", file)
+    for name, service in yaml.safe_load(file.read_text())["services"].items():
+        sources = [volume.split(":")[0] for volume in service.get("volumes", [])]
+        for source in (source for source in sources if source.startswith(".")):
+            expect(f"{source} of {name}", (file.parent / source).exists(), "there is no such file")
+
+
 def configurations(scratch):
     """What `serve` would read, read by a command that needs no more than the configuration and a store."""
     config_map = yaml.safe_load((DEPLOY / "kubernetes/configmap.yaml").read_text())
@@ -128,8 +137,7 @@ def nginx(scratch):
 with tempfile.TemporaryDirectory() as folder:
     scratch = pathlib.Path(folder)
     kubernetes(scratch)
-    compose = DEPLOY / "compose/compose.yaml"
-    run("compose.yaml", TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", compose)
+    compose()
     run("Dockerfile", TOOLS / "hadolint", "--no-color", DEPLOY / "Dockerfile")
     configurations(scratch)
     patience()
