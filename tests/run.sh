@@ -121,6 +121,21 @@ else
     export THROUGHLINE_TEST_OIDC=$scratch/none
 fi
 
+# Upgrades begin with the binary of an earlier commit, which an archive or a shallow clone does not have. Before the
+# binary of this one is built, because it takes its place for a moment.
+if ! $fast; then
+    doing='building an earlier commit'
+    say "$doing"
+    code=0
+    previous=$(tests/counterparts/previous.sh "$target") || code=$?
+    case $code in
+    0) export THROUGHLINE_TEST_PREVIOUS=$previous ;;
+    3) [ "${THROUGHLINE_REQUIRE_PREVIOUS:-}" != 1 ] || exit 1
+       echo 'skipped: upgrades from an earlier commit' ;;
+    *) exit "$code" ;;
+    esac
+fi
+
 # --- tests --------------------------------------------------------------------------------------------------------
 doing='building'
 say "$doing"
@@ -164,6 +179,9 @@ else
     doing="the vendors' own clients"
     say "$doing"
     tests/outside/sdks.mjs "$outside" "$throughline" | tee "$scratch/sdks.log"
-    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log"); $(tail -1 "$scratch/sdks.log")"
+    doing='the files of a deployment'
+    say "$doing"
+    "$outside/deploy/bin/python" tests/outside/deploy.py "$outside" "$throughline" | tee "$scratch/deploy.log"
+    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log"); $(tail -1 "$scratch/sdks.log"); $(tail -1 "$scratch/deploy.log")"
 fi
 doing='end'

@@ -1,10 +1,11 @@
 //! `serve`: runs until SIGTERM or Ctrl-C, which begin an orderly end; a second one ends the process at once. Exit codes:
 //! 0 after an orderly end, 1 if it could not start or requests had to be cut off, 130 and 143 after a second Ctrl-C or
-//! SIGTERM.
+//! SIGTERM. A service manager that gave it a NOTIFY_SOCKET (systemd: Type=notify) is told when it is ready and when it ends.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -58,6 +59,15 @@ pub fn in_threads(work: impl Future<Output = Result<u8, String>>) -> Result<u8, 
 async fn served(config: &Config) -> Result<u8, StartError> {
     let vault = serve::open_vault(config, std::env::var(VAULT_KEY).ok().as_deref())?;
     let store = serve::open_store(config, Role::Serve).await?;
+    let migrated = store.migrated();
+    if migrated.is_newer() {
+        let (schema, known) = (migrated.to, migrated.known);
+        tracing::warn!(
+            schema,
+            known,
+            "The store was used by a newer release; this one can work on it until it is replaced"
+        );
+    }
     let running = serve::build(config, store, vault).await?;
     let listeners = Listeners { api: bind(&config.listen).await?, admin: bind(&config.admin_listen).await? };
     let address = |listener: &TcpListener| listener.local_addr().map(|at| at.to_string()).unwrap_or_default();
@@ -72,12 +82,15 @@ pub async fn bind(address: &str) -> Result<TcpListener, StartError> {
 /// Serves until SIGTERM or Ctrl-C, and then until all is in order or a second one comes. The exit code.
 pub async fn until_signalled(running: Running, listeners: Listeners) -> Result<u8, StartError> {
     let mut signals = Signals::listen().map_err(StartError::Signals)?;
+    // The listeners take connections from here on, which wait for the few steps that are left.
+    tell_manager(NotifyState::Ready);
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = serve::run(running, listeners, async {
         let _ = stopped.await;
     });
     let signalled = async {
         signals.next().await;
+        tell_manager(NotifyState::Stopping);
         drop(stop);
         signals.next().await
     };
@@ -88,6 +101,13 @@ pub async fn until_signalled(running: Running, listeners: Listeners) -> Result<u
             tracing::error!(code, "A second signal: the process ends at once");
             Ok(code)
         }
+    }
+}
+
+fn tell_manager(state: NotifyState<'_>) {
+    // One that hears nothing will say so itself, by its own limit.
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "The service manager could not be told");
     }
 }
 

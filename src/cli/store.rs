@@ -54,10 +54,13 @@ pub fn store(command: &StoreCommand) -> u8 {
 async fn migrate(config: &ConfigArg) -> Result<Vec<String>, String> {
     let config = config.load()?;
     let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;
-    let Migrated { from, to } = store.migrated();
+    let Migrated { from, to, known } = store.migrated();
     store.close().await;
     let place = &config.store;
     Ok(vec![match from {
+        _ if to > known => {
+            format!("{place}: has schema {to}, of a newer release; this one knows {known} and can work on it")
+        }
         0 => format!("{place}: made with schema {to}"),
         from if from == to => format!("{place}: has schema {to} already"),
         from => format!("{place}: brought from schema {from} to {to}"),

@@ -11,9 +11,10 @@ use super::keys::finish;
 use super::mappings::in_runtime;
 use super::server::{ConfigArg, VAULT_KEY};
 use crate::audit::{Action, Entry, deployment};
+use crate::config::Config;
 use crate::connections::{Vault, reseal_all};
 use crate::serve;
-use crate::store::Role;
+use crate::store::{Migrated, Role};
 
 #[derive(Debug, Subcommand)]
 pub enum VaultCommand {
@@ -54,6 +55,7 @@ fn init(file: &Path) -> Result<(), String> {
 fn rotate(args: &VaultRotate) -> Result<Vec<String>, String> {
     let config = args.config.load()?;
     let inline = std::env::var(VAULT_KEY).ok();
+    in_runtime(knows_all(&config)).flatten()?;
     if !args.no_new_key {
         match (&config.vault.key_file, &inline) {
             (Some(file), None) => put_first(file)?,
@@ -90,6 +92,18 @@ fn rotate(args: &VaultRotate) -> Result<Vec<String>, String> {
             .to_owned(),
     });
     Ok(lines)
+}
+
+/// Before anything changes: what only a newer release knows to be sealed would stay under the older key, and that key be
+/// called free to go.
+async fn knows_all(config: &Config) -> Result<(), String> {
+    let store = serve::open_store(config, Role::Command).await.map_err(|error| error.to_string())?;
+    store.close().await;
+    let Migrated { to, known, .. } = store.migrated();
+    if to > known {
+        return Err(format!("the store has schema {to}, this release knows {known}: rotate with the newer release"));
+    }
+    Ok(())
 }
 
 /// A new key as the first line, by renaming: a crash leaves the old file or the new one.

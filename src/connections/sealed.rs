@@ -9,7 +9,7 @@ use super::connection::ConnectionId;
 use super::oauth;
 use super::vault::Vault;
 use crate::auth::TenantId;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// Where a sealed text stands, and so what it is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,14 @@ pub async fn lasting_secret(
     let at = SealedAt::Secret { name: name.into() };
     let sealed = at.with_place(|place| vault.seal(place, &first)).map_err(Error::internal)?;
     let kept = repository.keep_secret(name.into(), sealed).await?;
-    let opened = at.with_place(|place| vault.open(place, &kept)).map_err(Error::internal)?;
+    // The first thing of a store that is opened: where a backup was restored with the wrong key, it shows here.
+    let opened = at.with_place(|place| vault.open(place, &kept)).map_err(|error| {
+        let told = format!(
+            "it was sealed with another vault key ({error}); name the key that belongs to it in vault.key_file or \
+             THROUGHLINE_VAULT_KEY, alone or on a further line"
+        );
+        Error::new(Kind::Internal, told).caused_by(error)
+    })?;
     opened.as_slice().try_into().map_err(|_| Error::internal("a secret of the deployment has another length"))
 }
 

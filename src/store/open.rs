@@ -11,11 +11,35 @@ pub enum Role {
     Command,
 }
 
+/// One step of a schema, to the next one.
+///
+/// For the author of the next step: while replicas are replaced one by one, the release before this one still runs, and
+/// may be started again, on the new schema. So a step only expands: it adds tables, indexes, and columns that may be null
+/// or have a default. What nothing reads any more is dropped (contract) by a step of a later release, which then says a
+/// higher `compatible_from`. A step must not take long either: it holds its locks until the end, so large tables are
+/// rewritten in batches by code, not here. Both kinds of store have steps of their own; a column has to be named in
+/// `store/copy/tables.rs` too, which a test looks after.
+pub(super) struct Step {
+    pub sql: &'static str,
+    /// The oldest schema whose releases can work on what this step makes. It is kept in the store, for those releases.
+    pub compatible_from: i64,
+}
+
 /// From which schema to which a store was brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migrated {
     pub from: i64,
+    /// The store's schema now: this release's own, or a newer one that this release can work on.
     pub to: i64,
+    /// The schema that this release knows.
+    pub known: i64,
+}
+
+impl Migrated {
+    /// Whether the store was used by a newer release. It may hold what this one knows nothing of.
+    pub fn is_newer(&self) -> bool {
+        self.to > self.known
+    }
 }
 
 /// Why a store cannot be opened, and what to do about it.
@@ -34,9 +58,9 @@ pub enum OpenError {
     #[error("the store {path} cannot keep a write-ahead log; put it on a local disk")]
     NoLog { path: PathBuf },
     #[error(
-        "the store has schema {found}, this release knows {known}: it was used by a newer release; run that one, or restore a backup"
+        "the store has schema {found}, which needs a release that knows schema {needed}; this one knows {known}: run the newer release, or restore a backup that was made before it"
     )]
-    Newer { found: i64, known: i64 },
+    Newer { found: i64, needed: i64, known: i64 },
     #[error("the store's schema could not be brought up to date ({0}); nothing was changed")]
     Migration(String),
     #[error("SQLite {found} is linked in, at least 3.51.3 is needed; build with the bundled SQLite")]

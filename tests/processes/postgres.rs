@@ -30,6 +30,19 @@ impl Postgres {
         Some(Self { url, folder: value("POSTGRES_DIR").into(), programs })
     }
 
+    /// The URL of another, empty database on it.
+    pub fn database(&self, name: &str) -> String {
+        self.run("psql", &["--quiet", "--command", &format!("CREATE DATABASE {name}"), &self.url]);
+        let (server, _) = self.url.rsplit_once('/').expect("a database in the URL");
+        format!("{server}/{name}?sslmode=disable")
+    }
+
+    /// Runs one of PostgreSQL's own programs.
+    pub fn run(&self, program: &str, arguments: &[&str]) {
+        let output = Command::new(self.programs.join(program)).args(arguments).output().expect("it is installed");
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// As after a crash of the server; returns once it takes connections again.
     pub fn restart(&self) {
         assert!(self.control(&["restart", "-m", "immediate", "-w"]), "PostgreSQL did not start again");

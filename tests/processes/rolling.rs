@@ -16,29 +16,42 @@ use crate::client::Client;
 use crate::deployment::Deployment;
 use crate::postgres::Postgres;
 use crate::process::{Process, free_port, scratch};
+use crate::redis::RedisServer;
 use crate::shutdown::connected;
 use crate::vendor::{FakeVendor, json_answer};
 
 const RATE: u32 = 40;
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 1;
 
-/// In front of two replicas, set up as the manual advises: a request is sent to the other one only if nothing of it
-/// has been sent, and a replica that refuses connections is asked again the next time.
-fn nginx(folder: &Path, listen: SocketAddr, replicas: [SocketAddr; 2]) -> Option<Process> {
+/// In front of the replicas, set up by the file that operators begin with, without TLS.
+fn nginx(folder: &Path, listen: SocketAddr, replicas: &[SocketAddr]) -> Option<Process> {
     let program = ["nginx", "/usr/sbin/nginx"].into_iter().find(|name| Command::new(name).arg("-v").output().is_ok());
     let Some(program) = program else { return crate::skipped("nginx is not installed") };
-    let [one, two] = replicas;
+    let servers: String = replicas.iter().map(|at| format!("server {at} max_fails=0;\n")).collect();
     let at = folder.display();
-    let config = format!(
-        "daemon off; worker_processes 1; pid {at}/nginx.pid; error_log {at}/nginx.log;\n\
-         events {{ worker_connections 512; }}\n\
-         http {{\n  access_log off;\n  client_body_temp_path {at}/body; proxy_temp_path {at}/proxy;\n\
-         fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;\n\
-         upstream throughline {{ server {one} max_fails=0; server {two} max_fails=0; keepalive 16; }}\n\
-         server {{\n    listen {listen};\n    location / {{\n      proxy_pass http://throughline;\n\
-         proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;\n\
-         proxy_connect_timeout 2s; proxy_next_upstream error timeout; proxy_next_upstream_tries 2;\n    }}\n  }}\n}}\n"
-    );
+    let changes = [
+        ("server 127.0.0.1:8081 max_fails=0;", servers),
+        ("server 127.0.0.1:8082 max_fails=0;", String::new()),
+        ("listen 443 ssl http2;", format!("listen {listen};")),
+        ("ssl_certificate /etc/nginx/crm.pem;", String::new()),
+        ("ssl_certificate_key /etc/nginx/crm.key;", String::new()),
+        (
+            "events {}",
+            format!("daemon off; worker_processes 1; pid {at}/nginx.pid; error_log {at}/nginx.log; events {{}}"),
+        ),
+        (
+            "http {",
+            format!(
+                "http {{ access_log off; client_body_temp_path {at}/body; proxy_temp_path {at}/proxy; \
+                 fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;"
+            ),
+        ),
+    ];
+    let mut config = include_str!("../../deploy/nginx.conf").to_owned();
+    for (shipped, here) in changes {
+        assert_eq!(config.matches(shipped).count(), 1, "{shipped}");
+        config = config.replace(shipped, &here);
+    }
     let file = folder.join("nginx.conf");
     std::fs::write(&file, config).expect("written");
     let mut command = Command::new(program);
@@ -92,6 +105,7 @@ async fn load(client: Client, over: Arc<AtomicBool>) -> Report {
 async fn no_request_fails_while_replicas_are_restarted_in_turn() {
     let folder = scratch("rolling");
     let Some(postgres) = Postgres::start() else { return };
+    let Some(redis) = RedisServer::start().await else { return };
     let vendor = FakeVendor::start().await;
     vendor.answers_with(|request| {
         let name = serde_json::from_slice::<Value>(&request.body).ok().map(|body| body["name"].clone());
@@ -100,13 +114,16 @@ async fn no_request_fails_while_replicas_are_restarted_in_turn() {
     let url = vendor.url();
     let mut deployment = Deployment::on(&folder, Some(&postgres.url), [&url, &url, &url]);
     deployment.edge = json!({"drain_delay": "1s"});
-    let addresses = [("one", free_port(), free_port()), ("two", free_port(), free_port())];
+    let addresses = ["one", "two", "three"].map(|name| (name, free_port(), free_port()));
+    let sharing = |command: &mut Command| {
+        command.env("THROUGHLINE_REDIS", redis.url());
+    };
     let mut replicas = Vec::new();
     for (name, api, admin) in addresses {
-        replicas.push(deployment.serve_at(name, api, admin, |_| {}).await);
+        replicas.push(deployment.serve_at(name, api, admin, sharing).await);
     }
     let front = free_port();
-    let Some(mut balancer) = nginx(&folder, front, addresses.map(|(_, api, _)| api)) else { return };
+    let Some(mut balancer) = nginx(&folder, front, &addresses.map(|(_, api, _)| api)) else { return };
     balancer.listening(front).await;
     let mut client = connected(&replicas[0]).await;
     client.address = front;
@@ -119,7 +136,7 @@ async fn no_request_fails_while_replicas_are_restarted_in_turn() {
             sleep(Duration::from_secs(1)).await;
             replica.signal("TERM");
             assert_eq!(replica.exit_code().await, 0);
-            *replica = deployment.serve_at(name, api, admin, |_| {}).await;
+            *replica = deployment.serve_at(name, api, admin, sharing).await;
             let ready = async {
                 while replica.admin.get("/readyz").await.status != 200 {
                     sleep(Duration::from_millis(20)).await;

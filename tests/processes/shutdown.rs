@@ -91,6 +91,28 @@ async fn s127_what_does_not_end_is_cut_off_and_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_manager_is_told_when_it_is_ready_and_when_it_ends() {
+    let (_vendor, deployment) = before_a_slow_vendor("notify", Duration::ZERO).await;
+    let path = deployment.folder.join("notify.socket");
+    let manager = tokio::net::UnixDatagram::bind(&path).expect("a socket");
+    let listening = |command: &mut Command| {
+        command.env("NOTIFY_SOCKET", &path);
+    };
+    let mut replica = deployment.serve_with("one", listening).await;
+    let told = async || {
+        let mut text = [0; 256];
+        let length =
+            timeout(Duration::from_secs(20), manager.recv(&mut text)).await.expect("it is told").expect("read");
+        String::from_utf8_lossy(&text[..length]).trim().to_owned()
+    };
+    assert_eq!(told().await, "READY=1");
+    assert_eq!(replica.client.get("/v1/connections").await.status, 200);
+    replica.signal("TERM");
+    assert_eq!(told().await, "STOPPING=1");
+    assert_eq!(replica.exit_code().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() {
     let (_vendor, mut deployment) = before_a_slow_vendor("twice", Duration::ZERO).await;
     deployment.edge = json!({"drain_delay": "10m"});

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -11,7 +11,12 @@ pub struct Process(pub Child);
 
 /// The binary, with an environment that configures nothing.
 pub fn throughline() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
+    throughline_at(env!("CARGO_BIN_EXE_throughline").as_ref())
+}
+
+/// The same with a binary of another release.
+pub fn throughline_at(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
     let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("THROUGHLINE_"));
     for name in ours {
         command.env_remove(name);

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use self::value::Value;
 use super::Store;
 use super::address::Address;
-use super::open::{OpenError, Role};
+use super::open::{Migrated, OpenError, Role};
 use super::postgres::words;
 
 #[cfg(test)]
@@ -34,6 +34,10 @@ pub enum CopyError {
     Missing(String),
     #[error("the source has schema {found}, this release knows {known}: run `throughline store migrate` on it first")]
     OldSource { found: i64, known: i64 },
+    #[error(
+        "the {which} has schema {found}, this release knows {known}: a newer release used it; copy it with that one"
+    )]
+    Newer { which: &'static str, found: i64, known: i64 },
     #[error("the target holds data already, in {0}; nothing was changed. Name an empty one")]
     NotEmpty(String),
     #[error("the source ended early; nothing was changed")]
@@ -73,7 +77,10 @@ pub async fn copy(from: &Address, to: &Address) -> Result<Copied, CopyError> {
         return Err(CopyError::Missing(from.to_string()));
     }
     // Makes the target's tables.
-    Store::open(to, Role::Command).await?.close().await;
+    let target = Store::open(to, Role::Command).await?;
+    target.close().await;
+    let Migrated { to: found, known, .. } = target.migrated();
+    check_schema("target", found, known)?;
     let (pieces, arriving) = mpsc::channel(WAITING);
     let (read, written) = tokio::join!(read(from.clone(), pieces), write(to.clone(), arriving));
     // Who failed first is who has something to say: the other only noticed.
@@ -94,6 +101,15 @@ async fn write(to: Address, arriving: mpsc::Receiver<Piece>) -> Result<Copied, C
     match to {
         Address::Sqlite(path) => tokio::task::spawn_blocking(move || sqlite::write(&path, arriving)).await?,
         Address::Postgres(server) => postgres::write(&server, arriving).await,
+    }
+}
+
+/// Every column is named in what is copied, so both have to have this release's schema.
+fn check_schema(which: &'static str, found: i64, known: i64) -> Result<(), CopyError> {
+    match found {
+        found if found < known => Err(CopyError::OldSource { found, known }),
+        found if found > known => Err(CopyError::Newer { which, found, known }),
+        _ => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::value::{Value, postgres_type};
-use super::{BATCH, Copied, CopyError, Piece, TABLES, Table, check};
+use super::{BATCH, Copied, CopyError, Piece, TABLES, Table, check, check_schema};
 use crate::store::postgres::{SCHEMA, Server, connect};
 
 pub(super) async fn read(server: &Server, pieces: mpsc::Sender<Piece>) -> Result<(), CopyError> {
@@ -18,9 +18,7 @@ pub(super) async fn read(server: &Server, pieces: mpsc::Sender<Piece>) -> Result
     let moment = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let transaction = moment.start().await?;
     let found = transaction.query_one("SELECT coalesce(max(version), 0) FROM schema_version", &[]).await?.try_get(0)?;
-    if found != SCHEMA {
-        return Err(CopyError::OldSource { found, known: SCHEMA });
-    }
+    check_schema("source", found, SCHEMA)?;
     for table in TABLES {
         let none: [&str; 0] = [];
         let rows = transaction.query_raw(&table.select(), none).await?;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params_from_iter};
 use tokio::sync::mpsc;
 
 use super::value::Value;
-use super::{BATCH, Copied, CopyError, Piece, TABLES, Table, check};
+use super::{BATCH, Copied, CopyError, Piece, TABLES, Table, check, check_schema};
 use crate::store::sqlite::{SCHEMA, acquire};
 
 fn open(path: &Path) -> Result<(std::fs::File, Connection), CopyError> {
@@ -23,9 +23,7 @@ pub(super) fn read(path: &Path, pieces: &mpsc::Sender<Piece>) -> Result<(), Copy
     let (_lock, mut connection) = open(path)?;
     let transaction = connection.transaction()?;
     let found = transaction.query_row("SELECT max(version) FROM schema_version", [], |row| row.get(0))?;
-    if found != SCHEMA {
-        return Err(CopyError::OldSource { found, known: SCHEMA });
-    }
+    check_schema("source", found, SCHEMA)?;
     for table in TABLES {
         let mut statement = transaction.prepare(&table.select())?;
         let mut rows = statement.query([])?;

@@ -1,10 +1,5 @@
-//! Brings the schema up to date: all steps in one transaction, so that a failed start leaves the database as it was.
-//!
-//! For the author of the next step: while replicas are replaced one by one, the release before this one still runs on the
-//! new schema. So a step only expands: it adds tables, indexes, and columns that may be null or have a default. What
-//! nothing reads any more is dropped (contract) by a step of a later release. A step must not take long either: it holds
-//! its locks until the end, so large tables are rewritten in batches by code, not here. Both kinds of store have steps of
-//! their own; a column has to be named in `store/copy/tables.rs` too, which a test looks after.
+//! Brings the schema up to date: all steps in one transaction, so that a failed start leaves the database as it was. A
+//! newer schema is left alone, and used if it says that this release can.
 
 use std::time::Duration;
 
@@ -14,11 +9,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::server::{CONNECT, Server};
 use crate::store::Migrated;
-use crate::store::open::OpenError;
+use crate::store::open::{OpenError, Step};
 
-/// Step n makes schema n. Steps that were released are never changed.
-const STEPS: &[&str] =
-    &[include_str!("../migrations/postgres/0001.sql"), include_str!("../migrations/postgres/0002.sql")];
+/// Step n makes schema n. Steps that were released are never changed; what a new one may do stands at `Step`.
+const STEPS: &[Step] = &[
+    Step { sql: include_str!("../migrations/postgres/0001.sql"), compatible_from: 1 },
+    Step { sql: include_str!("../migrations/postgres/0002.sql"), compatible_from: 1 },
+];
 /// The schema this release knows.
 pub(in crate::store) const SCHEMA: i64 = STEPS.len() as i64;
 
@@ -34,9 +31,9 @@ pub(super) async fn migrate(server: &Server, tls: &MakeRustlsConnect) -> Result<
     let mut client = connect(server, tls).await?;
     let failed = |error: String| OpenError::Migration(error);
     let migrated = timeout(LIMIT, bring_up(&mut client)).await.map_err(|_| failed("it took too long".into()))?;
-    let migrated = migrated.map_err(|error| failed(words(&error)))?;
-    let (found, known) = (migrated.from, SCHEMA);
-    if found > known { Err(OpenError::Newer { found, known }) } else { Ok(migrated) }
+    let (migrated, needed) = migrated.map_err(|error| failed(words(&error)))?;
+    let Migrated { to: found, known, .. } = migrated;
+    if needed > known { Err(OpenError::Newer { found, needed, known }) } else { Ok(migrated) }
 }
 
 /// A connection outside the pool, which ends when it is dropped.
@@ -66,17 +63,26 @@ pub(in crate::store) fn words(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn bring_up(client: &mut Client) -> Result<Migrated, tokio_postgres::Error> {
+/// Also returns the oldest schema whose releases can work on what is there.
+async fn bring_up(client: &mut Client) -> Result<(Migrated, i64), tokio_postgres::Error> {
     let transaction = client.transaction().await?;
     transaction.batch_execute(TURN).await?;
     transaction.batch_execute(PATIENCE).await?;
     let from = version(&transaction).await?;
     for (number, step) in (1_i64..).zip(STEPS).filter(|(number, _)| *number > from) {
-        transaction.batch_execute(step).await?;
-        transaction.execute("INSERT INTO schema_version VALUES ($1, clock_timestamp())", &[&number]).await?;
+        transaction.batch_execute(step.sql).await?;
+        let sql = "INSERT INTO schema_version (version, applied_at) VALUES ($1, clock_timestamp())";
+        transaction.execute(sql, &[&number]).await?;
+        // The column is itself of step 2.
+        if number >= 2 {
+            let sql = "UPDATE schema_version SET compatible_from = $2 WHERE version = $1";
+            transaction.execute(sql, &[&number, &step.compatible_from]).await?;
+        }
     }
+    let sql = "SELECT coalesce(max(coalesce(compatible_from, version)), 0) FROM schema_version WHERE version > $1";
+    let needed = transaction.query_one(sql, &[&SCHEMA]).await?.try_get(0)?;
     transaction.commit().await?;
-    Ok(Migrated { from, to: SCHEMA.max(from) })
+    Ok((Migrated { from, to: SCHEMA.max(from), known: SCHEMA }, needed))
 }
 
 async fn version(transaction: &Transaction<'_>) -> Result<i64, tokio_postgres::Error> {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Scratch;
 use super::conformance::{Schema, postgres_url};
 use crate::auth::TenantId;
 use crate::connections::{Filter, MappingRepository};
 use crate::error::Kind;
-use crate::store::{Address, Backend, Location, Migrated, OpenError, Role, Store};
+use crate::store::{Address, Backend, CopyError, Location, Migrated, OpenError, Role, Store, copy};
 
 fn tenant() -> TenantId {
     TenantId("t".into())
@@ -121,17 +122,43 @@ async fn a_character_that_cannot_be_stored_is_the_callers_fault() {
     assert_eq!(error.kind(), Kind::InvalidRequest);
 }
 
+fn at(scratch: &Scratch) -> Address {
+    Address::Sqlite(scratch.database())
+}
+
 #[tokio::test]
-async fn those_who_start_together_make_one_schema_and_a_newer_one_is_refused() {
+async fn those_who_start_together_make_one_schema_and_a_newer_one_is_used_only_if_it_says_so() {
     let Some(schema) = Schema::new().await else { return };
     let stores = futures_util::future::join_all((0..6).map(|_| open(&schema))).await;
     let made = stores.iter().filter(|store| store.migrated().from == 0).count();
     assert_eq!(made, 1);
-    let to = stores[0].migrated().to;
-    assert_eq!(open(&schema).await.migrated(), Migrated { from: to, to });
-    schema.run("INSERT INTO schema_version VALUES (999, now())").await.expect("written");
+    let known = stores[0].migrated().known;
+    assert_eq!(open(&schema).await.migrated(), Migrated { from: known, to: known, known });
+    let next = async |version: i64, compatible_from: &str| {
+        let sql = format!("INSERT INTO schema_version VALUES ({version}, now(), {compatible_from})");
+        schema.run(&sql).await.expect("written");
+    };
+    next(known + 1, &known.to_string()).await;
+    let newer = open(&schema).await;
+    assert_eq!((newer.migrated().to, newer.migrated().is_newer()), (known + 1, true));
+    newer.ping().await.expect("it works on it");
+    let scratch = Scratch::new();
+    for (from, to) in [(schema.address(), at(&scratch)), (at(&scratch), schema.address())] {
+        let refused = copy(&from, &to).await;
+        assert!(
+            matches!(refused, Err(CopyError::Newer { .. })),
+            "what it does not know it would leave out: {refused:?}"
+        );
+    }
+    // A step that takes away counts, though one after it only adds.
+    next(known + 2, &(known + 2).to_string()).await;
+    next(known + 3, &known.to_string()).await;
     let refused = Store::open(&schema.address(), Role::Command).await.err().expect("refused");
-    assert!(matches!(refused, OpenError::Newer { found: 999, .. }));
+    assert!(matches!(refused, OpenError::Newer { needed, .. } if needed == known + 2), "{refused}");
+    // One that says nothing is for itself alone.
+    next(999, "NULL").await;
+    let refused = Store::open(&schema.address(), Role::Command).await.err().expect("refused");
+    assert!(matches!(refused, OpenError::Newer { found: 999, needed: 999, .. }), "{refused}");
 }
 
 #[tokio::test]

@@ -3,6 +3,9 @@
 -- What a key may do besides the deployment's own limits, as JSON.
 ALTER TABLE api_keys ADD COLUMN limits TEXT NOT NULL DEFAULT '{}';
 
+-- The oldest schema whose releases can work on the one that a step makes.
+ALTER TABLE schema_version ADD COLUMN compatible_from INTEGER;
+
 -- Who did what. Rows are only added at the end of a tenant's log and deleted at its beginning; each hash covers the one
 -- before it. The log without a tenant is the deployment's.
 CREATE TABLE audit_log (
