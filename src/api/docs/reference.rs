@@ -36,7 +36,8 @@ impl<'a> Reference<'a> {
         let fields = self.fields();
         let others = self.document.shown_by(&group.slug).into_iter().filter(|name| Some(*name) != record);
         html! {
-            div.lead { (prose(group.about, self.place)) }
+            // A record's schema says the same of it.
+            @if record.is_none() { div.lead { (prose(group.about, self.place)) } }
             @if let Some(record) = record { h2 { "Fields" } (self.schema(record)) }
             @if let Some(parameters) = &list {
                 h2 #filters { "Filters" }
