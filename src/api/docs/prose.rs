@@ -13,7 +13,7 @@ pub fn prose(text: &str, place: &Place) -> Markup {
     html::push_html(&mut rendered, Parser::new_ext(text, OPTIONS).map(|event| shown(event, place)));
     // A table that is wider than the page is moved by itself, by keyboard too.
     let rendered = rendered
-        .replace("<table>", "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Table\"><table>")
+        .replace("<table>", "<div class=\"wide\" tabindex=\"0\"><table>")
         .replace("</table>", "</table></div>")
         .replace("<pre>", "<pre tabindex=\"0\">");
     PreEscaped(rendered)

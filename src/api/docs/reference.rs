@@ -58,6 +58,7 @@ impl<'a> Reference<'a> {
     pub fn shared(&self) -> Markup {
         html! {
             p.lead { "What several resources and routes have in common." }
+            h2 #models { "Models" }
             @for name in self.document.shown_by(SHARED) { (self.schema(name)) }
         }
     }

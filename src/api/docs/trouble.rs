@@ -29,7 +29,7 @@ fn told(code: &str) -> Option<Told<'static>> {
 /// All codes, in the order of their statuses.
 pub fn list(place: &Place) -> Markup {
     html! {
-        div.wide tabindex="0" role="region" aria-label="Problems" {
+        div.wide tabindex="0" {
             table {
                 thead { tr { th { "Status" } th { "Code" } th { "Meaning" } th { "Retry" } } }
                 tbody {
