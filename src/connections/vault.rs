@@ -17,6 +17,8 @@ use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
 use secrecy::zeroize::{Zeroize, Zeroizing};
 
+use super::key_file;
+
 const VERSION: u8 = 1;
 const KEY: usize = 32;
 const KEY_ID: usize = 8;
@@ -30,8 +32,10 @@ pub enum VaultError {
     NotBase64,
     #[error("the vault key must be 32 bytes in base64, this one has {0}")]
     WrongLength(usize),
-    #[error("the vault key file {path} cannot be read")]
+    #[error("the vault key file {path} cannot be read: {source}")]
     Unreadable { path: String, source: std::io::Error },
+    #[error("anybody on this machine may write the vault key file {path}, and so put a key of their own there: chmod 600 it")]
+    Writable { path: String },
     #[error("the command that prints the vault key failed: {0}")]
     Command(String),
     #[error("the sealed text is not in a known format")]
@@ -112,6 +116,7 @@ impl Vault {
 
     /// The same from a file.
     pub fn from_file(path: &Path) -> Result<Self, VaultError> {
+        key_file::check(path)?;
         Self::from_source(KeySource::File(path.to_owned()))
     }
 
