@@ -241,7 +241,7 @@ fn settings_are_shown_with_where_they_come_from() {
     for line in [
         "listen: \"127.0.0.1:0\"  # throughline.yaml:1",
         "admin_listen: \"127.0.0.1:9090\"  # default",
-        "store: \"postgres://al@db.test:5432/crm\"  # THROUGHLINE_STORE",
+        "store: \"postgres://al@db.test:5432/crm?sslmode=prefer\"  # THROUGHLINE_STORE",
         "# redis: (hidden)  # THROUGHLINE_REDIS",
         "  key_file: \"vault.key\"  # throughline.yaml:3",
         "    client_id: \"app\"  # throughline.yaml:5",
@@ -302,7 +302,7 @@ fn variables_that_are_not_known_and_empty_ones() {
 fn a_provider_that_nobody_knows_is_told() {
     let scratch = Scratch::new("providers");
     scratch.key();
-    let config = "vault: { key_file: vault.key }\nstore: 'sqlite::memory:'\nlisten: 127.0.0.1:0\nadmin_listen: 127.0.0.1:0\n";
+    let config = "vault: { key_file: vault.key }\nstore: sqlite:t.db\nlisten: 127.0.0.1:0\nadmin_listen: 127.0.0.1:0\n";
     scratch.write("throughline.yaml", &format!("{config}providers: {{ hubspto: {{ client_id: app }} }}\n"));
     let output = scratch.run(&["serve", "--config", "throughline.yaml"]);
     let text = String::from_utf8(output.stderr).expect("text");

@@ -26,7 +26,9 @@ fn resolved(from: &str, link: &str) -> String {
     segments.pop();
     for segment in link.split('/') {
         match segment {
-            ".." => assert!(segments.pop().is_some_and(|segment| !segment.is_empty()), "{link} on {from} leaves the root"),
+            ".." => {
+                assert!(segments.pop().is_some_and(|segment| !segment.is_empty()), "{link} on {from} leaves the root")
+            }
             other => segments.push(other),
         }
     }
@@ -142,7 +144,11 @@ async fn pages_are_compressed_and_sent_once() {
     for path in ["/docs", "/docs/api/contacts", "/docs/style.css", "/openapi.json"] {
         let plain = anyone.get(path).await;
         let small = anyone.with("Accept-Encoding", "gzip").get(path).await;
-        assert_eq!((plain.header("content-encoding"), small.header("content-encoding")), (None, Some("gzip")), "{path}");
+        assert_eq!(
+            (plain.header("content-encoding"), small.header("content-encoding")),
+            (None, Some("gzip")),
+            "{path}"
+        );
         assert!(small.body.len() * 2 < plain.body.len(), "{path}: {} of {}", small.body.len(), plain.body.len());
         let mut text = Vec::new();
         GzDecoder::new(small.body.as_slice()).read_to_end(&mut text).expect("gzip");

@@ -34,7 +34,9 @@ pub enum VaultError {
     WrongLength(usize),
     #[error("the vault key file {path} cannot be read: {source}")]
     Unreadable { path: String, source: std::io::Error },
-    #[error("anybody on this machine may write the vault key file {path}, and so put a key of their own there: chmod 600 it")]
+    #[error(
+        "anybody on this machine may write the vault key file {path}, and so put a key of their own there: chmod 600 it"
+    )]
     Writable { path: String },
     #[error("the command that prints the vault key failed: {0}")]
     Command(String),
@@ -117,7 +119,9 @@ impl Vault {
     /// The same from a file.
     pub fn from_file(path: &Path) -> Result<Self, VaultError> {
         key_file::check(path)?;
-        Self::from_source(KeySource::File(path.to_owned()))
+        let vault = Self::from_source(KeySource::File(path.to_owned()))?;
+        key_file::warn(path);
+        Ok(vault)
     }
 
     /// A new key, ready for a key file.

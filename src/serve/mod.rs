@@ -136,7 +136,11 @@ fn no_strangers(config: &Config, catalog: &Catalog) -> Result<(), StartError> {
     let problems = unknown.map(|name| {
         let near = catalog::nearest(name, catalog.providers.keys().map(String::as_str));
         let hint = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
-        Problem { file: "configuration".into(), line: 0, message: format!("providers: there is no provider `{name}`{hint}") }
+        Problem {
+            file: "configuration".into(),
+            line: 0,
+            message: format!("providers: there is no provider `{name}`{hint}"),
+        }
     });
     let problems: Vec<Problem> = problems.collect();
     if problems.is_empty() { Ok(()) } else { Err(StartError::Mappings(problems)) }

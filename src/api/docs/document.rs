@@ -43,9 +43,8 @@ impl<'a> Document<'a> {
         let tags = self.root.get("tags").and_then(Value::as_array).into_iter().flatten();
         tags.map(|tag| {
             let name = text(tag, "name");
-            let of_tag = |operation: &Operation<'_>| {
-                operation.value.pointer("/tags/0").and_then(Value::as_str) == Some(name)
-            };
+            let of_tag =
+                |operation: &Operation<'_>| operation.value.pointer("/tags/0").and_then(Value::as_str) == Some(name);
             let operations = self.operations().filter(of_tag).collect();
             Group { slug: slug(name), title: title(name), about: text(tag, "description"), operations }
         })

@@ -102,8 +102,13 @@ impl<'a> Fields<'a> {
 
     /// The values that are possible.
     fn values(&self, schema: &'a Value) -> Markup {
-        let values: Vec<&Value> =
-            schema.get("enum").and_then(Value::as_array).into_iter().flatten().filter(|value| !value.is_null()).collect();
+        let values: Vec<&Value> = schema
+            .get("enum")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter(|value| !value.is_null())
+            .collect();
         let list = html! { @for (index, value) in values.iter().enumerate() { @if index > 0 { ", " } code { (shown(value)) } } };
         html! {
             @if values.len() > FEW { details { summary { (values.len()) " values" } p { (list) } } }

@@ -17,7 +17,8 @@ pub struct Reference<'a> {
 
 impl<'a> Reference<'a> {
     pub fn contents(&self, group: &Group<'a>) -> Vec<(String, String)> {
-        let summary = |operation: &Operation<'a>| (operation.id.to_owned(), text(operation.value, "summary").to_owned());
+        let summary =
+            |operation: &Operation<'a>| (operation.id.to_owned(), text(operation.value, "summary").to_owned());
         let mut contents: Vec<(String, String)> = Vec::new();
         if let Some(record) = self.record(group) {
             contents.push((record.to_owned(), "Fields".to_owned()));

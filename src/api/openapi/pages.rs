@@ -32,5 +32,7 @@ pub fn problem() -> Operation {
 
 fn found(operation: Operation) -> Operation {
     let html = json!({"text/html": {"schema": {"type": "string"}}});
-    operation.response("404", "There is no such page; this one says which there are.", html, &["ETag"]).problems(&problems::OPEN)
+    operation
+        .response("404", "There is no such page; this one says which there are.", html, &["ETag"])
+        .problems(&problems::OPEN)
 }

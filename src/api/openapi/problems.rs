@@ -238,11 +238,7 @@ fn example_name(kind: Kind) -> String {
 /// One example of each kind that some family has.
 pub fn examples() -> Map<String, Value> {
     let kinds = ALL.into_iter().flat_map(|family| family.kinds.iter().copied().flatten().copied());
-    kinds
-        .map(|kind| {
-            (example_name(kind), json!({"summary": kind.title(), "value": example_problem(kind)}))
-        })
-        .collect()
+    kinds.map(|kind| (example_name(kind), json!({"summary": kind.title(), "value": example_problem(kind)}))).collect()
 }
 
 /// A problem of this kind, as the API writes it.
