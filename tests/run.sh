@@ -161,9 +161,18 @@ else
     say "$doing"
     tests/outside/connect.mjs "$outside" "$throughline" | tee "$scratch/connect.log"
 
+    doing='the documentation in a browser'
+    say "$doing"
+    tests/outside/docs.mjs "$outside" "$throughline" | tee "$scratch/docs.log"
+
+    # Go is tried where it is installed: Debian's takes half a gigabyte.
+    doing="the documentation's clients"
+    say "$doing"
+    tests/outside/clients.mjs "$outside" "$throughline" | tee "$scratch/clients.log"
+
     doing="the vendors' own clients"
     say "$doing"
     tests/outside/sdks.mjs "$outside" "$throughline" | tee "$scratch/sdks.log"
-    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log"); $(tail -1 "$scratch/sdks.log")"
+    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log"); $(tail -1 "$scratch/docs.log"); $(tail -1 "$scratch/clients.log"); $(tail -1 "$scratch/sdks.log")"
 fi
 doing='end'

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
+use crate::model::hex;
 
 /// One document, as it is and compressed.
 pub struct Kept {
@@ -31,7 +32,7 @@ impl Kept {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         let gzip = encoder.write_all(&plain).and_then(|()| encoder.finish()).map_err(Error::internal)?;
         let hash = digest::digest(&digest::SHA256, &plain);
-        let tag = hash.as_ref().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        let tag = hex(hash.as_ref().get(..12).unwrap_or_default());
         Ok(Self { content_type, plain: plain.into(), gzip: gzip.into(), tag })
     }
 

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use secrecy::zeroize::{Zeroize, Zeroizing};
 
 use super::key_file;
+use crate::model::hex;
 
 const VERSION: u8 = 1;
 const KEY: usize = 32;
@@ -255,10 +256,6 @@ fn place(parts: &[&[u8]]) -> Vec<u8> {
         place.extend_from_slice(part);
     }
     place
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

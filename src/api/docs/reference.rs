@@ -27,7 +27,9 @@ impl<'a> Reference<'a> {
             contents.push(("filters".to_owned(), "Filters".to_owned()));
         }
         contents.extend(group.operations.iter().map(summary));
-        contents.push(("models".to_owned(), "Models".to_owned()));
+        if !self.others(group).is_empty() {
+            contents.push(("models".to_owned(), "Models".to_owned()));
+        }
         contents
     }
 
@@ -35,7 +37,7 @@ impl<'a> Reference<'a> {
         let record = self.record(group);
         let list = self.list(group).map(|list| list.parameters(self.document));
         let fields = self.fields();
-        let others = self.document.shown_by(&group.slug).into_iter().filter(|name| Some(*name) != record);
+        let others = self.others(group);
         html! {
             // A record's schema says the same of it.
             @if record.is_none() { div.lead { (prose(group.about, self.place)) } }
@@ -50,7 +52,7 @@ impl<'a> Reference<'a> {
             }
             h2 #operations { "Operations" }
             @for operation in &group.operations { (self.operation(operation, group)) }
-            h2 #models { "Models" }
+            @if !others.is_empty() { h2 #models { "Models" } }
             @for name in others { (self.schema(name)) }
         }
     }
@@ -95,6 +97,12 @@ impl<'a> Reference<'a> {
         let shown = self.document.shown_by(&group.slug);
         let written = |name: &&&str| shown.iter().any(|other| other.strip_suffix("Search") == Some(**name));
         shown.iter().find(|name| written(name)).copied()
+    }
+
+    /// The group's schemas besides.
+    fn others(&self, group: &Group<'a>) -> Vec<&'a str> {
+        let record = self.record(group);
+        self.document.shown_by(&group.slug).into_iter().filter(|name| Some(*name) != record).collect()
     }
 
     /// The operation whose filters the page lists.
