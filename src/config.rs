@@ -1,6 +1,8 @@
 //! The configuration: each module's own settings gathered, from defaults, a file and the environment, and checked
 //! against each other. `deploy/config.default.yaml` is its manual.
 
+pub mod effective;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Addresses, Node, QuotaChange, structure};
+use crate::catalog::{Addresses, Node, NodeKind, Problem, QuotaChange, structure};
 use crate::mapping::Engine;
 use crate::net::listen;
 use crate::store::{Address, Location, check_redis};
@@ -118,13 +120,13 @@ impl Secret {
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(secret)")
+        f.write_str(effective::HIDDEN)
     }
 }
 
 impl Serialize for Secret {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("(secret)")
+        serializer.serialize_str(effective::HIDDEN)
     }
 }
 
@@ -174,14 +176,46 @@ impl Default for LogConfig {
 const NOT_SETTINGS: [&str; 2] = ["THROUGHLINE_VAULT_KEY", "THROUGHLINE_SHARED"];
 const PREFIX: &str = "THROUGHLINE_";
 
+/// An empty variable says nothing: that is how `${REDIS:-}` and optional secrets of containers come.
+fn is_setting((name, value): &(String, String)) -> bool {
+    name.starts_with(PREFIX) && !NOT_SETTINGS.contains(&name.as_str()) && !value.trim().is_empty()
+}
+
+/// THROUGHLINE_VAULT__KEY_FILE is vault.key_file. The value is YAML, so that lists and booleans can be given; what is
+/// no YAML is a text: passwords may hold anything.
+fn nested(name: &str, value: &str) -> Node {
+    let text = || Node::of(name, &serde_json::Value::String(value.to_owned()));
+    let value = Node::parse(name, value).unwrap_or_else(|_| text());
+    let keys: Vec<&str> = name.strip_prefix(PREFIX).unwrap_or(name).split("__").collect();
+    keys.iter().rev().map(|key| key.to_ascii_lowercase()).fold(value, |inner, key| Node {
+        file: inner.file.clone(),
+        line: 0,
+        kind: NodeKind::Map(IndexMap::from([(key, inner)])),
+    })
+}
+
+/// A variable has no lines, and a configuration no grammar.
+fn told(problem: Problem) -> String {
+    let line = if problem.file.starts_with(PREFIX) { 0 } else { problem.line };
+    let message = problem.message.replace("is not a word of the grammar", "is not a setting");
+    Problem { line, message, ..problem }.to_string()
+}
+
 impl Config {
     /// The file (if any) with the environment laid over it. Every fault is told at once.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<String>> {
-        let words =
-            |problems: Vec<crate::catalog::Problem>| problems.iter().map(ToString::to_string).collect::<Vec<String>>();
+        Self::read(file, environment).map(|(config, _)| config)
+    }
+
+    /// The same, with what was read: it knows where each value stands.
+    pub fn read(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(Self, Node), Vec<String>> {
+        let words = |problems: Vec<Problem>| problems.into_iter().map(told).collect::<Vec<String>>();
         let mut node = match file {
             Some(path) => {
                 let name = path.display().to_string();
@@ -191,21 +225,15 @@ impl Config {
             }
             None => Node::parse("defaults", "{}").map_err(|problem| words(vec![problem]))?,
         };
-        for (name, value) in environment {
-            let Some(path) = name.strip_prefix(PREFIX).filter(|_| !NOT_SETTINGS.contains(&name.as_str())) else {
-                continue;
-            };
-            // THROUGHLINE_VAULT__KEY_FILE is vault.key_file. The value is YAML, so that lists and booleans can be given.
-            let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
-            let nested = keys.iter().rev().fold(value, |inner, key| {
-                format!("{{{key}: {}}}", if inner.is_empty() { "''".to_owned() } else { inner })
-            });
-            let over = Node::parse(&name, &nested).map_err(|problem| words(vec![problem]))?;
-            node = node.lay_over(over);
+        let mut settings: Vec<(String, String)> = environment.into_iter().filter(is_setting).collect();
+        // Whole sections before single settings in them, in whatever order the environment has them.
+        settings.sort();
+        for (name, value) in settings {
+            node = node.lay_over(nested(&name, &value));
         }
         let config: Config = structure::read(&node).map_err(words)?;
         let faults = config.faults();
-        if faults.is_empty() { Ok(config) } else { Err(faults) }
+        if faults.is_empty() { Ok((config, node)) } else { Err(faults) }
     }
 
     fn faults(&self) -> Vec<String> {
@@ -326,5 +354,24 @@ mod tests {
         let environment = [("THROUGHLINE_LISTN".to_owned(), "x".to_owned())];
         let faults = Config::load(None, environment).expect_err("a mistyped name");
         assert!(faults[0].contains("did you mean `listen`"), "{faults:?}");
+    }
+
+    #[test]
+    fn variables_may_be_empty_hold_anything_and_come_in_any_order() {
+        let environment = [
+            ("THROUGHLINE_UPSTREAM__CA_FILE", "own.pem"),
+            ("THROUGHLINE_UPSTREAM", "{ca_file: other.pem, allow_addresses: [10.0.0.0/8]}"),
+            ("THROUGHLINE_REDIS", ""),
+            ("THROUGHLINE_REPLICAS", " "),
+            ("THROUGHLINE_PUBLIC_URL", "null"),
+            ("THROUGHLINE_PROVIDERS__ACME__CLIENT_SECRET", "{a,b}: #&*\" c"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load(None, environment).expect("a good configuration");
+        assert_eq!(config.upstream.ca_file, Some("own.pem".into()), "the single setting lies over the section");
+        assert_eq!(config.upstream.allow_addresses.len(), 1);
+        assert!(config.redis.is_none() && config.replicas.is_none() && config.public_url.is_none());
+        let secret = config.providers["acme"].client_secret.as_ref().map(Secret::expose);
+        assert_eq!(secret, Some("{a,b}: #&*\" c"));
     }
 }

@@ -27,8 +27,21 @@ impl Scratch {
 
     /// The binary, in this folder and with an empty environment.
     fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, &[])
+    }
+
+    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
-        command.args(arguments).current_dir(&self.0).env_clear().output().expect("the binary runs")
+        let command = command.args(arguments).current_dir(&self.0).env_clear().envs(variables.iter().copied());
+        command.output().expect("the binary runs")
+    }
+
+    /// What it prints.
+    #[track_caller]
+    fn prints(&self, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+        let output = self.run_with(arguments, variables);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
     }
 
     /// What `serve` says about a configuration that it cannot use: one line, and exit code 1.
@@ -208,4 +221,142 @@ fn the_vault_is_made_once_and_keys_are_the_only_line() {
     assert!(run(&["keys", "list"]).contains("revoked"));
     let output = scratch.run(&[&["keys", "create", "--scopes", "everything"][..], &configured[..]].concat());
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn settings_are_shown_with_where_they_come_from() {
+    let scratch = Scratch::new("effective");
+    scratch.write(
+        "throughline.yaml",
+        "listen: 127.0.0.1:0\nvault:\n  key_file: vault.key\nproviders:\n  hubspot: { client_id: app, client_secret: s3cr3t }\n",
+    );
+    let environment = [
+        ("THROUGHLINE_STORE", "postgres://al:s3cr3t@db.test/crm"),
+        ("THROUGHLINE_REDIS", "redis://:s3cr3t@redis.test:6379"),
+        ("THROUGHLINE_LOG__LEVEL", "debug"),
+        ("THROUGHLINE_VAULT_KEY", "s3cr3t"),
+    ];
+    let arguments = ["config", "--config", "throughline.yaml"];
+    let text = scratch.prints(&arguments, &environment);
+    for line in [
+        "listen: \"127.0.0.1:0\"  # throughline.yaml:1",
+        "admin_listen: \"127.0.0.1:9090\"  # default",
+        "store: \"postgres://al@db.test:5432/crm?sslmode=prefer\"  # THROUGHLINE_STORE",
+        "# redis: (hidden)  # THROUGHLINE_REDIS",
+        "  key_file: \"vault.key\"  # throughline.yaml:3",
+        "    client_id: \"app\"  # throughline.yaml:5",
+        "    # client_secret: (hidden)  # throughline.yaml:5",
+        "  level: \"debug\"  # THROUGHLINE_LOG__LEVEL",
+        "# THROUGHLINE_VAULT_KEY is set, and comes before `vault`.",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("s3cr3t"), "{text}");
+
+    // What is printed is a configuration that says the same, but for the secrets.
+    scratch.write("again.yaml", &text);
+    let config = |name: &str, variables: &[(&str, &str)]| {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(Some(&scratch.0.join(name)), variables.collect::<Vec<_>>()).expect("a good configuration")
+    };
+    let (mut first, again) = (config("throughline.yaml", &environment), config("again.yaml", &[]));
+    first.redis = None;
+    first.providers["hubspot"].client_secret = None;
+    first.store = again.store.clone();
+    assert_eq!(first, again);
+
+    let json = scratch.prints(&["config", "--config", "throughline.yaml", "--json"], &environment);
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["log.level"], serde_json::json!({"value": "debug", "origin": "THROUGHLINE_LOG__LEVEL"}));
+    assert_eq!(json["redis"], serde_json::json!({"hidden": true, "origin": "THROUGHLINE_REDIS"}));
+    assert_eq!(json["edge.connections"]["origin"], "default");
+}
+
+#[test]
+fn variables_that_are_not_known_and_empty_ones() {
+    let scratch = Scratch::new("variables");
+    let refused = |variables: &[(&str, &str)]| {
+        let output = scratch.run_with(&["config"], variables);
+        let text = String::from_utf8(output.stderr).expect("text");
+        assert_eq!((output.status.code(), text.lines().count()), (Some(1), 1), "{text}");
+        text
+    };
+    let text = refused(&[("THROUGHLINE_LISTN", "127.0.0.1:0")]);
+    assert!(text.contains("THROUGHLINE_LISTN: `listn` is not a setting") && text.contains("`listen`"), "{text}");
+    let text = refused(&[("THROUGHLINE_VAULT__KEYFILE", "x")]);
+    assert!(text.contains("THROUGHLINE_VAULT__KEYFILE") && text.contains("`key_file`"), "{text}");
+    let text = refused(&[("THROUGHLINE_REPLICAS", "many")]);
+    assert!(text.contains("THROUGHLINE_REPLICAS: `replicas` is `\"many\"`, it has to be integer"), "{text}");
+
+    // As containers have them that were given no value.
+    let empty = [("THROUGHLINE_REDIS", ""), ("THROUGHLINE_STORE", ""), ("THROUGHLINE_VAULT_KEY", "")];
+    let text = scratch.prints(&["config"], &empty);
+    assert!(text.contains("store: \"sqlite:./throughline.db\"  # default"), "{text}");
+    assert!(text.contains("redis: null  # default") && !text.contains("VAULT_KEY"), "{text}");
+    scratch.write("throughline.yaml", "listen: 127.0.0.1:0\n");
+    let output = scratch.run_with(&["serve", "--config", "throughline.yaml"], &empty);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no vault key"), "an empty key is none");
+}
+
+#[test]
+fn a_provider_that_nobody_knows_is_told() {
+    let scratch = Scratch::new("providers");
+    scratch.key();
+    let config = "vault: { key_file: vault.key }\nstore: sqlite:t.db\nlisten: 127.0.0.1:0\nadmin_listen: 127.0.0.1:0\n";
+    scratch.write("throughline.yaml", &format!("{config}providers: {{ hubspto: {{ client_id: app }} }}\n"));
+    let output = scratch.run(&["serve", "--config", "throughline.yaml"]);
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("no provider `hubspto`, did you mean `hubspot`?"), "{text}");
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_is_told() {
+    let scratch = Scratch::new("database");
+    scratch.key();
+    // Nothing listens on a port that was just given back.
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|one| one.local_addr()).expect("a port").port();
+    let config = format!(
+        "store: postgres://al:s3cr3t@127.0.0.1:{port}/crm?sslmode=disable\nvault: {{ key_file: vault.key }}\nlisten: 127.0.0.1:0\nadmin_listen: 127.0.0.1:0\n"
+    );
+    let text = scratch.refusal(&config);
+    assert!(text.contains(&format!("127.0.0.1:{port}")) && !text.contains("s3cr3t"), "{text}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_told() {
+    let scratch = Scratch::new("unreadable");
+    std::fs::create_dir(scratch.0.join("folder.yaml")).expect("a folder");
+    std::fs::write(scratch.0.join("latin.yaml"), b"public_url: \xe9\n").expect("written");
+    for name in ["folder.yaml", "latin.yaml"] {
+        for command in ["serve", "config"] {
+            let output = scratch.run(&[command, "--config", name]);
+            let text = String::from_utf8(output.stderr).expect("text");
+            assert_eq!((output.status.code(), text.lines().count()), (Some(1), 1), "{text}");
+            assert!(text.contains(name), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_key_goes_to_standard_output_and_its_file_is_looked_at() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new("permissions");
+    let printed = scratch.prints(&["vault", "init", "-"], &[]);
+    assert_eq!((printed.lines().count(), printed.trim().len()), (1, 44), "32 bytes in base64");
+    let file = scratch.write("vault.key", &printed);
+    scratch.write("throughline.yaml", "vault: { key_file: vault.key }\nstore: sqlite:missing/folder/t.db\nlisten: 127.0.0.1:0\nadmin_listen: 127.0.0.1:0\nlog: { format: pretty }\n");
+    for (mode, warned) in [(0o600, false), (0o440, false), (0o444, false), (0o644, true), (0o640, true)] {
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).expect("its mode");
+        let output = scratch.run(&["serve", "--config", "throughline.yaml"]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains("missing/folder"), "the key is taken, and then the store is not there: {text}");
+        assert_eq!(text.contains("Others on this machine may read"), warned, "{mode:o}: {text}");
+    }
+    std::fs::set_permissions(&file, Permissions::from_mode(0o666)).expect("its mode");
+    let output = scratch.run(&["serve", "--config", "throughline.yaml"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("vault.key") && text.contains("chmod 600"), "{text}");
 }

@@ -59,7 +59,7 @@ fn routed(source: &str) -> BTreeSet<(String, String)> {
             depth += i32::from(letter == '(') - i32::from(letter == ')');
             depth == 0
         });
-        let call = &part[..end.expect("the end of a route")];
+        let call = part[..end.expect("the end of a route")].trim_start();
         let paths: Vec<String> = if call.starts_with('"') {
             vec![quoted(call)]
         } else if call.starts_with("base") {
@@ -67,8 +67,10 @@ fn routed(source: &str) -> BTreeSet<(String, String)> {
         } else {
             bases.iter().map(|base| format!("{base}{}", quoted(call))).collect()
         };
-        for method in ["get", "post", "put", "patch", "delete", "any"] {
-            let called = format!("{method}(");
+        // The raw routes have names of their own for `any`.
+        let methods = ["get", "post", "put", "patch", "delete", "any"].map(|method| (method, method));
+        for (called, method) in methods.into_iter().chain([("raw", "any"), ("raw_by_path", "any")]) {
+            let called = format!("{called}(");
             let whole = |at: usize| !call[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
             if call.match_indices(&called).any(|(at, _)| whole(at)) {
                 routes.extend(paths.iter().map(|path| (method.to_owned(), path.clone())));
@@ -176,8 +178,10 @@ fn references(part: &Value, found: &mut BTreeSet<String>) {
 fn aliases_describe_nothing_of_their_own() {
     let routes = routes();
     for alias in routes.iter().filter(|route| matches!(route.made, Made::Alias)) {
-        let whole = format!("{}/{{*path}}", alias.path.trim_end_matches('/'));
-        assert!(routes.iter().any(|route| route.path == whole), "{} spells no other route", alias.path);
+        let bare = alias.path.trim_end_matches('/');
+        let spelt = [format!("{bare}/{{*path}}"), bare.to_owned()];
+        let others = || routes.iter().filter(|route| !matches!(route.made, Made::Alias));
+        assert!(others().any(|route| spelt.contains(&route.path)), "{} spells no other route", alias.path);
     }
 }
 

@@ -176,12 +176,24 @@ else
     say "$doing"
     tests/outside/connect.mjs "$outside" "$throughline" | tee "$scratch/connect.log"
 
+    doing='the documentation in a browser'
+    say "$doing"
+    tests/outside/docs.mjs "$outside" "$throughline" | tee "$scratch/docs.log"
+
+    # Go is tried where it is installed: Debian's takes half a gigabyte.
+    doing="the documentation's clients"
+    say "$doing"
+    tests/outside/clients.mjs "$outside" "$throughline" | tee "$scratch/clients.log"
+
     doing="the vendors' own clients"
     say "$doing"
     tests/outside/sdks.mjs "$outside" "$throughline" | tee "$scratch/sdks.log"
     doing='the files of a deployment'
     say "$doing"
     "$outside/deploy/bin/python" tests/outside/deploy.py "$outside" "$throughline" | tee "$scratch/deploy.log"
-    summary="$summary; with a real Tryton; $(tail -1 "$scratch/prism.log"); $(tail -1 "$scratch/fuzz.log"); $(tail -1 "$scratch/connect.log"); $(tail -1 "$scratch/sdks.log"); $(tail -1 "$scratch/deploy.log")"
+    summary="$summary; with a real Tryton"
+    for log in prism fuzz connect docs clients sdks deploy; do
+        summary="$summary; $(tail -1 "$scratch/$log.log")"
+    done
 fi
 doing='end'

@@ -10,8 +10,10 @@ mod body;
 mod connect;
 mod connections;
 mod crm;
+mod docs;
 mod exports;
 mod idempotent;
+mod kept;
 mod keys;
 mod mapping;
 mod metadata;
@@ -121,8 +123,15 @@ fn records(
 pub fn open_routes() -> Router<App> {
     let rendered = Arc::new(openapi::Rendered::default());
     let document = move |State(app): State<App>, request: Request| openapi::get(app, rendered, request);
+    let pages = Arc::new(docs::Rendered::default());
+    let page = move |State(app): State<App>, request: Request| docs::get(app, pages, request);
     Router::new()
         .route("/openapi.json", get(document))
+        .route("/docs", get(page.clone()))
+        .route("/docs/", get(page.clone()))
+        .route("/docs/{page}", get(page.clone()))
+        .route("/docs/api/{group}", get(page.clone()))
+        .route("/docs/problems/{code}", get(page))
         .route("/connect/style.css", get(connect::style))
         .route("/connect/{token}", get(connect::show).post(connect::submit))
         // What comes back here is good once: programs that only look must not use it up.

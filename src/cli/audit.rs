@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::keys::{finish, parse_tenant};
 use super::mappings::in_runtime;
-use super::server::{ConfigArg, VAULT_KEY};
+use super::server::{ConfigArg, vault_key};
 use crate::api::audit::shown;
 use crate::audit::{AuditRepository, Verifier, deployment};
 use crate::auth::TenantId;
@@ -43,7 +43,7 @@ pub fn audit(command: &AuditCommand) -> u8 {
 fn export(args: &ExportArgs) -> Result<(), String> {
     let config = args.config.load()?;
     // Nothing is opened, but who may not open anything has no business here.
-    serve::open_vault(&config, std::env::var(VAULT_KEY).ok().as_deref()).map_err(|error| error.to_string())?;
+    serve::open_vault(&config, vault_key().as_deref()).map_err(|error| error.to_string())?;
     let tenant = match &args.tenant {
         Some(name) => parse_tenant(name)?,
         None => deployment(),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::keys::{finish, parse_tenant};
 use super::mappings::in_runtime;
-use super::server::{ConfigArg, VAULT_KEY};
+use super::server::{ConfigArg, vault_key};
 use crate::connections::{ConnectionRepository, Row, revoke};
 use crate::serve;
 use crate::store::Role;
@@ -65,7 +65,7 @@ fn with_rows(
 ) -> Result<Vec<String>, String> {
     let config = config.load()?;
     // Nothing is opened, but who may not open anything has no business here.
-    serve::open_vault(&config, std::env::var(VAULT_KEY).ok().as_deref()).map_err(|error| error.to_string())?;
+    serve::open_vault(&config, vault_key().as_deref()).map_err(|error| error.to_string())?;
     let tenant = which.tenant.as_deref().map(parse_tenant).transpose()?;
     in_runtime(async {
         let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;

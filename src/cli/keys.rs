@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 
 use super::mappings::in_runtime;
-use super::server::{ConfigArg, VAULT_KEY};
+use super::server::{ConfigArg, vault_key};
 use crate::audit::{Action, AuditRepository, Entry};
 use crate::auth::{Keys, Mode, NewKey, Scopes, TenantId};
 use crate::limit::KeyLimits;
@@ -114,7 +114,7 @@ fn with_keys<F: Future<Output = Result<Vec<String>, String>>>(
     work: impl FnOnce(Keys, Arc<dyn AuditRepository>) -> F,
 ) -> Result<Vec<String>, String> {
     let config = config.load()?;
-    let vault = serve::open_vault(&config, std::env::var(VAULT_KEY).ok().as_deref()).map_err(|e| e.to_string())?;
+    let vault = serve::open_vault(&config, vault_key().as_deref()).map_err(|e| e.to_string())?;
     in_runtime(async {
         let store = serve::open_store(&config, Role::Command).await.map_err(|error| error.to_string())?;
         let keys = serve::keys(&store, &vault).await.map_err(|error| error.to_string())?;

@@ -8,6 +8,7 @@ mod keys;
 mod mappings;
 mod new;
 mod server;
+mod settings;
 mod store;
 mod vault;
 
@@ -27,6 +28,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Serve requests.
     Serve(server::ConfigArg),
+    /// Print every setting with its value and where it comes from; secrets are hidden.
+    Config(settings::SettingsArgs),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -63,6 +66,7 @@ pub fn run() -> u8 {
     match Cli::parse().command {
         Command::Demo(args) => demo::demo(&args),
         Command::Serve(args) => server::serve(&args),
+        Command::Config(args) => settings::settings(&args),
         Command::Keys(command) => keys::keys(&command),
         Command::Connections(command) => connections::connections(&command),
         Command::Audit(command) => audit::audit(&command),

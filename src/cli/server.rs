@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::catalog::Node;
 use crate::config::Config;
 use crate::serve::{self, Listeners, Running, StartError};
 use crate::store::Role;
@@ -28,8 +29,29 @@ pub const VAULT_KEY: &str = "THROUGHLINE_VAULT_KEY";
 
 impl ConfigArg {
     pub fn load(&self) -> Result<Config, String> {
-        Config::load(self.config.as_deref(), std::env::vars()).map_err(|faults| faults.join("\n"))
+        self.read().map(|(config, _)| config)
     }
+
+    /// The same, with where each value stands.
+    pub fn read(&self) -> Result<(Config, Node), String> {
+        Config::read(self.config.as_deref(), environment()?).map_err(|faults| faults.join("\n"))
+    }
+}
+
+/// The variables that are text: others are not for us, unless they bear our name.
+fn environment() -> Result<Vec<(String, String)>, String> {
+    let ours = |name: &String| name.starts_with("THROUGHLINE_");
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let texts = variables.filter(|(name, _)| ours(name)).map(|(name, value)| match value.into_string() {
+        Ok(value) => Ok((name, value)),
+        Err(_) => Err(format!("{name}: its value is not UTF-8")),
+    });
+    texts.collect()
+}
+
+/// The vault's key from the environment. An empty variable says nothing.
+pub fn vault_key() -> Option<String> {
+    std::env::var(VAULT_KEY).ok().filter(|key| !key.trim().is_empty())
 }
 
 pub fn serve(args: &ConfigArg) -> u8 {
@@ -57,7 +79,7 @@ pub fn in_threads(work: impl Future<Output = Result<u8, String>>) -> Result<u8, 
 }
 
 async fn served(config: &Config) -> Result<u8, StartError> {
-    let vault = serve::open_vault(config, std::env::var(VAULT_KEY).ok().as_deref())?;
+    let vault = serve::open_vault(config, vault_key().as_deref())?;
     let store = serve::open_store(config, Role::Serve).await?;
     let migrated = store.migrated();
     if migrated.is_newer() {

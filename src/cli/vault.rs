@@ -6,10 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use secrecy::zeroize::Zeroizing;
 
 use super::keys::finish;
 use super::mappings::in_runtime;
-use super::server::{ConfigArg, VAULT_KEY};
+use super::server::{ConfigArg, vault_key};
 use crate::audit::{Action, Entry, deployment};
 use crate::config::Config;
 use crate::connections::{Vault, reseal_all};
@@ -18,7 +19,7 @@ use crate::store::{Migrated, Role};
 
 #[derive(Debug, Subcommand)]
 pub enum VaultCommand {
-    /// Write a new key to a file that only this user can read. Refuses to replace one.
+    /// Write a new key to a file that only this user can read, or with `-` to standard output. Refuses to replace one.
     Init(VaultInit),
     /// Put a new key before the others in the key file and seal everything anew with it, beside servers that are running.
     Rotate(VaultRotate),
@@ -42,19 +43,24 @@ pub struct VaultRotate {
 
 pub fn vault(command: &VaultCommand) -> u8 {
     finish(match command {
+        // The key is the one line then: what stands before a `>` or a `|` takes it.
+        VaultCommand::Init(args) if args.file.as_os_str() == "-" => new_key().map(|key| vec![key.to_string()]),
         VaultCommand::Init(args) => init(&args.file).map(|()| vec![format!("wrote {}", args.file.display())]),
         VaultCommand::Rotate(args) => rotate(args),
     })
 }
 
+fn new_key() -> Result<Zeroizing<String>, String> {
+    Vault::generate_key().map_err(|error| error.to_string())
+}
+
 fn init(file: &Path) -> Result<(), String> {
-    let key = Vault::generate_key().map_err(|error| error.to_string())?;
-    write_new(file, &format!("{}\n", key.as_str()))
+    write_new(file, &format!("{}\n", new_key()?.as_str()))
 }
 
 fn rotate(args: &VaultRotate) -> Result<Vec<String>, String> {
     let config = args.config.load()?;
-    let inline = std::env::var(VAULT_KEY).ok();
+    let inline = vault_key();
     in_runtime(knows_all(&config)).flatten()?;
     if !args.no_new_key {
         match (&config.vault.key_file, &inline) {
@@ -110,7 +116,7 @@ async fn knows_all(config: &Config) -> Result<(), String> {
 fn put_first(file: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", file.display());
     let before = std::fs::read_to_string(file).map_err(failed)?;
-    let key = Vault::generate_key().map_err(|error| error.to_string())?;
+    let key = new_key()?;
     let beside = file.with_extension("new");
     let _ = std::fs::remove_file(&beside);
     write_new(&beside, &format!("{}\n{before}", key.as_str()))?;

@@ -11,6 +11,7 @@ mod credentials;
 mod events;
 mod export;
 mod imports;
+mod key_file;
 mod manage;
 mod mappings;
 pub mod oauth;

@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
 use secrecy::zeroize::{Zeroize, Zeroizing};
 
+use super::key_file;
 use crate::model::hex;
 
 const VERSION: u8 = 1;
@@ -32,8 +33,12 @@ pub enum VaultError {
     NotBase64,
     #[error("the vault key must be 32 bytes in base64, this one has {0}")]
     WrongLength(usize),
-    #[error("the vault key file {path} cannot be read")]
+    #[error("the vault key file {path} cannot be read: {source}")]
     Unreadable { path: String, source: std::io::Error },
+    #[error(
+        "anybody on this machine may write the vault key file {path}, and so put a key of their own there: chmod 600 it"
+    )]
+    Writable { path: String },
     #[error("the command that prints the vault key failed: {0}")]
     Command(String),
     #[error("the sealed text is not in a known format")]
@@ -114,7 +119,10 @@ impl Vault {
 
     /// The same from a file.
     pub fn from_file(path: &Path) -> Result<Self, VaultError> {
-        Self::from_source(KeySource::File(path.to_owned()))
+        key_file::check(path)?;
+        let vault = Self::from_source(KeySource::File(path.to_owned()))?;
+        key_file::warn(path);
+        Ok(vault)
     }
 
     /// A new key, ready for a key file.

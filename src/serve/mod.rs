@@ -130,6 +130,22 @@ fn sources(config: &Config) -> Sources {
     Sources { mappings: config.mappings.clone(), overrides: config.overrides.clone() }
 }
 
+/// What is said of a provider that nobody knows would have no effect.
+fn no_strangers(config: &Config, catalog: &Catalog) -> Result<(), StartError> {
+    let unknown = config.providers.keys().filter(|name| !catalog.providers.contains_key(*name));
+    let problems = unknown.map(|name| {
+        let near = catalog::nearest(name, catalog.providers.keys().map(String::as_str));
+        let hint = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+        Problem {
+            file: "configuration".into(),
+            line: 0,
+            message: format!("providers: there is no provider `{name}`{hint}"),
+        }
+    });
+    let problems: Vec<Problem> = problems.collect();
+    if problems.is_empty() { Ok(()) } else { Err(StartError::Mappings(problems)) }
+}
+
 /// The same with these mappings, until a reload.
 pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) -> Result<Running, StartError> {
     let options = Options {
@@ -140,6 +156,7 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     };
     let sources = sources(config);
     let catalog = Catalog::load(files, &options).map_err(StartError::Mappings)?;
+    no_strangers(config, &catalog)?;
     let metrics = Metrics::new()?;
     metrics.catalog_loaded(&catalog.revision, catalog.provider_names(), catalog.models.keys().map(String::as_str));
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));

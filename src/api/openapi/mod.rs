@@ -7,6 +7,7 @@ mod headers;
 mod management;
 mod operation;
 mod overrides;
+mod pages;
 mod parameters;
 mod passthrough;
 mod problems;
@@ -23,6 +24,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog::{Catalog, Coverage};
 
 use components::Components;
+pub use problems::example_problem;
 pub use routes::{Made, Route, routes};
 pub use serve::{Rendered, get};
 use served::Served;

@@ -222,6 +222,7 @@ fn filter(served: &Served<'_>, name: &str, op: FilterOp) -> Value {
         "in": "query",
         "description": format!("{} Taken by {}.{short}{commas}", meaning(name, op), listed(&by)),
         "schema": filter_value(served, name, op),
+        "x-taken-by": by,
     });
     if let (Value::Object(parameter), FilterOp::In) = (&mut parameter, op) {
         parameter.insert("style".into(), "form".into());

@@ -238,12 +238,12 @@ fn example_name(kind: Kind) -> String {
 /// One example of each kind that some family has.
 pub fn examples() -> Map<String, Value> {
     let kinds = ALL.into_iter().flat_map(|family| family.kinds.iter().copied().flatten().copied());
-    kinds
-        .map(|kind| {
-            let value = problem::document(&example(kind), "req_5nWq2BzV8cKe0LsT3hXa");
-            (example_name(kind), json!({"summary": kind.title(), "value": value}))
-        })
-        .collect()
+    kinds.map(|kind| (example_name(kind), json!({"summary": kind.title(), "value": example_problem(kind)}))).collect()
+}
+
+/// A problem of this kind, as the API writes it.
+pub fn example_problem(kind: Kind) -> Value {
+    problem::document(&example(kind), "req_5nWq2BzV8cKe0LsT3hXa")
 }
 
 /// An error as it may happen.

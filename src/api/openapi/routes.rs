@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::operation::Operation;
 use super::served::Served;
-use super::{connect, management, overrides, passthrough, records, relations};
+use super::{connect, management, overrides, pages, passthrough, records, relations};
 
 pub struct Route {
     /// Lower-case, or `any`.
@@ -49,7 +49,7 @@ const RECORDS: [Line; 12] = [
     on("delete", "/{id}/associations/{other}/{other_id}", Each(relations::remove)),
 ];
 
-const OTHERS: [Line; 38] = [
+const OTHERS: [Line; 43] = [
     on("get", "/v1/crm/objects", Each(relations::types)),
     on("any", "/v1/passthrough", Alias),
     on("any", "/v1/passthrough/", Alias),
@@ -88,6 +88,11 @@ const OTHERS: [Line; 38] = [
     on("get", "/v1/providers", Once(management::list_providers)),
     on("get", "/v1/providers/{name}", Once(management::get_provider)),
     on("get", "/openapi.json", Once(management::openapi)),
+    on("get", "/docs", Once(pages::guide)),
+    on("get", "/docs/", Alias),
+    on("get", "/docs/{page}", Once(pages::page_named)),
+    on("get", "/docs/api/{group}", Once(pages::group)),
+    on("get", "/docs/problems/{code}", Once(pages::problem)),
 ];
 
 /// All routes, in the order of the document.
