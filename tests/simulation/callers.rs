@@ -20,6 +20,12 @@ const HUNG: Duration = Duration::from_secs(30);
 /// After the last fault everything has to be well again: twice the longest pause of a breaker, and a request's time.
 const WELL_AGAIN: Duration = Duration::from_secs(2 * 120 + 30);
 
+/// Kinds of writes.
+const CREATE: usize = 0;
+const UPDATE: usize = 1;
+const DELETE: usize = 2;
+const RAW: usize = 3;
+
 #[derive(Clone)]
 pub struct Callers {
     /// Of each tenant.
@@ -102,7 +108,8 @@ impl Callers {
     async fn write(&self, chance: &mut Chance, key: String, end: Duration) -> Option<Pending> {
         let account = chance.below(self.accounts);
         let keyed = chance.is(650);
-        let request = self.new_write(chance, account, keyed.then_some(&key));
+        let kind = *chance.one_of(&[CREATE, CREATE, UPDATE, DELETE, RAW]);
+        let request = self.new_write(chance, kind, account, keyed.then_some(&key));
         if !keyed {
             self.ask(chance.below(REPLICAS.len()), &request).await;
             return None;
@@ -116,9 +123,9 @@ impl Callers {
                 return None;
             }
         }
-        if chance.is(60) {
+        if chance.is(60) && matches!(kind, CREATE | RAW) {
             // The same key for something else.
-            let other = self.new_write(chance, account, Some(&key));
+            let other = self.new_write(chance, kind, account, Some(&key));
             self.ask(chance.below(REPLICAS.len()), &request).await;
             self.ask(chance.below(REPLICAS.len()), &other).await;
         }
@@ -140,9 +147,8 @@ impl Callers {
         Some(Pending(request))
     }
 
-    fn new_write(&self, chance: &mut Chance, account: usize, key: Option<&String>) -> Request {
-        let kind = chance.below(5);
-        let repeatable = kind == 3;
+    fn new_write(&self, chance: &mut Chance, kind: usize, account: usize, key: Option<&String>) -> Request {
+        let repeatable = kind == DELETE;
         let number = {
             let writes = &mut self.ledger.lock().writes;
             writes.push(Write { key: key.cloned(), account, repeatable, executed: Vec::new() });
@@ -150,14 +156,14 @@ impl Callers {
         };
         let name = format!("w{number}a{account}");
         let line = match kind {
-            2 => format!("PATCH /v1/crm/contacts/{name}"),
-            3 => format!("DELETE /v1/crm/contacts/{name}"),
-            4 => "POST /v1/passthrough/contacts".to_owned(),
+            UPDATE => format!("PATCH /v1/crm/contacts/{name}"),
+            DELETE => format!("DELETE /v1/crm/contacts/{name}"),
+            RAW => "POST /v1/passthrough/contacts".to_owned(),
             _ => "POST /v1/crm/contacts".to_owned(),
         };
         let body = match kind {
-            3 => String::new(),
-            4 => serde_json::json!({"name": name}).to_string(),
+            DELETE => String::new(),
+            RAW => serde_json::json!({"name": name}).to_string(),
             _ => serde_json::json!({"last_name": name}).to_string(),
         };
         let headers = key.map(|key| format!("Idempotency-Key: \"{key}\"\r\n")).unwrap_or_default();
@@ -186,16 +192,12 @@ impl Callers {
         let at = elapsed();
         let number = {
             let entries = &mut *self.ledger.lock();
-            let key = |write: Option<usize>| write.and_then(|write| entries.writes[write].key.clone());
-            let own = key(request.write);
-            let earlier = entries.asked.iter().filter(|asked| own.is_some() && key(asked.write) == own).count();
             entries.asked.push(Asked {
                 write: request.write,
                 account: request.account,
                 replica,
                 at,
                 wait: Duration::from_secs(request.wait),
-                earlier,
                 patient: request.leaves.is_none(),
                 left: false,
                 answered: None,

@@ -63,8 +63,6 @@ pub struct Asked {
     pub replica: usize,
     pub at: Duration,
     pub wait: Duration,
-    /// Earlier requests with the same key, which may be under way.
-    pub earlier: usize,
     /// The caller means to wait for the answer.
     pub patient: bool,
     /// The caller did not wait for the answer.

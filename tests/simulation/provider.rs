@@ -12,6 +12,7 @@ properties:
   created_at: { type: [string, 'null'], format: date-time, readOnly: true, description: When it was made. }
   updated_at: { type: [string, 'null'], format: date-time, readOnly: true, description: When it was changed. }
   last_name: { type: [string, 'null'], description: The name. }
+  custom_fields: { type: object, additionalProperties: true, description: All else. }
 ";
 
 const PROVIDER: &str = r#"title: Fake

@@ -334,7 +334,7 @@ impl Vendor {
         let refused = |why: &str| (400, json!({"error": "invalid_grant", "error_description": why}).to_string());
         let known = token.strip_prefix("refreshS3CRETa").and_then(|rest| rest.split('n').next()?.parse().ok());
         let Some(number) = known.filter(|number| *number < state.accounts.len()) else { return refused("unknown") };
-        let (forgives, life) = (state.forgives, state.chance.millis(40_000, 100_000));
+        let (forgives, life) = (state.forgives, state.chance.millis(20_000, 60_000));
         let account: &mut Account = &mut state.accounts[number];
         if account.dead {
             return refused("revoked");

@@ -29,9 +29,9 @@ pub const API: u16 = 8000;
 const ADMIN: u16 = 9000;
 const TENANTS: [&str; 2] = ["red", "blue"];
 /// How far time goes in one step of the simulation; no message arrives sooner.
-const STEP: Duration = Duration::from_millis(20);
+const STEP: Duration = Duration::from_millis(50);
 /// Faults end then, and callers ask for nothing new.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_secs(45);
 
 /// How a run ended.
 pub struct Outcome {
@@ -77,7 +77,7 @@ fn play(seed: u64, ledger: &Ledger) -> turmoil::Result {
     let forgives = chance.is(500);
     let vault = Vault::from_key_base64(&Vault::generate_key()?)?;
     let shared = Shared::new(vault.clone(), ledger.clone(), Chance::new(seed, 1));
-    let first_life = chance.millis(20_000, 80_000);
+    let first_life = chance.millis(10_000, 60_000);
     let vendor = Vendor::new(accounts, first_life, forgives, Chance::new(seed, 2), ledger.clone());
     let usual = Mood {
         faulty: *chance.one_of(&[0, 20, 80]),
@@ -111,7 +111,7 @@ fn play(seed: u64, ledger: &Ledger) -> turmoil::Result {
     let authority = vendor.clone();
     sim.host("authority", move || authority.clone().serve_authority());
     let callers = Callers { keys, accounts, ledger: ledger.clone(), vendor: vendor.clone() };
-    let (count, pace) = (3 + chance.below(5), *chance.one_of(&[800, 3000, 6000]));
+    let (count, pace) = (3 + chance.below(4), *chance.one_of(&[1500, 4000, 8000]));
     sim.client("callers", async move {
         let working = (0..count).map(|number| {
             let chance = Chance::new(seed, 100 + number as u64);
@@ -168,7 +168,7 @@ fn schedule(chance: &mut Chance) -> Vec<(Duration, Duration, What)> {
                 10 => What::AuthorityOut,
                 _ => What::Store,
             };
-            (chance.millis(2_000, 50_000), chance.millis(300, 20_000), what)
+            (chance.millis(1_000, 38_000), chance.millis(300, 20_000), what)
         })
         .collect();
     all.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
