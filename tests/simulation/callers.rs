@@ -215,6 +215,7 @@ impl Callers {
                 let (body, json): (String, Value) = (answer.text(), answer.json());
                 let code = json["code"].as_str().unwrap_or_default();
                 let said = format!("{} {code} {}{}", answer.status(), json["outcome"], if replayed { " replayed" } else { "" });
+                entries.count_answer(answer.status(), code, replayed);
                 let secret = ["S3CRET", "s3cret"].iter().any(|secret| body.contains(secret) || answer.head.contains(secret));
                 if secret {
                     entries.violations.push(format!("I9: an answer tells a secret: {body}"));

@@ -135,6 +135,22 @@ impl Entries {
         *self.counts.entry(what).or_default() += 1;
     }
 
+    pub fn count_answer(&mut self, status: u16, code: &str, replayed: bool) {
+        match (status, code) {
+            _ if replayed => self.count("replays"),
+            (200..=299, _) => self.count("good answers"),
+            (409, "idempotency-in-flight") => self.count("conflicts of two with one key"),
+            (422, "idempotency-mismatch") => self.count("keys for something else"),
+            (409, "outcome-unknown") => self.count("unknown ends told again"),
+            (_, "outcome-unknown") => self.count("unknown ends"),
+            (409, "needs-reauth") => self.count("needs of a new consent"),
+            (_, "rate-limited" | "quota-exhausted") => self.count("answers for a limit"),
+            (_, "credential-refresh-pending") => self.count("answers that a token is awaited"),
+            (_, "overloaded") => self.count("refusals without the store"),
+            _ => {}
+        }
+    }
+
     /// Whether any of these was amiss between these times.
     pub fn was_amiss(&self, what: &[&str], from: Duration, to: Duration) -> bool {
         let during = |fault: &&Fault| fault.from <= to && fault.to.is_none_or(|end| end >= from);
