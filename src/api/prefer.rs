@@ -120,7 +120,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_callers_time_runs_from_the_receipt_of_its_request() {
-        let (mut parts, ()) = http::Request::builder().header("prefer", "wait=3").body(()).expect("a request").into_parts();
+        let (mut parts, ()) =
+            http::Request::builder().header("prefer", "wait=3").body(()).expect("a request").into_parts();
         parts.extensions.insert(Received(Instant::now()));
         tokio::time::advance(Duration::from_secs(5)).await;
         assert!(Prefer::of(&parts).expect("good preferences").deadline < Instant::now());

@@ -13,7 +13,7 @@ use crate::http;
 use crate::ledger::{Answered, Asked, Ledger, Write};
 use crate::net::elapsed;
 use crate::vendor::Vendor;
-use crate::world::{REPLICAS, API};
+use crate::world::{ADMIN, API, REPLICAS};
 
 /// A caller gives up this long after its deadline: by then something hangs.
 const HUNG: Duration = Duration::from_secs(30);
@@ -96,7 +96,7 @@ impl Callers {
         let key = &self.keys[(request.account + 1) % self.keys.len()];
         let text = self.text(request, key);
         self.ledger.count("requests with another tenant's key");
-        if let Ok(Some(answer)) = timeout(HUNG, exchange(replica, &text)).await
+        if let Ok(Some(answer)) = timeout(HUNG, exchange(replica, API, &text)).await
             && answer.status() < 500
             && answer.status() != 404
         {
@@ -207,16 +207,22 @@ impl Callers {
         let what = format!("{number}: {} of {:?}, account {}", request.line, request.write, request.account);
         self.ledger.tell(format!("caller: {what}, at {}", REPLICAS[replica]));
         let patience = request.leaves.unwrap_or(Duration::from_secs(request.wait) + HUNG);
-        let answer = timeout(patience, exchange(replica, &text)).await;
+        let answer = timeout(patience, exchange(replica, API, &text)).await;
         let entries = &mut *self.ledger.lock();
         let said = match answer {
             Ok(Some(answer)) => {
                 let replayed = answer.header("idempotency-replayed").is_some();
                 let (body, json): (String, Value) = (answer.text(), answer.json());
                 let code = json["code"].as_str().unwrap_or_default();
-                let said = format!("{} {code} {}{}", answer.status(), json["outcome"], if replayed { " replayed" } else { "" });
+                let said = format!(
+                    "{} {code} {}{}",
+                    answer.status(),
+                    json["outcome"],
+                    if replayed { " replayed" } else { "" }
+                );
                 entries.count_answer(answer.status(), code, replayed);
-                let secret = ["S3CRET", "s3cret"].iter().any(|secret| body.contains(secret) || answer.head.contains(secret));
+                let secret =
+                    ["S3CRET", "s3cret"].iter().any(|secret| body.contains(secret) || answer.head.contains(secret));
                 if secret {
                     entries.violations.push(format!("I9: an answer tells a secret: {body}"));
                 }
@@ -238,8 +244,33 @@ impl Callers {
         entries.asked[number].answered.clone()
     }
 
+    /// What the replicas counted since they last began.
+    async fn read_metrics(&self) {
+        const COUNTED: [(&str, &str, &str); 5] = [
+            ("resends", "throughline_retries_total", "result=\"sent\""),
+            ("resends without a budget", "throughline_retries_total", "result=\"no-budget\""),
+            ("breakers that opened", "throughline_breaker_total", "event=\"opened\""),
+            ("breakers that closed", "throughline_breaker_total", "event=\"closed\""),
+            ("requests that a breaker refused", "throughline_breaker_total", "event=\"refused\""),
+        ];
+        for replica in 0..REPLICAS.len() {
+            let text = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+            let Ok(Some(answer)) = timeout(HUNG, exchange(replica, ADMIN, text)).await else { continue };
+            let text = answer.text();
+            if ["S3CRET", "s3cret"].iter().any(|secret| text.contains(secret)) {
+                self.ledger.violation("I9: the metrics tell a secret");
+            }
+            for (what, family, label) in COUNTED {
+                let lines = text.lines().filter(|line| line.starts_with(family) && line.contains(label));
+                let count = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
+                *self.ledger.lock().counts.entry(what).or_default() += count as u64;
+            }
+        }
+    }
+
     /// After the last fault: every account that works can be read through every replica, and every key has an end.
     pub async fn look_around(self, pending: Vec<Pending>) {
+        self.read_metrics().await;
         let until = elapsed() + WELL_AGAIN;
         for account in 0..self.accounts {
             for replica in 0..REPLICAS.len() {
@@ -302,8 +333,8 @@ pub fn is_final(answer: &Answered) -> bool {
     }
 }
 
-async fn exchange(replica: usize, text: &str) -> Option<http::Message> {
-    let mut stream = TcpStream::connect((REPLICAS[replica], API)).await.ok()?;
+async fn exchange(replica: usize, port: u16, text: &str) -> Option<http::Message> {
+    let mut stream = TcpStream::connect((REPLICAS[replica], port)).await.ok()?;
     http::write(&mut stream, text).await.then_some(())?;
     http::read(&mut stream, &mut Vec::new()).await
 }

@@ -28,6 +28,47 @@ use world::run;
 /// Few enough for everyday; `tests/run.sh` plays a thousand.
 const SEEDS: u64 = 30;
 
+/// So many seeds have seen everything.
+const ENOUGH: u64 = 500;
+const SEEN: [&str; 36] = [
+    "adopted renewals",
+    "answers for a limit",
+    "answers that a token is awaited",
+    "breakers that closed",
+    "breakers that opened",
+    "commits",
+    "commits under an old epoch",
+    "conflicts of two with one key",
+    "connections that were given up",
+    "crashes of a replica",
+    "crashes of the vendor",
+    "executed writes",
+    "failed operations of the store",
+    "forgiven reuses",
+    "holds",
+    "keys for something else",
+    "leases after one that was interrupted",
+    "leases that another held",
+    "leases that were lost",
+    "leases that were slept over",
+    "lost answers of the store",
+    "needs of a new consent",
+    "orphans",
+    "outages of the vendor",
+    "partitions",
+    "refusals without the store",
+    "replays",
+    "requests over the vendor's limit",
+    "requests that a breaker refused",
+    "requests with a token that has ended",
+    "requests with another tenant's key",
+    "resends",
+    "resends without a budget",
+    "reuses",
+    "unknown ends",
+    "unknown ends told again",
+];
+
 fn variable(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}: a number, not `{text}`")))
@@ -66,6 +107,11 @@ fn whatever_happens_the_promises_hold() {
         }
     });
     println!("{seeds} seeds: {:#?}", counts.lock());
+    if seeds >= ENOUGH {
+        let counts = counts.lock();
+        let missing: Vec<_> = SEEN.iter().filter(|what| counts.get(**what).is_none_or(|count| *count == 0)).collect();
+        assert!(missing.is_empty(), "nothing was learned about {missing:?}: it never happened");
+    }
     let mut failed = failed.into_inner();
     failed.sort();
     assert!(failed.is_empty(), "{} of {seeds} seeds failed:\n{}", failed.len(), failed.join("\n"));

@@ -28,7 +28,9 @@ fn once(entries: &Entries) -> Vec<String> {
     for (number, write) in entries.writes.iter().enumerate().filter(|(_, write)| !write.repeatable) {
         match &write.key {
             Some(key) => under.entry(key).or_default().extend(write.executed.iter().map(|_| number)),
-            None if write.executed.len() > 1 => return vec![format!("I1: write {number} was executed twice: {write:?}")],
+            None if write.executed.len() > 1 => {
+                return vec![format!("I1: write {number} was executed twice: {write:?}")];
+            }
             None => {}
         }
     }
@@ -180,7 +182,8 @@ fn quota(entries: &Entries) -> Vec<String> {
             }
             let before = first.saturating_sub(SPAN);
             if !entries.was_amiss(&["vendor link", "replica"], before, last) {
-                wrong.push(format!("quota: account {account} was asked {} times from {first:?} to {last:?}", LIMIT + 1));
+                wrong
+                    .push(format!("quota: account {account} was asked {} times from {first:?} to {last:?}", LIMIT + 1));
                 break;
             }
         }

@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::Value;
 use throughline::connections::{
-    Along, ConnectionId, ConnectionRepository, Counted, Due, Event, Failed, Filter, Fresh, Key, Lease, Leased, Overview, Row, SealedAt,
-    State, TenantId, TokenRepository, Vault, WriteError,
+    Along, ConnectionId, ConnectionRepository, Counted, Due, Event, Failed, Filter, Fresh, Key, Lease, Leased,
+    Overview, Row, SealedAt, State, TenantId, TokenRepository, Vault, WriteError,
 };
 use throughline::error::{Error, Kind, Result};
 use throughline::idempotency::{Claim, Claimed, End, IdempotencyRepository, Place};
@@ -190,7 +190,9 @@ impl TokenRepository for Shared {
             self.before("lease").await?;
             let leased = self.model.lease(key.clone(), generation, owner, ttl).await?;
             match &leased {
-                Leased::Granted(lease) if lease.interrupted => self.ledger.count("leases after one that was interrupted"),
+                Leased::Granted(lease) if lease.interrupted => {
+                    self.ledger.count("leases after one that was interrupted")
+                }
                 Leased::Held => self.ledger.count("leases that another held"),
                 _ => {}
             }
@@ -198,10 +200,15 @@ impl TokenRepository for Shared {
             // The process sleeps, and wakes up with a lease that is another's by now.
             let slept = {
                 let (trouble, chance) = &mut *self.state.lock();
-                (matches!(leased, Leased::Granted(_)) && trouble.stalls > 0 && chance.is(60)).then(|| chance.millis(55_000, 75_000))
+                (matches!(leased, Leased::Granted(_)) && trouble.stalls > 0 && chance.is(60))
+                    .then(|| chance.millis(55_000, 75_000))
             };
             if let Some(slept) = slept {
-                self.ledger.tell(format!("store: {} has the lease of {}, and learns it {slept:?} later", key.tenant.as_str(), key.id));
+                self.ledger.tell(format!(
+                    "store: {} has the lease of {}, and learns it {slept:?} later",
+                    key.tenant.as_str(),
+                    key.id
+                ));
                 self.ledger.count("leases that were slept over");
                 sleep(slept).await;
             }

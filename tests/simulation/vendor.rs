@@ -193,7 +193,8 @@ impl Vendor {
         let number = state.accounts.iter().position(|account| account.valid.contains_key(token));
         let known = number.or_else(|| token.strip_prefix("accessS3CRETa")?.split('n').next()?.parse().ok());
         let Some(number) = known else {
-            self.ledger.violation(format!("I9: a request with another credential than the account's: {}", request.head));
+            self.ledger
+                .violation(format!("I9: a request with another credential than the account's: {}", request.head));
             return (None, Fate::Refused(401, ""));
         };
         self.ledger.lock().arrivals.push(Arrival { at: now, account: number, token: token.to_owned() });

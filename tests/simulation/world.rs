@@ -26,7 +26,7 @@ use crate::vendor::{self, Mood, Vendor};
 
 pub const REPLICAS: [&str; 2] = ["one", "two"];
 pub const API: u16 = 8000;
-const ADMIN: u16 = 9000;
+pub const ADMIN: u16 = 9000;
 const TENANTS: [&str; 2] = ["red", "blue"];
 /// How far time goes in one step of the simulation; no message arrives sooner.
 const STEP: Duration = Duration::from_millis(50);
@@ -317,7 +317,12 @@ fn row(vault: &Vault, account: usize, life: Duration) -> turmoil::Result<Row> {
         created_at: wall(),
         updated_at: wall(),
     };
-    let times = Times { refreshed_at: Some(wall()), next_refresh_at: Some(wall() + life / 2), expires_at: Some(ends), last_used_at: None };
+    let times = Times {
+        refreshed_at: Some(wall()),
+        next_refresh_at: Some(wall() + life / 2),
+        expires_at: Some(ends),
+        last_used_at: None,
+    };
     Ok(Row { connection, paused: false, times, revision: 1, generation: 1, sealed, failing: None })
 }
 
