@@ -39,14 +39,17 @@ pub struct Shared {
     vault: Vault,
     changes: broadcast::Sender<Changed>,
     state: Arc<Mutex<(Trouble, Chance)>>,
+    /// What writing a renewed token takes at most.
+    slow: Duration,
     ledger: Ledger,
 }
 
 impl Shared {
-    pub fn new(vault: Vault, ledger: Ledger, chance: Chance) -> Self {
+    pub fn new(vault: Vault, ledger: Ledger, mut chance: Chance) -> Self {
+        let slow = Duration::from_millis(*chance.one_of(&[1, 300, 3000]));
         let (changes, _) = broadcast::channel(1024);
         let model = Arc::new(Model::at(crate::net::wall));
-        Self { model, vault, changes, state: Arc::new(Mutex::new((Trouble::default(), chance))), ledger }
+        Self { model, vault, changes, state: Arc::new(Mutex::new((Trouble::default(), chance))), slow, ledger }
     }
 
     /// As one server sees it.
@@ -232,6 +235,8 @@ impl TokenRepository for Shared {
         Box::pin(async move {
             let (generation, sealed) = (fresh.generation, fresh.sealed.clone());
             let done = async {
+                let takes = self.state.lock().1.millis(0, self.slow.as_millis() as u64);
+                sleep(takes).await;
                 self.before("commit").await?;
                 let done = self.model.commit(key.clone(), epoch, fresh, events).await?;
                 self.ledger.tell(format!("store: commit of {} {generation}: {done}", key.id));
