@@ -67,6 +67,24 @@ impl Callers {
         }
     }
 
+    /// Many reads of one account at once, through both replicas.
+    pub async fn flood(self, mut chance: Chance) {
+        sleep(chance.millis(5_000, 35_000)).await;
+        let reads = (0..40).map(|number| {
+            let (callers, mut chance) = (self.clone(), chance.clone());
+            let (replica, after) =
+                (number % REPLICAS.len(), chance.millis(0, 1_000) + Duration::from_millis(40) * number as u32);
+            async move {
+                sleep(after).await;
+                let line = format!("GET /v1/crm/contacts/r9{number}a0");
+                let (headers, body) = (String::new(), String::new());
+                let request = Request { account: 0, line, headers, body, write: None, wait: 20, leaves: None };
+                callers.ask(replica, &request).await;
+            }
+        });
+        futures_util::future::join_all(reads).await;
+    }
+
     async fn read(&self, chance: &mut Chance, number: usize) {
         let account = chance.below(self.accounts);
         let foreign = chance.is(30);

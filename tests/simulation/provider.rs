@@ -28,7 +28,7 @@ auth:
       rotates: always
 GRACE
 limits:
-  - { name: burst, count: 20, per: 10s }
+  - { name: burst, count: 12, per: 10s }
 "#;
 
 const CONTACTS: &str = r#"id: { pattern: '[A-Za-z0-9]+' }

@@ -18,7 +18,7 @@ use crate::net::elapsed;
 pub const API: u16 = 8080;
 pub const AUTHORITY: u16 = 8081;
 /// Requests of one account in [`SPAN`]; more are refused.
-pub const LIMIT: usize = 20;
+pub const LIMIT: usize = 12;
 pub const SPAN: Duration = Duration::from_secs(10);
 /// How long the refresh token before the current one works, where it does.
 pub const GRACE: Duration = Duration::from_secs(60);

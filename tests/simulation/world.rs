@@ -112,11 +112,15 @@ fn play(seed: u64, ledger: &Ledger) -> turmoil::Result {
     sim.host("authority", move || authority.clone().serve_authority());
     let callers = Callers { keys, accounts, ledger: ledger.clone(), vendor: vendor.clone() };
     let (count, pace) = (3 + chance.below(4), *chance.one_of(&[1500, 4000, 8000]));
+    let flooded = chance.is(150);
     sim.client("callers", async move {
         let working = (0..count).map(|number| {
             let chance = Chance::new(seed, 100 + number as u64);
             tokio::spawn(callers.clone().work(number, chance, pace, END))
         });
+        if flooded {
+            tokio::spawn(callers.clone().flood(Chance::new(seed, 99)));
+        }
         let pending = futures_util::future::try_join_all(working.collect::<Vec<_>>()).await?;
         tokio::time::sleep(END.saturating_sub(elapsed()) + STEP * 5).await;
         callers.look_around(pending.into_iter().flatten().collect()).await;
