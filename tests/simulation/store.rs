@@ -203,7 +203,7 @@ impl TokenRepository for Shared {
             // The process sleeps, and wakes up with a lease that is another's by now.
             let slept = {
                 let (trouble, chance) = &mut *self.state.lock();
-                (matches!(leased, Leased::Granted(_)) && trouble.stalls > 0 && chance.is(60))
+                (matches!(leased, Leased::Granted(_)) && chance.is(if trouble.stalls > 0 { 150 } else { 10 }))
                     .then(|| chance.millis(55_000, 75_000))
             };
             if let Some(slept) = slept {
