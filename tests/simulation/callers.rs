@@ -213,7 +213,6 @@ impl Callers {
             entries.asked.push(Asked {
                 write: request.write,
                 account: request.account,
-                replica,
                 at,
                 wait: Duration::from_secs(request.wait),
                 patient: request.leaves.is_none(),

@@ -60,7 +60,6 @@ pub struct Write {
 pub struct Asked {
     pub write: Option<usize>,
     pub account: usize,
-    pub replica: usize,
     pub at: Duration,
     pub wait: Duration,
     /// The caller means to wait for the answer.
