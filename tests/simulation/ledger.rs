@@ -92,7 +92,7 @@ pub struct Rotation {
     pub old: String,
     pub new: String,
     pub access: String,
-    /// Of the access token.
+    /// Of the access token, as whoever asked for it counts.
     pub ends: Duration,
     pub at: Duration,
     /// The answer was not to arrive.

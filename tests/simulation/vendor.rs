@@ -283,7 +283,7 @@ impl Vendor {
     }
 
     async fn exchange(&self, stream: &mut TcpStream, request: &Message) -> Option<()> {
-        let token = request.member("refresh_token").unwrap_or_default();
+        let (asked, token) = (elapsed(), request.member("refresh_token").unwrap_or_default());
         if request.member("client_id").as_deref() != Some("our-app") || token.is_empty() {
             self.ledger.violation(format!("I9: what comes to the authority is no refresh: {}", request.text()));
         }
@@ -310,7 +310,7 @@ impl Vendor {
             }
             _ => {}
         }
-        let (status, body) = self.rotate(&token, what == 4 || what == 5);
+        let (status, body) = self.rotate(&token, asked, what == 4 || what == 5);
         match what {
             // Rotated, and the answer never comes, or comes late.
             4 => return None,
@@ -330,7 +330,7 @@ impl Vendor {
         http::write(stream, answer(status, "", &body)).await.then_some(())
     }
 
-    fn rotate(&self, token: &str, withheld: bool) -> (u16, String) {
+    fn rotate(&self, token: &str, asked: Duration, withheld: bool) -> (u16, String) {
         let (now, state) = (elapsed(), &mut *self.state.lock());
         let refused = |why: &str| (400, json!({"error": "invalid_grant", "error_description": why}).to_string());
         let known = token.strip_prefix("refreshS3CRETa").and_then(|rest| rest.split('n').next()?.parse().ok());
@@ -366,7 +366,7 @@ impl Vendor {
             old,
             new: refresh.clone(),
             access: access.clone(),
-            ends: now + life,
+            ends: asked + life,
             at: now,
             withheld,
             settled: None,
