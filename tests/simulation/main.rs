@@ -30,8 +30,7 @@ const SEEDS: u64 = 30;
 
 /// So many seeds have seen everything.
 const ENOUGH: u64 = 500;
-const SEEN: [&str; 36] = [
-    "adopted renewals",
+const SEEN: [&str; 34] = [
     "answers for a limit",
     "answers that a token is awaited",
     "breakers that closed",
@@ -63,7 +62,6 @@ const SEEN: [&str; 36] = [
     "requests with a token that has ended",
     "requests with another tenant's key",
     "resends",
-    "resends without a budget",
     "reuses",
     "unknown ends",
     "unknown ends told again",
@@ -107,14 +105,14 @@ fn whatever_happens_the_promises_hold() {
         }
     });
     println!("{seeds} seeds: {:#?}", counts.lock());
+    let mut failed = failed.into_inner();
+    failed.sort();
+    assert!(failed.is_empty(), "{} of {seeds} seeds failed:\n{}", failed.len(), failed.join("\n"));
     if seeds >= ENOUGH {
         let counts = counts.lock();
         let missing: Vec<_> = SEEN.iter().filter(|what| counts.get(**what).is_none_or(|count| *count == 0)).collect();
         assert!(missing.is_empty(), "nothing was learned about {missing:?}: it never happened");
     }
-    let mut failed = failed.into_inner();
-    failed.sort();
-    assert!(failed.is_empty(), "{} of {seeds} seeds failed:\n{}", failed.len(), failed.join("\n"));
 }
 
 #[test]
