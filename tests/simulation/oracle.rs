@@ -142,7 +142,7 @@ fn in_time(entries: &Entries) -> Vec<String> {
         let last = asked.answered.as_ref().map_or(late + SECOND, |answered| answered.at);
         let hung = asked.answered.is_none() && asked.left;
         let is_late = asked.answered.as_ref().is_some_and(|answered| answered.at > late);
-        if !(hung && asked.patient) && !is_late {
+        if !(is_late || hung && asked.patient) {
             continue;
         }
         let cut_off = entries.was_amiss(&["callers link", "replica"], Duration::ZERO, last);

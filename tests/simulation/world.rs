@@ -167,7 +167,7 @@ fn schedule(chance: &mut Chance) -> Vec<(Duration, Duration, What)> {
                 5 => What::Hold(replica, "authority"),
                 6 => What::CallersAway(replica),
                 7 => What::Crash(replica),
-                8 => What::CrashVendor(*chance.one_of(&["vendor", "authority"])),
+                8 => What::CrashVendor(["vendor", "authority"][chance.below(2)]),
                 9 => What::VendorOut(*chance.one_of(&[503, 500, 429, 502])),
                 10 => What::AuthorityOut,
                 _ => What::Store,
