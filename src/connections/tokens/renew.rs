@@ -47,7 +47,7 @@ const SOON: Duration = Duration::from_secs(2);
 pub(super) struct Work {
     pub(super) key: Key,
     pub(super) lease: Lease,
-    /// Before the lease was asked for; see [`Clock::unsleeping`].
+    /// Before the lease was asked for; by the clock that runs on while the machine sleeps.
     leased_at: Duration,
     pub(super) provider: Arc<Provider>,
     pub(super) app: App,
