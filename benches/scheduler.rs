@@ -16,7 +16,7 @@ use serde_json::json;
 use throughline::auth::{Caller, TenantId};
 use throughline::catalog::{Catalog, Files, Options};
 use throughline::config::Config;
-use throughline::connections::{Along, NewConnection, Vault};
+use throughline::connections::{Along, Clock, NewConnection, Vault};
 use throughline::net::Client;
 use throughline::serve;
 use throughline::store::Role;
@@ -63,7 +63,8 @@ async fn measure(connections: u64, seconds: u64) -> bool {
     let catalog = Catalog::load(&Files::of([("bench/provider.yaml", text)]), &options).expect("a catalog");
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));
     let (client, metrics) = (Client::new(&config.upstream).expect("a client"), Metrics::new().expect("metrics"));
-    let service = serve::connections(&config, &store, &vault, &catalog, &client, &metrics).expect("the connections");
+    let service = serve::connections(&config, Clock::default(), &store, &vault, &catalog, &client, &metrics)
+        .expect("the connections");
 
     eprintln!("making {connections} connections");
     let caller = Caller::operator(TenantId("bench".into()));

@@ -142,6 +142,9 @@ say "$doing"
 cargo build --locked --quiet
 cargo test --locked --no-run --quiet
 
+# So many seeds of the simulation (tests/simulation); one alone is played with THROUGHLINE_SEED.
+$fast || export THROUGHLINE_SEEDS=${THROUGHLINE_SEEDS:-1000}
+
 doing='cargo test'
 say "$doing"
 cargo test --locked --no-fail-fast -- --quiet 2>&1 | tee "$scratch/tests.log"

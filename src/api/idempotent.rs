@@ -14,10 +14,11 @@ use futures_util::{FutureExt, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::authenticate::{is_passthrough, without_keys};
 use super::body::{self, MAX_BODY};
-use super::prefer::{Prefer, selector};
+use super::prefer::{Prefer, Received, selector};
 use super::problem::{self, Refusal};
 use super::record::{Facts, RequestId};
 use super::target::caller;
@@ -140,7 +141,7 @@ enum Started {
 /// Reads the request whole and claims it.
 async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<Started, Error> {
     let not_executed = |error: Error| error.outcome(Outcome::NotExecuted);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     // An answer is given again to those only who might have asked for it.
     let scopes: &[Scope] = match is_passthrough(parts.uri.path()) {
         true => &[Scope::Passthrough, Scope::Write],
@@ -154,8 +155,10 @@ async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<St
     if let Some(facts) = parts.extensions.get::<Facts>() {
         facts.connection(&connection.id.0, &connection.provider);
     }
-    let minimal = Prefer::of(&parts.headers).map_err(not_executed)?.minimal;
+    let minimal = Prefer::of(&parts).map_err(not_executed)?.minimal;
     let body = body::bytes(body, most).await?;
+    // The store's time with the claim is the caller's.
+    parts.extensions.insert(Received(Instant::now()));
     let query = parts.uri.query().map(without_keys).unwrap_or_default();
     let asked = Parts {
         method: parts.method.as_str(),

@@ -88,7 +88,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
         let detail = format!("{} is not open to passthrough here, or not with this method.", provider.title);
         return Err(Error::new(Kind::Forbidden, detail).into());
     }
-    let prefer = Prefer::of(&parts.headers)?;
+    let prefer = Prefer::of(&parts)?;
     let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
     let labels = Labels {
         provider: connection.provider.clone(),

@@ -22,9 +22,15 @@ pub struct Prefer {
     pub priority: Option<Priority>,
 }
 
+/// When a request was there as a whole, where that is known before its handler runs: what is done in between is a part
+/// of the time that its caller waits (RFC 7240 §4.3).
+#[derive(Debug, Clone, Copy)]
+pub struct Received(pub Instant);
+
 impl Prefer {
     /// Preferences that are not known are ignored, as RFC 7240 demands; a `wait` that is no number is a mistake.
-    pub fn of(headers: &HeaderMap) -> Result<Self, Error> {
+    pub fn of(parts: &Parts) -> Result<Self, Error> {
+        let headers = &parts.headers;
         let mut wait = DEFAULT_WAIT;
         let mut minimal = false;
         for value in headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()) {
@@ -46,7 +52,8 @@ impl Prefer {
         }
         let mut urgencies = headers.get_all("priority").iter().filter_map(|value| value.to_str().ok());
         let priority = urgencies.next_back().and_then(Priority::parse);
-        Ok(Self { deadline: Instant::now() + wait, minimal, priority })
+        let since = parts.extensions.get().map_or_else(Instant::now, |Received(at)| *at);
+        Ok(Self { deadline: since + wait, minimal, priority })
     }
 }
 
@@ -104,5 +111,21 @@ pub fn once(pairs: Vec<(String, String)>) -> Result<Vec<(String, String)>, Error
         Some((name, _)) => Err(Error::new(Kind::InvalidRequest, "A query parameter stands there twice.")
             .violation(Violation::parameter(name, "it stands there twice").expected("each parameter once"))),
         None => Ok(pairs),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_callers_time_runs_from_the_receipt_of_its_request() {
+        let (mut parts, ()) =
+            http::Request::builder().header("prefer", "wait=3").body(()).expect("a request").into_parts();
+        parts.extensions.insert(Received(Instant::now()));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(Prefer::of(&parts).expect("good preferences").deadline < Instant::now());
+        parts.extensions.clear();
+        assert!(Prefer::of(&parts).expect("good preferences").deadline > Instant::now());
     }
 }

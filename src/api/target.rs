@@ -62,7 +62,7 @@ impl Target {
             return Err(Error::new(Kind::UnsupportedOperation, detail).supported(provider.resources.keys().cloned()));
         };
         let resource = app.overlays.apply(&catalog, &provider.name, &resource, app.mappings.of(&connection).await?)?;
-        let prefer = Prefer::of(&parts.headers)?;
+        let prefer = Prefer::of(parts)?;
         let precondition = precondition(parts, scope == Scope::Write)?;
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);

@@ -17,17 +17,19 @@ const JUMP: SignedDuration = SignedDuration::from_secs(30);
 pub struct Clock {
     anchor: Mutex<(Instant, Timestamp)>,
     wall: fn() -> Timestamp,
+    unsleeping: fn() -> Duration,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self::with(Timestamp::now)
+        Self::told_by(Timestamp::now, unsleeping)
     }
 }
 
 impl Clock {
-    fn with(wall: fn() -> Timestamp) -> Self {
-        Self { anchor: Mutex::new((Instant::now(), wall())), wall }
+    /// By another wall clock, and another one that runs while the machine sleeps.
+    pub fn told_by(wall: fn() -> Timestamp, unsleeping: fn() -> Duration) -> Self {
+        Self { anchor: Mutex::new((Instant::now(), wall())), wall, unsleeping }
     }
 
     /// In microseconds, which is what stores keep.
@@ -41,6 +43,11 @@ impl Clock {
         let now = Instant::now();
         let ahead = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
         now.checked_add(ahead).unwrap_or(now)
+    }
+
+    /// Time that also passes while the machine sleeps, from a point that means nothing.
+    pub fn unsleeping(&self) -> Duration {
+        (self.unsleeping)()
     }
 
     /// By how much the wall clock has left this one, if it has.
@@ -63,8 +70,7 @@ impl Clock {
     }
 }
 
-/// Time that also passes while the machine sleeps, from a point that means nothing.
-pub fn unsleeping() -> Duration {
+fn unsleeping() -> Duration {
     #[cfg(target_os = "linux")]
     let clock = rustix::time::ClockId::Boottime;
     #[cfg(not(target_os = "linux"))]

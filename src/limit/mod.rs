@@ -10,7 +10,7 @@ mod outage;
 mod permits;
 mod window;
 
-pub use backoff::{jitter, jittered};
+pub use backoff::{jitter, jittered, seed_jitter};
 pub use breaker::{Breaker, Permit};
 pub use config::{Config, ConnectionConfig, FailuresConfig, KeyConfig, KeyLimits, Time};
 pub use egress::{Amount, Egress, EgressBudget, Exceeded};

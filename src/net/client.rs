@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Config;
 use super::body::Body;
 use super::connector::Connector;
+use super::dial::Dial;
 use super::guard::AddressGuard;
 use super::proxy::Proxy;
 use super::send_error::{Failure, Phase, SendError};
@@ -53,8 +54,13 @@ pub enum ClientError {
 
 impl Client {
     pub fn new(config: &Config) -> Result<Self, ClientError> {
+        Self::dialling(config, None)
+    }
+
+    /// The same with connections that `dial` opens, if there is one.
+    pub fn dialling(config: &Config, dial: Option<Arc<dyn Dial>>) -> Result<Self, ClientError> {
         let tls = tls(config.ca_file.as_deref())?;
-        let connector = Connector::new(AddressGuard::new(config), tls, config.proxy.clone());
+        let connector = Connector::new(AddressGuard::new(config), tls, config.proxy.clone(), dial);
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             // Without a timer hyper-util keeps idle connections for ever.

@@ -18,11 +18,11 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower::Service;
 
+use super::dial::{Dial, Tcp};
 use super::guard::AddressGuard;
 use super::proxy::{Proxy, Stream};
 use super::send_error::{Failure, Phase, SendError};
@@ -38,6 +38,8 @@ pub(super) struct Connector {
     tls: TlsConnector,
     guard: Arc<AddressGuard>,
     proxy: Option<Proxy>,
+    /// In place of the system.
+    dial: Option<Arc<dyn Dial>>,
 }
 
 /// The system's resolver without the addresses that may not be reached.
@@ -50,7 +52,12 @@ struct GuardedResolver {
 type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, SendError>> + Send>>;
 
 impl Connector {
-    pub(super) fn new(guard: AddressGuard, tls: rustls::ClientConfig, proxy: Option<Proxy>) -> Self {
+    pub(super) fn new(
+        guard: AddressGuard,
+        tls: rustls::ClientConfig,
+        proxy: Option<Proxy>,
+        dial: Option<Arc<dyn Dial>>,
+    ) -> Self {
         let guard = Arc::new(guard);
         // With a proxy its name is the only one that is resolved here, and the operator has chosen it.
         let resolved = match proxy {
@@ -64,7 +71,7 @@ impl Connector {
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
         // Shared out among the addresses of a name, so that a dead first one leaves time for the second.
         tcp.set_connect_timeout(Some(CONNECT_LIMIT));
-        Self { tcp, tls: TlsConnector::from(Arc::new(tls)), guard, proxy }
+        Self { tcp, tls: TlsConnector::from(Arc::new(tls)), guard, proxy, dial }
     }
 
     async fn connect(mut self, uri: Uri) -> Result<Stream, SendError> {
@@ -94,12 +101,16 @@ impl Connector {
         }
     }
 
-    async fn tcp(&mut self, uri: Uri) -> Result<TokioIo<TcpStream>, SendError> {
-        self.tcp.call(uri).await.map_err(|error| SendError::while_connecting(error.into()))
+    async fn tcp(&mut self, uri: Uri) -> Result<TokioIo<Tcp>, SendError> {
+        if let Some(dial) = &self.dial {
+            return dialled(&**dial, &self.guard, &uri).await;
+        }
+        let tcp = self.tcp.call(uri).await.map_err(|error| SendError::while_connecting(error.into()))?;
+        Ok(TokioIo::new(Tcp::System(tcp.into_inner())))
     }
 
     /// A way through the proxy to the host of `uri`.
-    async fn tunnel(&mut self, proxy: &Proxy, uri: Uri) -> Result<TokioIo<TcpStream>, SendError> {
+    async fn tunnel(&mut self, proxy: &Proxy, uri: Uri) -> Result<TokioIo<Tcp>, SendError> {
         // Connected here, so that a proxy that is not there is told from one that refuses.
         let mut tcp = Some(self.tcp(proxy.uri().clone()).await?);
         let connected = tower::service_fn(move |_: Uri| {
@@ -143,6 +154,21 @@ impl Service<Name> for GuardedResolver {
             Ok(permitted(found.collect(), &guard)?.into_iter())
         })
     }
+}
+
+/// One address after the other, as the system does it.
+async fn dialled(dial: &dyn Dial, guard: &AddressGuard, uri: &Uri) -> Result<TokioIo<Tcp>, SendError> {
+    let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
+    let found = dial.resolve(uri.host().unwrap_or_default(), port);
+    let found = found.map_err(|error| SendError::new(Failure::Dns, error))?;
+    let mut failed = SendError::from(Failure::Dns);
+    for address in permitted(found, guard)? {
+        match dial.connect(address).await {
+            Ok(wire) => return Ok(TokioIo::new(Tcp::Other(wire))),
+            Err(error) => failed = SendError::while_connecting(error.into()),
+        }
+    }
+    Err(failed)
 }
 
 /// The addresses of a name that may be reached. A name with public and inner ones leads to the public ones only.

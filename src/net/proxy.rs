@@ -19,7 +19,8 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
+
+use super::dial::Tcp;
 
 /// Where the proxy is and who we are to it. The password is never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,16 +101,16 @@ impl std::fmt::Debug for Proxy {
 
 /// A connection that knows whether a proxy reads the requests on it: those are written in absolute form.
 pub(super) struct Stream {
-    io: MaybeHttpsStream<TokioIo<TcpStream>>,
+    io: MaybeHttpsStream<TokioIo<Tcp>>,
     read_by_proxy: bool,
 }
 
 impl Stream {
-    pub(super) fn straight(io: MaybeHttpsStream<TokioIo<TcpStream>>) -> Self {
+    pub(super) fn straight(io: MaybeHttpsStream<TokioIo<Tcp>>) -> Self {
         Self { io, read_by_proxy: false }
     }
 
-    pub(super) fn read_by_proxy(io: MaybeHttpsStream<TokioIo<TcpStream>>) -> Self {
+    pub(super) fn read_by_proxy(io: MaybeHttpsStream<TokioIo<Tcp>>) -> Self {
         Self { io, read_by_proxy: true }
     }
 }

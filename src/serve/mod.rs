@@ -21,8 +21,8 @@ use crate::connections::{
 use crate::error::Error;
 use crate::idempotency::{Idempotency, Shield};
 use crate::net::admission::Admission;
-use crate::net::listen::{self, Lifecycle, Phase, Serving, Tls, TlsError};
-use crate::net::{Client, ClientError};
+use crate::net::listen::{self, Lifecycle, Listen, Phase, Serving, Tls, TlsError};
+use crate::net::{Client, ClientError, Dial};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Redis, Role, Store};
 use crate::telemetry::Metrics;
@@ -91,9 +91,17 @@ pub struct Ended {
 }
 
 /// The listeners, bound by whoever starts the server: tests bind port 0.
-pub struct Listeners {
-    pub api: TcpListener,
-    pub admin: TcpListener,
+pub struct Listeners<L = TcpListener> {
+    pub api: L,
+    pub admin: L,
+}
+
+/// What the process has of the world outside besides its store: its time, and its way to others.
+#[derive(Default)]
+pub struct Surroundings {
+    pub clock: Clock,
+    /// None is the system's.
+    pub dial: Option<Arc<dyn Dial>>,
 }
 
 /// Opens the configured store, for the server or for a command beside it.
@@ -148,6 +156,18 @@ fn no_strangers(config: &Config, catalog: &Catalog) -> Result<(), StartError> {
 
 /// The same with these mappings, until a reload.
 pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Files) -> Result<Running, StartError> {
+    build_in(Surroundings::default(), config, store, vault, files).await
+}
+
+/// The same in other surroundings than the system's.
+pub async fn build_in(
+    surroundings: Surroundings,
+    config: &Config,
+    store: Store,
+    vault: Vault,
+    files: &Files,
+) -> Result<Running, StartError> {
+    let Surroundings { clock, dial } = surroundings;
     let options = Options {
         engine: config.engine(),
         bases: config.bases(),
@@ -162,8 +182,8 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));
     let reloader = Arc::new(Reloader::new(sources, options, catalog.clone(), metrics.clone()));
     let keys = keys(&store, &vault).await.map_err(StartError::Stored)?;
-    let client = Client::new(&config.upstream)?;
-    let connections = connections(config, &store, &vault, &catalog, &client, &metrics)?;
+    let client = Client::dialling(&config.upstream, dial)?;
+    let connections = connections(config, clock, &store, &vault, &catalog, &client, &metrics)?;
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
     let shield = Shield::default();
@@ -237,13 +257,14 @@ async fn quota(
 /// The connections of a store, with what renews and revokes their credentials.
 pub fn connections(
     config: &Config,
+    clock: Clock,
     store: &Store,
     vault: &Vault,
     catalog: &catalog::Shared,
     client: &Client,
     metrics: &Arc<Metrics>,
 ) -> Result<Connections, StartError> {
-    let clock = Arc::new(Clock::default());
+    let clock = Arc::new(clock);
     let oauth = OAuth::new(client.clone(), store.apps(), apps(config)?, vault.clone(), clock.clone());
     let parts = connections::Parts {
         repository: store.connections(),
@@ -290,7 +311,7 @@ fn escrow(config: &Config) -> Result<Escrow, StartError> {
 }
 
 /// Serves until `shutdown`, then finishes what has begun and writes down what is only in memory.
-pub async fn run(running: Running, listeners: Listeners, shutdown: impl Future<Output = ()>) -> Ended {
+pub async fn run<L: Listen>(running: Running, listeners: Listeners<L>, shutdown: impl Future<Output = ()>) -> Ended {
     let Running { app, store, tls, replicas } = running;
     let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
     let auditing = tokio::spawn(app.audit.clone().look_after());

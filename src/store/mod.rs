@@ -14,6 +14,8 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::broadcast;
+
 use crate::audit::AuditRepository;
 use crate::auth::KeyRepository;
 use crate::connections::{
@@ -39,14 +41,45 @@ pub struct Store(Backend);
 enum Backend {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),
+    Assembled(Arc<Repositories>),
 }
 
-/// The same on either of them.
+/// A store in parts, shared by several servers: for whoever keeps things elsewhere, as simulations do.
+pub struct Repositories {
+    pub keys: Arc<dyn KeyRepository>,
+    pub audit: Arc<dyn AuditRepository>,
+    pub connections: Arc<dyn ConnectionRepository>,
+    pub tokens: Arc<dyn TokenRepository>,
+    pub events: Arc<dyn EventRepository>,
+    pub revocations: Arc<dyn RevocationRepository>,
+    pub sealed: Arc<dyn SealedRepository>,
+    pub apps: Arc<dyn AppRepository>,
+    pub connect: Arc<dyn ConnectRepository>,
+    pub mappings: Arc<dyn MappingRepository>,
+    pub idempotency: Arc<dyn IdempotencyRepository>,
+    pub replicas: Arc<dyn ReplicaRepository>,
+    /// Where it says what was written.
+    pub changes: broadcast::Sender<Changed>,
+}
+
+/// The repository of this name.
+macro_rules! repository {
+    ($store:expr, $name:ident) => {
+        match &$store.0 {
+            Backend::Sqlite(backend) => Arc::new(backend.clone()),
+            Backend::Postgres(backend) => Arc::new(backend.clone()),
+            Backend::Assembled(parts) => Arc::clone(&parts.$name),
+        }
+    };
+}
+
+/// The same on either of them; what an assembled one does instead.
 macro_rules! on {
-    ($store:expr, $backend:ident => $work:expr) => {
+    ($store:expr, $backend:ident => $work:expr, $parts:pat => $instead:expr) => {
         match &$store.0 {
             Backend::Sqlite($backend) => $work,
             Backend::Postgres($backend) => $work,
+            Backend::Assembled($parts) => $instead,
         }
     };
 }
@@ -70,82 +103,87 @@ impl Store {
         Ok(Self(Backend::Sqlite(sqlite::Sqlite::memory()?)))
     }
 
+    /// A store of these parts.
+    pub fn assembled(parts: Repositories) -> Self {
+        Self(Backend::Assembled(Arc::new(parts)))
+    }
+
     pub fn keys(&self) -> Arc<dyn KeyRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, keys)
     }
 
     pub fn audit(&self) -> Arc<dyn AuditRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, audit)
     }
 
     pub fn connections(&self) -> Arc<dyn ConnectionRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, connections)
     }
 
     pub fn tokens(&self) -> Arc<dyn TokenRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, tokens)
     }
 
     pub fn events(&self) -> Arc<dyn EventRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, events)
     }
 
     pub fn revocations(&self) -> Arc<dyn RevocationRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, revocations)
     }
 
     pub fn sealed(&self) -> Arc<dyn SealedRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, sealed)
     }
 
     pub fn apps(&self) -> Arc<dyn AppRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, apps)
     }
 
     pub fn connect(&self) -> Arc<dyn ConnectRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, connect)
     }
 
     pub fn mappings(&self) -> Arc<dyn MappingRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, mappings)
     }
 
     pub fn idempotency(&self) -> Arc<dyn IdempotencyRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, idempotency)
     }
 
     pub fn replicas(&self) -> Arc<dyn ReplicaRepository> {
-        on!(self, backend => Arc::new(backend.clone()))
+        repository!(self, replicas)
     }
 
     /// Whether several servers can use it at the same time.
     pub fn is_shared(&self) -> bool {
-        matches!(self.0, Backend::Postgres(_))
+        matches!(self.0, Backend::Postgres(_) | Backend::Assembled(_))
     }
 
     /// Operations so far, but for those that happen by the clock. A warm request adds none.
     pub fn calls(&self) -> u64 {
-        on!(self, backend => backend.calls())
+        on!(self, backend => backend.calls(), _ => 0)
     }
 
     /// What other processes write from now on: what is held in memory of it is out of date.
     pub fn changes(&self) -> Changes {
-        on!(self, backend => backend.changes())
+        on!(self, backend => backend.changes(), parts => Changes::new(parts.changes.subscribe()))
     }
 
     /// From which schema to which the store was brought when it was opened.
     pub fn migrated(&self) -> Migrated {
-        on!(self, backend => backend.migrated())
+        on!(self, backend => backend.migrated(), _ => Migrated { from: 0, to: 0 })
     }
 
     /// Whether the store answers.
     pub async fn ping(&self) -> Result<()> {
-        on!(self, backend => backend.ping().await)
+        on!(self, backend => backend.ping().await, _ => Ok(()))
     }
 
     /// Finishes what is queued and gives up what is held: SQLite's log goes into its file and the lock away. Later
     /// operations fail.
     pub async fn close(&self) {
-        on!(self, backend => backend.close().await)
+        on!(self, backend => backend.close().await, _ => ())
     }
 }

@@ -21,7 +21,7 @@ use tower::{ServiceBuilder, ServiceExt};
 use super::*;
 use crate::auth::Caller;
 use crate::catalog::{Catalog, Files, Options};
-use crate::connections::{Connection, Connections, NewConnection, TenantId, Vault};
+use crate::connections::{Clock, Connection, Connections, NewConnection, TenantId, Vault};
 use crate::error::{Kind, Outcome, Result};
 use crate::idempotency::Progress;
 use crate::model::Priority;
@@ -112,8 +112,8 @@ async fn connected(origin: &str) -> (Connections, Arc<Connection>) {
     let store = Store::memory().expect("a store");
     let config = crate::config::Config { store: "sqlite::memory:".into(), ..Default::default() };
     let (client, metrics) = (Client::new(&config.upstream).expect("a client"), Metrics::new().expect("metrics"));
-    let connections =
-        crate::serve::connections(&config, &store, &vault, &catalog, &client, &metrics).expect("the service");
+    let connections = crate::serve::connections(&config, Clock::default(), &store, &vault, &catalog, &client, &metrics)
+        .expect("the service");
     let body = serde_json::json!({
         "provider": "acme", "customer_id": "customer", "credentials": {"type": "token", "token": "the-real-one"},
     });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moka::ops::compute::{CompResult, Op};
 use tokio::time::Instant;
 
 use super::flight::Landed;
@@ -16,11 +17,24 @@ const PAUSE: Duration = Duration::from_secs(60);
 const NEAR: Duration = Duration::from_secs(5 * 60);
 
 /// When connections were last renewed for a 401.
-pub(in crate::connections) struct Reacted(moka::sync::Cache<ConnectionId, ()>);
+pub(in crate::connections) struct Reacted(moka::sync::Cache<ConnectionId, Instant>);
 
 impl Default for Reacted {
     fn default() -> Self {
         Self(moka::sync::Cache::builder().max_capacity(100_000).time_to_live(PAUSE).build())
+    }
+}
+
+impl Reacted {
+    /// Whether it is time for one; then this is it.
+    fn begin(&self, id: &ConnectionId) -> bool {
+        let now = Instant::now();
+        let due = |last: Option<Instant>| last.is_none_or(|last| now.duration_since(last) >= PAUSE);
+        let done = self
+            .0
+            .entry_by_ref(id)
+            .and_compute_with(|entry| if due(entry.map(|entry| *entry.value())) { Op::Put(now) } else { Op::Nop });
+        matches!(done, CompResult::Inserted(_) | CompResult::ReplacedWith(_))
     }
 }
 
@@ -43,7 +57,7 @@ impl Connections {
         if grant.unauthorized == Unauthorized::NearEnd && !near_end {
             return false;
         }
-        let first = self.0.reacted.0.entry(connection.id.clone()).or_insert(()).is_fresh();
+        let first = self.0.reacted.begin(&connection.id);
         // Those who come while the renewal is under way wait for it as well.
         if !first && !self.0.flights.has(&connection.id) {
             return false;

@@ -18,7 +18,6 @@ use super::endpoint::Admission;
 use super::flight::Landed;
 use super::{Key, Lease, Leased};
 use crate::catalog::{Flow, Grant, Provider};
-use crate::connections::clock::unsleeping;
 use crate::connections::connection::{Credentials, Tokens};
 use crate::connections::oauth::{App, Class, Exchange, Granted, Refused};
 use crate::connections::repository::Row;
@@ -48,7 +47,7 @@ const SOON: Duration = Duration::from_secs(2);
 pub(super) struct Work {
     pub(super) key: Key,
     pub(super) lease: Lease,
-    /// Before the lease was asked for; see [`unsleeping`].
+    /// Before the lease was asked for; by the clock that runs on while the machine sleeps.
     leased_at: Duration,
     pub(super) provider: Arc<Provider>,
     pub(super) app: App,
@@ -98,7 +97,7 @@ impl Connections {
         let mut pause = FIRST_LOOK;
         loop {
             let owner = Arc::clone(&self.0.owner);
-            let asked_at = unsleeping();
+            let asked_at = self.0.clock.unsleeping();
             match self.0.tokens.lease(key.clone(), generation, owner, LEASE).await? {
                 Leased::Granted(lease) => return Ok(Some((*lease, asked_at))),
                 Leased::Moved => return Ok(None),
@@ -185,7 +184,7 @@ impl Connections {
             }
         }
         // The last look before a token is spent: this process may have been stopped since it took the lease.
-        if !is_fresh(work) && !matches!(self.held_on(work).await, Ok(Some(_))) {
+        if !self.is_fresh(work) && !matches!(self.held_on(work).await, Ok(Some(_))) {
             return Asked::Overtaken;
         }
         let settings = &work.lease.row.connection.settings;
@@ -216,6 +215,11 @@ impl Connections {
         self.0.tokens.extend(work.key.clone(), epoch, generation, LEASE).await
     }
 
+    /// Whether the lease was taken so lately, by a clock that runs while this process does not, that nobody can have it.
+    fn is_fresh(&self, work: &Work) -> bool {
+        self.0.clock.unsleeping().saturating_sub(work.leased_at) < FRESH
+    }
+
     /// The provider's least time between two renewals.
     fn too_soon(&self, grant: &Grant, row: &Row) -> Option<Duration> {
         let not_before = row.times.refreshed_at?.saturating_add(grant.spacing?).ok()?;
@@ -240,9 +244,4 @@ impl Connections {
         });
         orphan.into_iter().chain(previous).find(unspent)
     }
-}
-
-/// Whether the lease was taken so lately, by a clock that runs while this process does not, that nobody can have it.
-fn is_fresh(work: &Work) -> bool {
-    unsleeping().saturating_sub(work.leased_at) < FRESH
 }

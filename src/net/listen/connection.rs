@@ -16,7 +16,6 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
@@ -96,13 +95,13 @@ impl Protocols {
         }
     }
 
-    pub(super) fn serve(
+    pub(super) fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
-        stream: TcpStream,
+        stream: S,
         tls: Option<TlsAcceptor>,
         router: Router,
         caller: Caller,
-    ) -> impl Future<Output = ()> + Send + 'static {
+    ) -> impl Future<Output = ()> + Send + use<S> {
         let this = self.clone();
         async move {
             let Some(tls) = tls else { return this.speak(stream, router, caller).await };

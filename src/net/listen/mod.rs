@@ -9,6 +9,8 @@ mod pulse;
 mod socket;
 mod tls;
 
+use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -31,6 +34,24 @@ use peers::Peers;
 /// After a failed accept (out of file descriptors, usually), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where connections come from.
+pub trait Listen: Send + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        // Small answers must not wait for the acknowledgement of earlier ones.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, peer))
+    }
+}
+
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
@@ -45,14 +66,14 @@ pub struct Serving {
 
 /// Answers until the lifecycle says that it closes; then no connection is accepted and requests that have begun are
 /// finished. Returns how many of them had to be cut off.
-pub async fn serve(listener: TcpListener, router: Router, serving: Serving) -> usize {
+pub async fn serve<L: Listen>(listener: L, router: Router, serving: Serving) -> usize {
     let Serving { config, tls, lifecycle, metrics } = serving;
     let protocols = Protocols::new(&config);
     let peers = Peers::new(config.connections, config.connections_per_address);
     let active = Arc::new(AtomicUsize::new(0));
     // Every connection holds a receiver: the sender knows when there is none left.
     let (all, here) = watch::channel(());
-    let accept = |stream: TcpStream, peer: SocketAddr| {
+    let accept = |stream: L::Stream, peer: SocketAddr| {
         let entered = match peers.enter(peer.ip()) {
             Ok(entered) => entered,
             Err(reason) => {
@@ -60,8 +81,6 @@ pub async fn serve(listener: TcpListener, router: Router, serving: Serving) -> u
                 return;
             }
         };
-        // Small answers must not wait for the acknowledgement of earlier ones.
-        let _ = stream.set_nodelay(true);
         let here = here.clone();
         let caller = connection::Caller { peer, active: active.clone(), lifecycle: lifecycle.clone() };
         let serving = protocols.serve(stream, tls.as_ref().map(Tls::acceptor), router.clone(), caller);

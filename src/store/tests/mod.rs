@@ -17,7 +17,7 @@ use super::Store;
 use crate::auth::{Caller, Keys, Pepper, TenantId, base62};
 use crate::catalog::{self, Catalog, Files, Options};
 use crate::config::Config;
-use crate::connections::{Connections, Vault};
+use crate::connections::{Clock, Connections, Vault};
 use crate::net::Client;
 use crate::serve;
 use crate::telemetry::Metrics;
@@ -51,7 +51,7 @@ fn connections_with(store: &Store, vault: Vault, catalog: &catalog::Shared) -> C
     let config = Config { store: "sqlite::memory:".into(), ..Config::default() };
     let client = Client::new(&config.upstream).expect("a client");
     let metrics = Metrics::new().expect("metrics");
-    serve::connections(&config, store, &vault, catalog, &client, &metrics).expect("the service")
+    serve::connections(&config, Clock::default(), store, &vault, catalog, &client, &metrics).expect("the service")
 }
 
 fn acme() -> Caller {

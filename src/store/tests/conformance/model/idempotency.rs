@@ -1,10 +1,11 @@
 //! Writes that happen once, of the model.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
+use jiff::Timestamp;
 
 use super::Model;
 use crate::error::Result;
@@ -13,9 +14,9 @@ use crate::idempotency::{Claim, Claimed, End, IdempotencyRepository, Place};
 pub(super) struct Write {
     pub claim: Claim,
     end: Option<End>,
-    began: Instant,
-    alive_until: Instant,
-    expires_at: Instant,
+    began: Timestamp,
+    alive_until: Timestamp,
+    expires_at: Timestamp,
 }
 
 impl Write {
@@ -36,7 +37,7 @@ impl Write {
 
 impl IdempotencyRepository for Model {
     fn claim(&self, at: Place, claim: Claim) -> BoxFuture<'_, Result<Claimed>> {
-        let (state, now) = (&mut *self.0.lock(), Instant::now());
+        let (state, now) = (&mut *self.0.lock(), self.now());
         let claimed = match state.writes.get(&at).filter(|write| write.expires_at >= now) {
             Some(write) if write.claim.fingerprint != claim.fingerprint => Claimed::Mismatch,
             Some(write) => match &write.end {
@@ -69,25 +70,23 @@ impl IdempotencyRepository for Model {
     }
 
     fn renew(&self, owner: Arc<str>, lease: Duration, longest: Duration) -> BoxFuture<'_, Result<()>> {
-        let state = &mut *self.0.lock();
-        let young = |write: &&mut Write| write.claim.owner == owner && write.began.elapsed() <= longest;
+        let (state, now) = (&mut *self.0.lock(), self.now());
+        let young = |write: &&mut Write| write.claim.owner == owner && now - longest <= write.began;
         for write in state.writes.values_mut().filter(young) {
-            write.alive_until = Instant::now() + lease;
+            write.alive_until = now + lease;
         }
         ready(Ok(())).boxed()
     }
 
     fn give_up_dead(&self, owner: Arc<str>) -> BoxFuture<'_, Result<u64>> {
-        let state = &mut *self.0.lock();
-        let dead = |write: &&mut Write| {
-            write.claim.owner != owner && write.end.is_none() && write.alive_until < Instant::now()
-        };
+        let (state, now) = (&mut *self.0.lock(), self.now());
+        let dead = |write: &&mut Write| write.claim.owner != owner && write.end.is_none() && write.alive_until < now;
         let given_up = state.writes.values_mut().filter(dead).map(|write| write.end = Some(End::Unknown(None)));
         ready(Ok(given_up.count() as u64)).boxed()
     }
 
     fn sweep(&self, limit: usize) -> BoxFuture<'_, Result<u64>> {
-        let (state, now) = (&mut *self.0.lock(), Instant::now());
+        let (state, now) = (&mut *self.0.lock(), self.now());
         let over = state.writes.iter().filter(|(_, write)| write.expires_at < now).map(|(at, _)| at.clone());
         let over: Vec<Place> = over.take(limit).collect();
         over.iter().for_each(|at| drop(state.writes.remove(at)));

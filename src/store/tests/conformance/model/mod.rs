@@ -19,8 +19,24 @@ use crate::connections::{ConnectionId, Consent, Event, KEPT, Key, Logged, Revoca
 use crate::error::{Error, Result};
 use crate::idempotency::Place;
 
-#[derive(Default)]
-pub(super) struct Model(Mutex<State>);
+/// With the clock that it has instead of a database's.
+pub(crate) struct Model(Mutex<State>, fn() -> Timestamp);
+
+impl Default for Model {
+    fn default() -> Self {
+        Self::at(Timestamp::now)
+    }
+}
+
+impl Model {
+    pub(crate) fn at(now: fn() -> Timestamp) -> Self {
+        Self(Mutex::default(), now)
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.1)()
+    }
+}
 
 #[derive(Default)]
 struct State {

@@ -56,8 +56,8 @@ impl KeyRepository for Model {
 
 impl ReplicaRepository for Model {
     fn beat(&self, id: Arc<str>, alive: Duration) -> BoxFuture<'_, Result<u32>> {
+        let now = self.now();
         let replicas = &mut self.0.lock().replicas;
-        let now = Timestamp::now();
         replicas.retain(|_, seen| *seen >= now - alive);
         replicas.insert(id, now);
         ready(Ok(replicas.len() as u32)).boxed()

@@ -17,8 +17,8 @@ fn renewable(row: &Row) -> bool {
     matches!(row.connection.state, State::Active | State::Degraded)
 }
 
-fn held(stored: &Stored) -> bool {
-    stored.lease_until.is_some_and(|until| until >= Timestamp::now())
+fn held(stored: &Stored, now: Timestamp) -> bool {
+    stored.lease_until.is_some_and(|until| until >= now)
 }
 
 impl Model {
@@ -47,17 +47,17 @@ impl Model {
 
 impl TokenRepository for Model {
     fn lease(&self, key: Key, generation: u64, _owner: Arc<str>, ttl: Duration) -> BoxFuture<'_, Result<Leased>> {
-        let state = &mut *self.0.lock();
+        let (state, now) = (&mut *self.0.lock(), self.now());
         let leased = match state.row(&key.tenant, &key.id) {
             Some(stored) if stored.row.generation != generation || stored.row.paused || !renewable(&stored.row) => {
                 Leased::Moved
             }
             None => Leased::Moved,
-            Some(stored) if held(stored) => Leased::Held,
+            Some(stored) if held(stored, now) => Leased::Held,
             Some(stored) => {
                 let interrupted = stored.intent;
                 stored.epoch += 1;
-                (stored.lease_until, stored.intent) = (Timestamp::now().checked_add(ttl).ok(), true);
+                (stored.lease_until, stored.intent) = (now.checked_add(ttl).ok(), true);
                 let (epoch, orphan) = (stored.epoch, stored.orphan.clone());
                 Leased::Granted(Box::new(Lease { epoch, row: stored.row.clone(), interrupted, orphan }))
             }
@@ -71,7 +71,7 @@ impl TokenRepository for Model {
             stored.epoch == epoch && stored.row.generation == generation && stored.lease_until.is_some()
         });
         let lease = own.map(|stored| {
-            stored.lease_until = Timestamp::now().checked_add(ttl).ok();
+            stored.lease_until = self.now().checked_add(ttl).ok();
             Lease { epoch, row: stored.row.clone(), interrupted: false, orphan: stored.orphan.clone() }
         });
         ready(Ok(lease)).boxed()
@@ -86,7 +86,7 @@ impl TokenRepository for Model {
         let allowed = |stored: &Stored| {
             let connection = &stored.row.connection;
             let lost = connection.state_reason.as_deref() == Some(LOST_ROTATION);
-            !held(stored) && (renewable(&stored.row) || (connection.state == State::NeedsReauth && lost))
+            !held(stored, self.now()) && (renewable(&stored.row) || (connection.state == State::NeedsReauth && lost))
         };
         ready(Ok(self.renew(&key, fresh, &events, allowed))).boxed()
     }
@@ -120,8 +120,9 @@ impl TokenRepository for Model {
     }
 
     fn due(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<Due>>> {
-        let state = self.0.lock();
-        let due = state.rows.values().filter(|stored| !held(stored) && !stored.row.paused).map(|stored| &stored.row);
+        let (state, here) = (self.0.lock(), self.now());
+        let due =
+            state.rows.values().filter(|stored| !held(stored, here) && !stored.row.paused).map(|stored| &stored.row);
         let due = due.filter(|row| renewable(row) && row.times.next_refresh_at.is_some_and(|at| at <= now));
         let mut due: Vec<&Row> = due.collect();
         // Stable: the order of ids is kept among equals.
