@@ -11,6 +11,7 @@ mod connect;
 mod connections;
 mod crm;
 mod exports;
+mod freshness;
 mod idempotent;
 mod keys;
 mod mapping;
