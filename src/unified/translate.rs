@@ -1,5 +1,6 @@
 //! The core of the stage: a call becomes requests upstream, their answers become the reply.
 
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
@@ -76,21 +77,28 @@ async fn operate(call: Call, shared: &Shared) -> Result<Reply, Error> {
     let call = shared.accounts.acquaint(call, vendor).await?;
     let expanding = (!call.query.expand.is_empty()).then(|| call.clone());
     let reply = match call.operation {
-        Operation::List => list::list(call, vendor).await,
-        Operation::Get => single::get(call, vendor).await,
-        Operation::Create | Operation::Update => single::write(call, vendor).await,
-        Operation::Delete => single::delete(call, vendor).await,
-        Operation::Upsert => upsert::upsert(call, shared).await,
-        Operation::Batch => batch::batch(call, shared).await,
-        Operation::Fields => fields::fields(call, shared).await,
-        Operation::Associations => associations::associations(call, shared).await,
-        Operation::Associate | Operation::Dissociate => associations::change(call, shared).await,
-        Operation::Types => fields::types(call, shared).await,
+        Operation::List => apart(|| list::list(call, vendor)).await,
+        Operation::Get => apart(|| single::get(call, vendor)).await,
+        Operation::Create | Operation::Update => apart(|| single::write(call, vendor)).await,
+        Operation::Delete => apart(|| single::delete(call, vendor)).await,
+        Operation::Upsert => apart(|| upsert::upsert(call, shared)).await,
+        Operation::Batch => apart(|| batch::batch(call, shared)).await,
+        Operation::Fields => apart(|| fields::fields(call, shared)).await,
+        Operation::Associations => apart(|| associations::associations(call, shared)).await,
+        Operation::Associate | Operation::Dissociate => apart(|| associations::change(call, shared)).await,
+        Operation::Types => apart(|| fields::types(call, shared)).await,
     }?;
     match expanding {
         Some(call) => expand::expand(&call, reply, shared).await,
         None => Ok(reply),
     }
+}
+
+/// Made in a frame of its own, and kept off the stack: the operations are large, a batch does one within another, and
+/// without optimisation each of them would have its place in every frame.
+#[inline(never)]
+fn apart<F: Future>(operation: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(operation())
 }
 
 /// The same service, run on a given runtime whoever calls it.

@@ -18,6 +18,8 @@ pub struct Deployment {
     authorization: [String; 3],
     /// The `edge` section of the configuration.
     pub edge: Value,
+    /// Its `cache` section.
+    pub cache: Value,
     /// May do everything.
     pub key: String,
 }
@@ -50,7 +52,8 @@ impl Deployment {
         let store = store.map_or_else(|| format!("sqlite:{}", folder.join("throughline.db").display()), str::to_owned);
         let authorization = urls.map(Clone::clone);
         let edge = json!({"drain_delay": "500ms"});
-        let mut deployment = Self { folder: folder.to_owned(), store, authorization, edge, key: String::new() };
+        let mut deployment =
+            Self { folder: folder.to_owned(), store, authorization, edge, cache: json!([]), key: String::new() };
         run(throughline().args(["vault", "init"]).arg(deployment.folder.join("vault.key")));
         deployment.key = deployment.new_key();
         deployment
@@ -80,6 +83,7 @@ impl Deployment {
                 "client_id": "proxy", "client_secret": "canary-client-secret-5f0c2b",
             }},
             "edge": self.edge,
+            "cache": self.cache,
             "log": {"level": "debug"},
         });
         let path = self.folder.join(format!("{name}.yaml"));

@@ -21,6 +21,7 @@ mod deployment;
 mod postgres;
 mod traffic;
 
+mod cached;
 mod clock;
 mod killed;
 mod replicas;
