@@ -74,6 +74,6 @@ async fn a_rule_about_what_is_not_known_keeps_the_server_from_starting() {
     let told = refusal(json!([{"resource": "dealz", "ttl": "1m"}])).await;
     assert!(told.contains("there is no resource `dealz`") && told.ends_with("(did you mean `deals`?)"), "{told}");
     let told =
-        refusal(json!([{"provider": "fake", "resource": "companies", "operation": "fields", "ttl": "1m"}])).await;
-    assert_eq!(told, "cache[0].operation: Fake has no `fields` of companies");
+        refusal(json!([{"provider": "fake", "resource": "companies", "operation": "associations", "ttl": "1m"}])).await;
+    assert_eq!(told, "cache[0].operation: Fake has no `associations` of companies");
 }
