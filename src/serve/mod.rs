@@ -375,11 +375,13 @@ async fn forget_when_changed(app: App, mut changes: Changes) {
 
 /// Beside the others: requests go on with what is in memory meanwhile.
 fn look_again(app: &App, turns: &Arc<Semaphore>, tenant: TenantId, id: ConnectionId) {
-    let (connections, turns) = (app.connections.clone(), Arc::clone(turns));
+    let (connections, cache, turns) = (app.connections.clone(), app.cache.clone(), Arc::clone(turns));
     tokio::spawn(async move {
         // It is never closed.
         let _turn = turns.acquire_owned().await;
         connections.look_again(&tenant, &id).await;
+        // It may lead to another account now, or to none.
+        cache.forget(&id);
     });
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::scene::{Scene, name, status};
+use crate::scene::{Scene, eventually, name, pass, status};
 use crate::support::{Answer, TOKEN};
 
 const PATH: &str = "/v1/crm/contacts/1?fields=last_name";
@@ -58,6 +58,19 @@ async fn another_account_behind_the_connection_begins_anew() {
     assert_eq!(replaced.json()["id"], scene.server.connection("fake"), "{}", replaced.text());
     let answer = scene.client().get(PATH).await;
     assert_eq!((name(&answer).as_str(), status(&answer)), ("Of another account", MISS));
+}
+
+#[tokio::test]
+async fn what_was_read_through_a_connection_goes_with_it() {
+    let scene = Scene::start(json!([{"ttl": "1h"}])).await;
+    let other = scene.server.connect("demo", "fake", "other-customer").await;
+    scene.client().get(PATH).await;
+    scene.client().connection(&other).get(PATH).await;
+    assert_eq!(scene.metric("throughline_cache_entries").await, Some(2));
+    assert_eq!(scene.server.client().delete(&format!("/v1/connections/{other}")).await.status, 204);
+    pass(31).await;
+    eventually(async || scene.metric("throughline_cache_entries").await == Some(1)).await;
+    assert!(status(&scene.client().get(PATH).await).contains("; hit"));
 }
 
 async fn put(scene: &Scene, path: &str, line: serde_json::Value) -> Answer {

@@ -32,7 +32,7 @@ async fn a_write_through_one_is_seen_by_the_other_within_a_second() {
     let (one, two) = tokio::join!(deployment.serve("one"), deployment.serve("two"));
     let body = json!({"provider": "vendor", "customer_id": "c", "credentials": {
         "type": "oauth2", "access_token": "canary-access", "refresh_token": "canary-refresh",
-        "expires_at": jiff::Timestamp::now() + jiff::SignedDuration::from_hours(12),
+        "expires_at": (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(12)).to_string(),
     }});
     let answer = one.client.post("/v1/connections", body).await;
     assert_eq!(answer.status, 201, "{}", answer.text());

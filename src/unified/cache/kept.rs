@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::epochs::Epoch;
 use super::rules::Terms;
 use crate::catalog::{Provider, Resource};
+use crate::connections::ConnectionId;
 use crate::error::Error;
 use crate::model::Warning;
 use crate::unified::{Continuation, Reply};
@@ -155,6 +156,7 @@ fn tag(content: &Content, warnings: &[Warning]) -> String {
 /// What is in memory under a key.
 pub struct Entry {
     pub kept: Arc<Kept>,
+    pub connection: ConnectionId,
     /// When it was asked for: what has changed since then is not in it.
     pub epoch: Epoch,
     pub since: Instant,

@@ -73,9 +73,10 @@ where
             }
             return self.inner.call(call);
         };
+        let Some(key) = key(&call) else { return self.inner.call(call) };
         let read = Read {
             cache: self.cache.0.clone(),
-            key: key(&call),
+            key,
             labels: Labels {
                 provider: call.provider.name.clone(),
                 resource: call.resource.name.clone(),

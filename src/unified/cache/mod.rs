@@ -73,7 +73,7 @@ impl ReadCache {
         (!self.0.rules.is_empty()).then(|| Arc::new(self.clone()) as Arc<dyn Witness>)
     }
 
-    /// Forgets what was read through a connection, since somebody else has written.
+    /// Forgets what was read through a connection, since somebody else has written, or it is gone.
     pub fn forget(&self, connection: &ConnectionId) {
         self.0.epochs.advance(connection);
     }
@@ -95,8 +95,9 @@ impl ReadCache {
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                self.0.pools.iter().for_each(Pool::throw_out);
-                self.0.tell_size();
+                let inner = self.0.clone();
+                // A full cache is many thousands of entries. Nothing in there panics.
+                let _ = tokio::task::spawn_blocking(move || inner.sweep()).await;
             }
         };
         tokio::join!(telling, sweeping);
@@ -150,11 +151,19 @@ impl Inner {
         let terms = if matches!(kept.content, Content::Absent(_)) { rule.terms.absent() } else { rule.terms };
         let weight = Entry::weight(&key, kept);
         let by = (call.provider.clone(), call.resource.clone());
-        let entry = Entry { kept: kept.clone(), epoch, since: Instant::now(), terms, weight, _by: by };
+        let (kept, connection) = (kept.clone(), connection.clone());
+        let entry = Entry { kept, connection, epoch, since: Instant::now(), terms, weight, _by: by };
         pool.put(key.clone(), Arc::new(entry));
         self.tell_size();
         // One that is larger than the pool is not taken.
         pool.get(&key).is_some()
+    }
+
+    /// What nobody will get any more is not left in memory until something else needs the room.
+    fn sweep(&self) {
+        let is_true = |entry: &Entry| self.epochs.now(&entry.connection).shows(&entry.epoch);
+        self.pools.iter().for_each(|pool| pool.sweep(is_true));
+        self.tell_size();
     }
 
     fn tell_size(&self) {

@@ -63,7 +63,13 @@ impl Pool {
         self.0.invalidate(key);
     }
 
-    pub fn throw_out(&self) {
+    /// Throws out what is too old, and what is not `wanted`.
+    pub fn sweep(&self, wanted: impl Fn(&Entry) -> bool) {
+        for (key, entry) in &self.0 {
+            if !wanted(&entry) {
+                self.0.invalidate(&*key);
+            }
+        }
         self.0.run_pending_tasks();
     }
 
