@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Answer, FakeVendor, Recorded, Server, json_answer, provider, start_alone};
+use support::{Answer, CUSTOM_OBJECTS, FakeVendor, Recorded, Server, json_answer, provider, start_alone};
 
 /// The stand-in's contacts, with everything this file is about.
 const CONTACTS: &str = r#"id: { pattern: '[A-Za-z0-9]+' }
@@ -86,19 +86,6 @@ associations:
   contacts: { resource: contacts, by: company }
 "#;
 
-const OBJECTS: &str = r#"select: false
-fields: { id: { read: id }, name: title, custom_fields: { in: $ } }
-types:
-  fetch: { request: GET /schemas, records: schemas }
-  name: name
-  label: label
-  keep: { path: url }
-operations:
-  list: { request: "GET /things/{path}", records: items }
-  get: { request: "GET /things/{path}/{id}" }
-  create: { request: "POST /things/{path}", id: id }
-"#;
-
 async fn start(answer: impl Fn(&Recorded) -> (u16, Value) + Send + Sync + 'static) -> (Server, FakeVendor) {
     let vendor = FakeVendor::start().await;
     vendor.answers_with(move |request| {
@@ -107,7 +94,7 @@ async fn start(answer: impl Fn(&Recorded) -> (u16, Value) + Send + Sync + 'stati
     });
     let mut files = provider("fake", Some(CONTACTS));
     files.push(("fake/companies.yaml".into(), COMPANIES.into()));
-    files.push(("fake/objects.yaml".into(), OBJECTS.into()));
+    files.push(("fake/objects.yaml".into(), CUSTOM_OBJECTS.into()));
     let server = start_alone(files, &[("fake", &vendor)]).await;
     (server, vendor)
 }
@@ -473,6 +460,28 @@ async fn a_batch_that_is_refused_as_a_whole_is_taken_apart() {
     let results = ok(&answer, 200)["results"].as_array().cloned().expect("results");
     assert_eq!((&results[0]["status"], &results[1]["status"]), (&json!(201), &json!(422)), "{results:#?}");
     assert_eq!(lines(&vendor).len(), 3);
+}
+
+#[test]
+fn a_batch_whose_operations_are_expanded_fits_a_small_stack() {
+    let scenario = async {
+        let (server, _vendor) = start(|request| match request.line() {
+            line if line.starts_with("GET /base/companies") => (200, json!({"items": [{"id": "c1", "name": "Byron"}]})),
+            line if line.starts_with("POST") => (201, json!({"id": "5", "company": "c1"})),
+            _ => (200, json!({"id": "5", "company": "c1"})),
+        })
+        .await;
+        let operations = json!({"operations": [{"operation": "create", "data": {"last_name": "a"}}]});
+
+        let answer = server.on("fake").post("/v1/crm/contacts/batch?expand=company", operations).await;
+
+        let results = ok(&answer, 200)["results"].clone();
+        assert_eq!(results[0]["data"]["company"]["record"]["name"], "Byron", "{results:#}");
+    };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Half of what the threads have that serve. An overflow ends the process.
+    let small = std::thread::Builder::new().stack_size(1024 * 1024).spawn(move || runtime().block_on(scenario));
+    small.expect("a thread").join().expect("no panic");
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! The core of the stage: a call becomes requests upstream, their answers become the reply.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
@@ -77,28 +76,31 @@ async fn operate(call: Call, shared: &Shared) -> Result<Reply, Error> {
     let call = shared.accounts.acquaint(call, vendor).await?;
     let expanding = (!call.query.expand.is_empty()).then(|| call.clone());
     let reply = match call.operation {
-        Operation::List => apart(|| list::list(call, vendor)).await,
-        Operation::Get => apart(|| single::get(call, vendor)).await,
-        Operation::Create | Operation::Update => apart(|| single::write(call, vendor)).await,
-        Operation::Delete => apart(|| single::delete(call, vendor)).await,
-        Operation::Upsert => apart(|| upsert::upsert(call, shared)).await,
-        Operation::Batch => apart(|| batch::batch(call, shared)).await,
-        Operation::Fields => apart(|| fields::fields(call, shared)).await,
-        Operation::Associations => apart(|| associations::associations(call, shared)).await,
-        Operation::Associate | Operation::Dissociate => apart(|| associations::change(call, shared)).await,
-        Operation::Types => apart(|| fields::types(call, shared)).await,
-    }?;
+        Operation::List => boxed(|| list::list(call, vendor)),
+        Operation::Get => boxed(|| single::get(call, vendor)),
+        Operation::Create | Operation::Update => boxed(|| single::write(call, vendor)),
+        Operation::Delete => boxed(|| single::delete(call, vendor)),
+        Operation::Upsert => boxed(|| upsert::upsert(call, shared)),
+        Operation::Batch => boxed(|| batch::batch(call, shared)),
+        Operation::Fields => boxed(|| fields::fields(call, shared)),
+        Operation::Associations => boxed(|| associations::associations(call, shared)),
+        Operation::Associate | Operation::Dissociate => boxed(|| associations::change(call, shared)),
+        Operation::Types => boxed(|| fields::types(call, shared)),
+    };
+    let reply = reply.await?;
     match expanding {
-        Some(call) => expand::expand(&call, reply, shared).await,
+        Some(call) => boxed(|| expand::expand(&call, reply, shared)).await,
         None => Ok(reply),
     }
 }
 
-/// Made in a frame of its own, and kept off the stack: the operations are large, a batch does one within another, and
-/// without optimisation each of them would have its place in every frame.
-#[inline(never)]
-fn apart<F: Future>(operation: impl FnOnce() -> F) -> Pin<Box<F>> {
-    Box::pin(operation())
+/// What runs seldom, or instead of others, on the heap: otherwise every call would carry room for all of it, and one
+/// within another would outgrow the stack. Made in a frame of its own for the same reason.
+pub fn boxed<'a, F>(make: impl FnOnce() -> F) -> BoxFuture<'a, F::Output>
+where
+    F: Future + Send + 'a,
+{
+    Box::pin(make())
 }
 
 /// The same service, run on a given runtime whoever calls it.
