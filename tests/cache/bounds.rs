@@ -5,7 +5,6 @@ use throughline::store::Store;
 use throughline::unified::cache::faults;
 
 use crate::scene::{Scene, status};
-use crate::support::FakeVendor;
 
 #[tokio::test]
 async fn memory_is_bounded_and_the_oldest_goes_first() {
@@ -43,7 +42,6 @@ async fn what_is_larger_than_its_room_is_answered_and_not_kept() {
 
 /// Why a server with these rules does not start.
 async fn refusal(rules: Value) -> String {
-    let vendor = FakeVendor::start().await;
     let mut config = throughline::config::Config { store: "sqlite::memory:".into(), ..Default::default() };
     config.cache = serde_json::from_value(rules).expect("rules");
     assert_eq!(faults(&config.cache, config.cache_max_bytes), Vec::<String>::new());
@@ -55,7 +53,6 @@ async fn refusal(rules: Value) -> String {
     let models = throughline::catalog::Files::folder(models).unwrap_or_else(|problem| panic!("{problem}"));
     let files = models.below("models").laid_over(throughline::catalog::Files::of(crate::scene::files()));
     let store = Store::memory().expect("a store");
-    drop(vendor);
     match throughline::serve::build_with(&config, store, vault, &files).await {
         Ok(_) => panic!("it starts"),
         Err(error) => error.to_string(),

@@ -100,6 +100,8 @@ impl Scene {
         let server = start_configured(files, &[("fake", &vendor)], Store::memory().expect("a store"), |config| {
             config.cache = rules;
             config.cache_max_bytes = most;
+            // Scenes are about many who ask through one connection.
+            config.limits.connection.concurrency = None;
         })
         .await;
         let ways = Ways { name: "King".into(), status: 200, fields: 200, writes: 200, more: false, padding: 0 };
@@ -171,8 +173,7 @@ impl Scene {
 
     pub async fn metric(&self, line: &str) -> Option<u64> {
         let text = Client::new(self.server.admin).get("/metrics").await.text();
-        let value = text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
-        value
+        text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok())
     }
 }
 

@@ -125,13 +125,13 @@ where
             good_for = if self.rule.terms.if_error.is_zero() { Use::Nothing } else { Use::InNeed };
         }
         match (good_for, &found) {
-            (Use::Fresh, Some(entry)) => return self.from_memory(entry, age, "hit", None),
-            (Use::Taken, Some(entry)) => return self.from_memory(entry, age, "stale", None),
+            (Use::Fresh, Some(entry)) => return self.remembered(entry, age, "hit", None),
+            (Use::Taken, Some(entry)) => return self.remembered(entry, age, "stale", None),
             (Use::Meanwhile, Some(entry)) => {
                 if !self.directives.only_if_cached && !self.directives.no_store {
                     self.refresh(epoch);
                 }
-                return self.from_memory(entry, age, "stale", None);
+                return self.remembered(entry, age, "stale", None);
             }
             _ => {}
         }
@@ -145,9 +145,9 @@ where
             Some(entry) if age < entry.terms.ttl && !is_written_to => Why::Asked,
             Some(_) => Why::Stale,
         };
-        match self.from_vendor(why).await {
+        match self.fetched(why).await {
             Err(error) if good_for == Use::InNeed && is_outage(&error) => match &found {
-                Some(entry) => self.from_memory(entry, entry.since.elapsed(), "stale", Some(&error)),
+                Some(entry) => self.remembered(entry, entry.since.elapsed(), "stale", Some(&error)),
                 None => Err(error),
             },
             answered => answered,
@@ -155,7 +155,7 @@ where
     }
 
     /// `failed` is why there is no better answer.
-    fn from_memory(
+    fn remembered(
         &self,
         entry: &Entry,
         age: Duration,
@@ -175,7 +175,7 @@ where
         reply(&entry.kept, Told { source, age, ttl, no_store: self.directives.no_store, warning })
     }
 
-    async fn from_vendor(&self, why: Why) -> Result<Reply, Error> {
+    async fn fetched(&self, why: Why) -> Result<Reply, Error> {
         let (directives, metrics) = (self.directives, &self.cache.metrics);
         let told = |collapsed: bool, kept: bool| Told {
             source: Source::Vendor { why, collapsed },
