@@ -51,6 +51,8 @@ pub struct Parts {
     pub shield: Shield,
     /// The vendors' allowances.
     pub quota: upstream::Quota,
+    /// Answers that are kept.
+    pub cache: unified::ReadCache,
     pub unified: unified::Service,
     pub upstream: upstream::Service,
 }

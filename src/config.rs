@@ -15,8 +15,9 @@ use crate::catalog::{Addresses, Node, NodeKind, Problem, QuotaChange, structure}
 use crate::mapping::Engine;
 use crate::net::listen;
 use crate::store::{Address, Location, check_redis};
+use crate::unified::cache::RuleConfig;
 use crate::upstream::BudgetConfig;
-use crate::{audit, idempotency, limit, net, telemetry};
+use crate::{audit, idempotency, limit, net, telemetry, unified};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -55,6 +56,10 @@ pub struct Config {
     pub budgets: BudgetConfig,
     pub audit: audit::Config,
     pub idempotency: idempotency::Config,
+    /// Which answers to reads are kept in memory, and for how long.
+    pub cache: Vec<RuleConfig>,
+    /// What all kept answers may take. Bytes.
+    pub cache_max_bytes: u64,
     /// What this deployment changes about a provider.
     pub providers: IndexMap<String, ProviderConfig>,
     pub log: LogConfig,
@@ -160,6 +165,8 @@ impl Default for Config {
             budgets: BudgetConfig::default(),
             audit: audit::Config::default(),
             idempotency: idempotency::Config::default(),
+            cache: Vec::new(),
+            cache_max_bytes: 64 * 1024 * 1024,
             providers: IndexMap::new(),
             log: LogConfig::default(),
         }
@@ -254,6 +261,7 @@ impl Config {
             faults.push(format!("store: {error}"));
         }
         faults.extend(self.idempotency.fault());
+        faults.extend(unified::cache::faults(&self.cache, self.cache_max_bytes));
         // The value is not repeated: it may hold a password.
         if let Some(Err(error)) = self.redis.as_ref().map(|url| check_redis(url.expose())) {
             faults.push(format!("redis: {error}"));

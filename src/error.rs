@@ -47,6 +47,7 @@ pub enum Kind {
     Overloaded,
     CredentialRefreshPending,
     ProviderTimeout,
+    NotCached,
 }
 
 /// All kinds with their code and a title in words, in the order of the API documentation.
@@ -87,6 +88,7 @@ pub const KINDS: &[(Kind, &str, &str)] = &[
     (Kind::Overloaded, "overloaded", "Too much work at the moment"),
     (Kind::CredentialRefreshPending, "credential-refresh-pending", "The credentials are being refreshed"),
     (Kind::ProviderTimeout, "provider-timeout", "The provider did not answer in time"),
+    (Kind::NotCached, "not-cached", "No answer is kept"),
 ];
 
 impl Kind {

@@ -10,9 +10,10 @@
 //! 1. **edge** gives it an id, finds out who is calling ([`auth`]) and hands it to its handler in [`api`]. The handler
 //!    resolves the connection ([`connections`]), looks the resource up in the [`catalog`], reads the query
 //!    ([`unified::Asked`]) and makes a [`unified::Call`] of it.
-//! 2. **unified** chooses the variant of the mapping that covers the call, turns filters into conditions, fields into
-//!    columns and the record into the vendor's record, and makes the vendor's request of them. The answer becomes
-//!    records again, with the position at which the list goes on.
+//! 2. **unified** answers from memory where the configuration has such answers kept. Otherwise it chooses the variant of
+//!    the mapping that covers the call, turns filters into conditions, fields into columns and the record into the
+//!    vendor's record, and makes the vendor's request of them. The answer becomes records again, with the position at
+//!    which the list goes on.
 //! 3. **upstream** sends it: retries what may be sent again, leaves a host that is out in peace, waits for the vendor's
 //!    allowance, adds the connection's credentials, counts the attempt, bounds its time. Raw passthrough begins here:
 //!    there is one way out to a CRM.

@@ -43,12 +43,19 @@ pub fn edge(app: App) -> Router {
 }
 
 /// One operation on one resource of one connection: records in, records out.
-pub fn unified(upstream: upstream::Service, budgets: upstream::Budgets, metrics: Arc<Metrics>) -> unified::Service {
+pub fn unified(
+    upstream: upstream::Service,
+    budgets: upstream::Budgets,
+    cache: unified::ReadCache,
+    metrics: Arc<Metrics>,
+) -> unified::Service {
     let stack = ServiceBuilder::new()
         // Counts the call as its caller sees it: everything below, with its outcome.
         .layer(unified::RecordCallLayer::new(metrics))
         // Above whatever answers: all records that leave are counted.
         .layer(unified::CountRowsLayer::new(budgets))
+        // Above the work: what is kept costs neither a token nor a permit.
+        .layer(unified::ReadCacheLayer::new(cache))
         // The type changes here: what went in as records goes on as HTTP.
         .service(unified::Translate::new(upstream));
     unified::Service::new(stack)
@@ -60,6 +67,7 @@ pub fn upstream(
     quota: upstream::Quota,
     client: Client,
     budgets: upstream::Budgets,
+    witness: Option<Arc<dyn upstream::Witness>>,
     metrics: Arc<Metrics>,
 ) -> upstream::Service {
     let stack = ServiceBuilder::new()
@@ -75,6 +83,8 @@ pub fn upstream(
         .layer(upstream::BreakerLayer::new(connections.clone(), metrics.clone()))
         // Each attempt asks for a permit. Above the credentials: who waits long is sent with the newest token all the same.
         .layer(upstream::QuotaLayer::new(quota))
+        // Below all that may hold a request back: only writes that are sent are told of, whatever route they came by.
+        .layer(upstream::WitnessLayer::new(witness))
         // Late, because what filters headers must not be able to take the credential away again.
         .layer(upstream::AddCredentialsLayer::new(connections))
         // Below the retry: every exchange that the vendor sees is counted.

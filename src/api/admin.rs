@@ -57,6 +57,7 @@ async fn revoke(State(app): State<App>, Json(body): Json<Value>) -> Result<Respo
     let entry = Entry::by_operator(tenant.clone().flatten().unwrap_or_else(deployment), Action::KillSwitch);
     let entry = entry.about(text("provider").unwrap_or("all providers"));
     let done = app.connections.revoke_all(tenant.flatten(), text("provider"), reason).await;
+    app.cache.forget_all();
     // Each connection that was ended stands in its tenant's log as well.
     let entry = match &done {
         Ok(revoked) => entry.detail(format!("{revoked} connections ended: {reason}")),

@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde_json::Value;
 
+use super::freshness::unless_known;
 use super::page::page;
 use super::place::Place;
 use super::prefer::{no_parameters, pairs};
@@ -28,7 +29,7 @@ pub async fn list(State(app): State<App>, place: Place, request: Request) -> Ans
     let asked = Asked::page(&pairs(&parts)?)?;
     let other = other(&place, Vec::new());
     let call = Call { id: place.id.clone(), other, ..target.call(Operation::Associations) };
-    page(&app, call, &place, asked).await
+    Ok(unless_known(&parts, page(&app, call, &place, asked).await?))
 }
 
 pub async fn add(State(app): State<App>, place: Place, request: Request) -> Answer {

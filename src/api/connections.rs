@@ -131,6 +131,7 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>, request: Req
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
     no_parameters(&parts)?;
     app.connections.delete(&caller, &id).await?;
+    app.cache.forget(&ConnectionId(id.into()));
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::answer;
 use super::body;
+use super::freshness::unless_known;
 use super::page::page;
 use super::place::Place;
 use super::prefer::{no_parameters, pairs};
@@ -23,7 +24,7 @@ pub async fn list(State(app): State<App>, place: Place, request: Request) -> Ans
     let (parts, _) = request.into_parts();
     let target = Target::find(&app, &parts, &place, Scope::Read).await?;
     let asked = Asked::list(&target.resource.model, &pairs(&parts)?)?;
-    page(&app, target.call(Operation::List), &place, asked).await
+    Ok(unless_known(&parts, page(&app, target.call(Operation::List), &place, asked).await?))
 }
 
 /// The same list, asked for in JSON.
@@ -41,7 +42,7 @@ pub async fn get(State(app): State<App>, place: Place, request: Request) -> Answ
     let target = Target::find(&app, &parts, &place, Scope::Read).await?;
     let query = Asked::record(&target.resource.model, &pairs(&parts)?)?.query;
     let call = Call { id: place.id.clone(), query, ..target.call(Operation::Get) };
-    answer::record(run(&app, call).await?, &place)
+    Ok(unless_known(&parts, answer::record(run(&app, call).await?, &place)?))
 }
 
 pub async fn create(State(app): State<App>, place: Place, request: Request) -> Answer {

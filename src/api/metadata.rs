@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 
+use super::freshness::unless_known;
 use super::page::page;
 use super::place::{OBJECTS, Place};
 use super::prefer::no_parameters;
@@ -28,5 +29,5 @@ async fn told(app: &App, place: Place, request: Request, operation: Operation) -
     let target = Target::find(app, &parts, &place, Scope::Read).await?;
     target.supports(operation)?;
     no_parameters(&parts)?;
-    page(app, target.call(operation), &place, Asked::default()).await
+    Ok(unless_known(&parts, page(app, target.call(operation), &place, Asked::default()).await?))
 }

@@ -12,6 +12,7 @@ mod connections;
 mod crm;
 mod docs;
 mod exports;
+mod freshness;
 mod idempotent;
 mod kept;
 mod keys;

@@ -153,6 +153,6 @@ pub fn status(kind: Kind) -> StatusCode {
             StatusCode::BAD_GATEWAY
         }
         Kind::Overloaded | Kind::CredentialRefreshPending => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Kind::ProviderTimeout | Kind::NotCached => StatusCode::GATEWAY_TIMEOUT,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use tower::ServiceExt;
 
+use super::freshness::directives;
 use super::place::Place;
 use super::precondition::precondition;
 use super::prefer::{Prefer, selector};
@@ -21,6 +22,7 @@ use crate::idempotency::Progress;
 use crate::model::{Operation, Priority};
 use crate::net::listen::Peer;
 use crate::telemetry::Timings;
+use crate::unified::cache::Directives;
 use crate::unified::{Call, Object, Precondition, Reply};
 
 pub struct Target {
@@ -34,6 +36,8 @@ pub struct Target {
     timings: Arc<Timings>,
     progress: Progress,
     precondition: Option<Precondition>,
+    /// What a reader says of kept answers.
+    cache: Option<Directives>,
 }
 
 impl Target {
@@ -64,11 +68,24 @@ impl Target {
         let resource = app.overlays.apply(&catalog, &provider.name, &resource, app.mappings.of(&connection).await?)?;
         let prefer = Prefer::of(parts)?;
         let precondition = precondition(parts, scope == Scope::Write)?;
+        let cache = if scope == Scope::Read { Some(directives(&parts.headers)?) } else { None };
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);
         let progress = parts.extensions.get::<Progress>().cloned().unwrap_or_default();
         let caller = caller.key_id.clone();
-        Ok(Self { connection, provider, resource, facts, object, prefer, caller, timings, progress, precondition })
+        Ok(Self {
+            connection,
+            provider,
+            resource,
+            facts,
+            object,
+            prefer,
+            caller,
+            timings,
+            progress,
+            precondition,
+            cache,
+        })
     }
 
     /// A call that only has to be told what it is about.
@@ -82,6 +99,7 @@ impl Target {
             timings: self.timings,
             progress: self.progress,
             precondition: self.precondition,
+            cache: self.cache,
             ..Call::new(self.connection, self.provider, self.resource, operation, self.prefer.deadline)
         }
     }

@@ -332,6 +332,8 @@ pub fn shown(reply: &Reply) -> Value {
         Reply::Record { record, created, .. } => {
             json!({"status": if *created { 201 } else { 200 }, "data": record, "next": null, "warnings": warnings})
         }
+        // Examples are run without what keeps answers.
+        Reply::Kept { .. } => Value::Null,
         Reply::Deleted => json!({"status": 204, "data": null, "next": null, "warnings": []}),
         Reply::Batch { results } => {
             let results = results.iter().map(|result| match result {

@@ -96,25 +96,27 @@ impl Connections {
         &self.0.oauth
     }
 
-    /// Forgets what is in memory of one connection, after it was changed.
+    /// Forgets what is in memory of one connection, after it was changed. The access first: whoever has the new connection
+    /// must not read the old account.
     pub fn forget(&self, id: &ConnectionId) {
+        self.0.access.forget(id);
         if let Some(connection) = self.0.known.get(id) {
             self.forget_customer(&connection.tenant, &connection.customer_id);
         }
         self.0.known.forget(id);
-        self.0.access.forget(id);
     }
 
     /// A connection was changed by somebody else: it is read anew. Until that is done, and where the store cannot be
-    /// reached, what is in memory serves on: a token that another process has renewed is good for a while yet.
+    /// reached, what is in memory serves on: a token that another process has renewed is good for a while yet. The access
+    /// first, as above.
     pub async fn look_again(&self, tenant: &TenantId, id: &ConnectionId) {
         let before = self.0.known.get(id);
-        self.0.known.look_again(id, || self.shown(tenant, id)).await;
         let held = || async {
             let Some(row) = self.row(tenant, id).await? else { return Ok(None) };
             Ok(Some(Arc::new(self.hold(&row)?)))
         };
         self.0.access.look_again(id, held).await;
+        self.0.known.look_again(id, || self.shown(tenant, id)).await;
         let Some(before) = before else { return };
         if self.0.known.get(id).is_none_or(|now| now.customer_id != before.customer_id) {
             self.forget_customer(&before.tenant, &before.customer_id);
@@ -123,9 +125,9 @@ impl Connections {
 
     /// Everything is asked for anew, for when the store was changed by somebody else.
     pub fn forget_all(&self) {
+        self.0.access.doubt_all();
         self.0.known.doubt_all();
         self.0.customers.doubt_all();
-        self.0.access.doubt_all();
     }
 
     /// Forgets which connections a customer has.

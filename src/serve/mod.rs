@@ -26,6 +26,7 @@ use crate::net::{Client, ClientError, Dial};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Redis, Role, Store};
 use crate::telemetry::Metrics;
+use crate::unified::{self, ReadCache};
 use crate::upstream::{Budgets, Pool, Quota, Replicas};
 
 /// How often the times at which keys were last used are written down.
@@ -42,6 +43,8 @@ const LOOKS: usize = 16;
 pub enum StartError {
     #[error("the mappings have problems:\n{}", .0.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
     Mappings(Vec<Problem>),
+    #[error("{}", .0.join("; "))]
+    Cache(Vec<String>),
     #[error(transparent)]
     Store(#[from] OpenError),
     #[error("the vault's key cannot be used: {0}")]
@@ -178,6 +181,10 @@ pub async fn build_in(
     let catalog = Catalog::load(files, &options).map_err(StartError::Mappings)?;
     no_strangers(config, &catalog)?;
     let metrics = Metrics::new()?;
+    let unknown = unified::cache::unknown(&config.cache, &catalog);
+    if !unknown.is_empty() {
+        return Err(StartError::Cache(unknown));
+    }
     metrics.catalog_loaded(&catalog.revision, catalog.provider_names(), catalog.models.keys().map(String::as_str));
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));
     let reloader = Arc::new(Reloader::new(sources, options, catalog.clone(), metrics.clone()));
@@ -197,8 +204,16 @@ pub async fn build_in(
     .map_err(|_| StartError::Randomness)?;
     let budgets = Budgets::new(&config.budgets, connections.clone(), metrics.clone());
     let (quota, replicas) = quota(config, &store, &connections, &metrics).await?;
-    let upstream = pipeline::upstream(connections.clone(), quota.clone(), client, budgets.clone(), metrics.clone());
-    let unified = pipeline::unified(upstream.clone(), budgets.clone(), metrics.clone());
+    let cache = ReadCache::new(&config.cache, config.cache_max_bytes, store.announcements(), metrics.clone());
+    let upstream = pipeline::upstream(
+        connections.clone(),
+        quota.clone(),
+        client,
+        budgets.clone(),
+        cache.witness(),
+        metrics.clone(),
+    );
+    let unified = pipeline::unified(upstream.clone(), budgets.clone(), cache.clone(), metrics.clone());
     let tls = Tls::open(&config.tls)?;
     let pinged = store.clone();
     let app = App::new(Parts {
@@ -225,6 +240,7 @@ pub async fn build_in(
         idempotency,
         shield,
         quota,
+        cache,
         unified,
         upstream,
     });
@@ -321,6 +337,7 @@ pub async fn run<L: Listen>(running: Running, listeners: Listeners<L>, shutdown:
     let sweeping = tokio::spawn(app.quota.clone().look_after());
     let counting = tokio::spawn(count_replicas(app.quota.clone(), replicas.clone()));
     let remembering = tokio::spawn(app.idempotency.clone().look_after());
+    let keeping = tokio::spawn(app.cache.clone().look_after());
     let serving = |tls: Option<Tls>, lifecycle: &Lifecycle| Serving {
         config: app.edge.clone(),
         tls,
@@ -357,8 +374,10 @@ pub async fn run<L: Listen>(running: Running, listeners: Listeners<L>, shutdown:
     reloading.abort();
     renewing.abort();
     remembering.abort();
+    keeping.abort();
     sweeping.abort();
     counting.abort();
+    app.cache.tell_peers().await;
     if let Some(replicas) = replicas {
         replicas.leave().await;
     }
@@ -389,8 +408,10 @@ async fn forget_when_changed(app: App, mut changes: Changes) {
                 app.keys.forget_all();
                 app.connections.forget_all();
                 app.mappings.forget_all();
+                app.cache.forget_all();
             }
             Changed::Connection(tenant, id) => look_again(&app, &turns, tenant, id),
+            Changed::Records(_, id) => app.cache.forget(&id),
             Changed::Customer(tenant, customer) => app.connections.forget_customer(&tenant, &customer),
             Changed::Key(id) => app.keys.forget(&id),
             Changed::Mappings(tenant, connection) => app.mappings.forget(&tenant, connection.as_ref()),
@@ -400,11 +421,13 @@ async fn forget_when_changed(app: App, mut changes: Changes) {
 
 /// Beside the others: requests go on with what is in memory meanwhile.
 fn look_again(app: &App, turns: &Arc<Semaphore>, tenant: TenantId, id: ConnectionId) {
-    let (connections, turns) = (app.connections.clone(), Arc::clone(turns));
+    let (connections, cache, turns) = (app.connections.clone(), app.cache.clone(), Arc::clone(turns));
     tokio::spawn(async move {
         // It is never closed.
         let _turn = turns.acquire_owned().await;
         connections.look_again(&tenant, &id).await;
+        // It may lead to another account now, or to none.
+        cache.forget(&id);
     });
 }
 

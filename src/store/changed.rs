@@ -15,6 +15,8 @@ pub enum Changed {
     Connection(TenantId, ConnectionId),
     /// Which connections a customer has.
     Customer(TenantId, Arc<str>),
+    /// The records behind a connection, by a write through it.
+    Records(TenantId, ConnectionId),
     /// An API key, by its id.
     Key(Arc<str>),
     /// The override of a connection, or of the tenant.

@@ -24,6 +24,7 @@ use crate::connections::{
 };
 use crate::error::Result;
 use crate::idempotency::IdempotencyRepository;
+use crate::unified::cache::Announcements;
 use crate::upstream::ReplicaRepository;
 
 pub use self::redis::{Redis, check as check_redis};
@@ -154,6 +155,14 @@ impl Store {
 
     pub fn replicas(&self) -> Arc<dyn ReplicaRepository> {
         repository!(self, replicas)
+    }
+
+    /// How other servers hear of written records; none where there can be no others.
+    pub fn announcements(&self) -> Option<Arc<dyn Announcements>> {
+        match &self.0 {
+            Backend::Sqlite(_) => None,
+            Backend::Postgres(postgres) => Some(Arc::new(postgres.clone())),
+        }
     }
 
     /// Whether several servers can use it at the same time.

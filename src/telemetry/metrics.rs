@@ -38,6 +38,9 @@ pub struct Metrics {
     breakers: IntCounterVec,
     mapping_seconds: HistogramVec,
     cache: IntCounterVec,
+    cache_evictions: IntCounterVec,
+    cache_entries: IntGauge,
+    cache_bytes: IntGauge,
     catalog: IntGaugeVec,
     reloads: IntCounterVec,
     refreshes: IntCounterVec,
@@ -178,9 +181,18 @@ impl Metrics {
         )?;
         let cache = counter(
             "cache_total",
-            "Look-ups in the read cache; result is hit, stale, miss or bypass.",
+            "Look-ups in the read cache; result is hit, stale, miss, collapsed (somebody else's request was waited for) or bypass (the caller wanted none).",
             &["provider", "resource", "result"],
         )?;
+        let cache_evictions = counter(
+            "cache_evictions_total",
+            "Kept answers that were thrown out; cause is size (others needed the room) or expired.",
+            &["cause"],
+        )?;
+        let cache_entries = IntGauge::new("cache_entries", "Answers that the read cache keeps.")?;
+        registry.register(Box::new(cache_entries.clone()))?;
+        let cache_bytes = IntGauge::new("cache_bytes", "Bytes that kept answers take, as the read cache counts them.")?;
+        registry.register(Box::new(cache_bytes.clone()))?;
         let egress_budgets = counter(
             "egress_budgets_exceeded_total",
             "Times that more was read through a connection than its budget allows; what is rows or bytes, window hour or day.",
@@ -236,6 +248,9 @@ impl Metrics {
             breakers,
             mapping_seconds,
             cache,
+            cache_evictions,
+            cache_entries,
+            cache_bytes,
             catalog,
             reloads,
             refreshes,
@@ -360,7 +375,18 @@ impl Metrics {
         self.reloads.with_label_values(&[result]).inc();
     }
 
-    /// One look-up in the read cache: `hit`, `stale`, `miss` or `bypass`.
+    /// A kept answer was thrown out for `size`, or because it had `expired`.
+    pub fn cache_evicted(&self, cause: &'static str) {
+        self.cache_evictions.with_label_values(&[cause]).inc();
+    }
+
+    /// What the read cache keeps.
+    pub fn cache_size(&self, entries: u64, bytes: u64) {
+        self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// One look-up in the read cache: `hit`, `stale`, `miss`, `collapsed` or `bypass`.
     pub fn cache(&self, labels: &Labels, result: &'static str) {
         let names = self.names.load();
         let (provider, resource, _) = names.of(labels);

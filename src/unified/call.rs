@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::cache::{Directives, Kept, Told};
 use crate::catalog::{ObjectType, Provider, Resource};
 use crate::connections::Connection;
 use crate::error::Error;
@@ -50,6 +51,8 @@ pub struct Call {
     pub timings: Arc<Timings>,
     /// Told when a write begins to be sent.
     pub progress: Progress,
+    /// What the caller says of kept answers, on reads that may be answered from memory. Without it the vendor is asked.
+    pub cache: Option<Directives>,
     /// What was said before the operation itself began.
     pub warnings: Vec<Warning>,
 }
@@ -108,12 +111,18 @@ pub enum Reply {
     Batch {
         results: Vec<Result<Reply, Error>>,
     },
+    /// A list or a record that went through the read cache. Only calls with `cache` are answered so.
+    Kept {
+        kept: Arc<Kept>,
+        told: Told,
+    },
 }
 
 impl Reply {
     pub fn warnings(&self) -> &[Warning] {
         match self {
             Reply::List { warnings, .. } | Reply::Record { warnings, .. } => warnings,
+            Reply::Kept { kept, .. } => &kept.warnings,
             Reply::Deleted | Reply::Batch { .. } => &[],
         }
     }
@@ -175,6 +184,7 @@ impl Call {
             now: Timestamp::now(),
             timings: Arc::default(),
             progress: Progress::default(),
+            cache: None,
             warnings: Vec::new(),
         }
     }

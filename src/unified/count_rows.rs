@@ -73,6 +73,7 @@ fn rows(reply: &Reply) -> u64 {
         Reply::List { records, .. } => records.len() as u64,
         Reply::Record { .. } => 1,
         Reply::Deleted => 0,
+        Reply::Kept { kept, .. } => kept.count(),
         Reply::Batch { results } => results.iter().filter_map(|result| result.as_ref().ok()).map(rows).sum(),
     }
 }

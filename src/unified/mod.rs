@@ -6,6 +6,7 @@ mod ask;
 mod associations;
 mod batch;
 mod bulk;
+pub mod cache;
 mod call;
 mod conditions;
 mod count_rows;
@@ -34,6 +35,7 @@ mod version;
 mod write;
 
 pub use ask::Asked;
+pub use cache::{ReadCache, ReadCacheLayer};
 pub use call::{Call, Continuation, Item, Object, Other, Position, Precondition, Reply};
 pub use count_rows::CountRowsLayer;
 pub use cursor::Cursor;

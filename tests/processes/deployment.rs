@@ -20,6 +20,8 @@ pub struct Deployment {
     pub binary: PathBuf,
     /// The `edge` section of the configuration; null for a release that knows none.
     pub edge: Value,
+    /// Its `cache` section; null for none.
+    pub cache: Value,
     /// May do everything.
     pub key: String,
 }
@@ -57,6 +59,7 @@ impl Deployment {
             authorization,
             binary: env!("CARGO_BIN_EXE_throughline").into(),
             edge: json!({"drain_delay": "500ms"}),
+            cache: Value::Null,
             key: String::new(),
         };
         run(throughline().args(["vault", "init"]).arg(deployment.folder.join("vault.key")));
@@ -118,8 +121,10 @@ impl Deployment {
             "log": {"level": "debug"},
         });
         let sections = config.as_object_mut().expect("an object");
-        if !self.edge.is_null() {
-            sections.insert("edge".into(), self.edge.clone());
+        for (name, section) in [("edge", &self.edge), ("cache", &self.cache)] {
+            if !section.is_null() {
+                sections.insert(name.into(), section.clone());
+            }
         }
         let path = self.folder.join(format!("{name}.yaml"));
         std::fs::write(&path, config.to_string()).expect("the configuration is written");

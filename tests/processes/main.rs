@@ -25,6 +25,7 @@ mod postgres;
 mod traffic;
 
 mod backup;
+mod cached;
 mod clock;
 mod killed;
 mod many;

@@ -108,6 +108,12 @@ impl Operation {
         self.response("204", description, Value::Null, &[])
     }
 
+    /// The answer without its body, for callers that have it.
+    pub fn known(self) -> Self {
+        let headers = ["ETag", "Cache-Status", "Cache-Control", "Age"];
+        self.response("304", "The caller has this answer, as `If-None-Match` says.", Value::Null, &headers)
+    }
+
     pub fn response(mut self, status: &str, description: &str, content: Value, headers: &[&str]) -> Self {
         let headers: Map<String, Value> = ["X-Request-Id", "Server-Timing"].iter().chain(headers).map(header).collect();
         let mut response = json!({"description": description, "headers": headers});

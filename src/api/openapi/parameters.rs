@@ -44,6 +44,16 @@ pub fn shared() -> Map<String, Value> {
             "The `ETag` that the record must still have, or `*`. Refused with 400 `unsupported-precondition` where the provider has no versions of these records.",
             "\"4372108\"",
         ),
+        "CacheControl": header(
+            "Cache-Control",
+            "On reads. `no-cache`: what the provider says now; `max-age=N`: an answer at most so many seconds old; `min-fresh=N`, `max-stale=N`; `no-store`: the answer is not kept; `only-if-cached`: 504 `not-cached` unless there is a kept one. Without a rule of the deployment nothing is kept. Other directives are ignored.",
+            "no-cache",
+        ),
+        "IfNoneMatch": header(
+            "If-None-Match",
+            "Weak `ETag`s that the caller has, or `*`: 304 instead of an answer that it has. A provider's version (a strong tag) always gets the whole answer, since the mapping of the record may have changed.",
+            "W/\"uBm5kYp0rXq1fFzN8sJvTw\"",
+        ),
         "RequestId": header("X-Request-Id", "An id for this request: at most 128 printable ASCII characters.", "order-4711"),
         "Limit": {
             "name": "limit",
@@ -77,6 +87,16 @@ fn shared_ones(names: &[&str]) -> Vec<Value> {
 /// Headers of every request that goes through a connection.
 pub fn connected() -> Vec<Value> {
     shared_ones(&["Connection", "Customer", "ProviderName", "Prefer", "RequestId"])
+}
+
+/// Of reads that go through a connection.
+pub fn read() -> Vec<Value> {
+    connected().into_iter().chain(shared_ones(&["CacheControl", "IfNoneMatch"])).collect()
+}
+
+/// Of reads that no cache on the way may answer.
+pub fn searched() -> Vec<Value> {
+    connected().into_iter().chain(shared_ones(&["CacheControl"])).collect()
 }
 
 /// Of writes that go through a connection.

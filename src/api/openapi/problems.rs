@@ -44,23 +44,25 @@ const UNIFIED: &[Kind] = &[
     Kind::ValidationFailed,
 ];
 const LISTING: &[Kind] = &[Kind::InvalidCursor, Kind::UnsupportedFilter, Kind::UnsupportedSort];
+/// Of answers that may be kept.
+const KEPT: &[Kind] = &[Kind::NotCached];
 const BODY: &[Kind] = &[Kind::PayloadTooLarge, Kind::UnsupportedMediaType];
 /// The first one is also told of a key whose first request has an unknown outcome; then its status is 409.
 const WRITING: &[Kind] = &[Kind::OutcomeUnknown, Kind::IdempotencyInFlight, Kind::IdempotencyMismatch];
 const STORING: &[Kind] = &[Kind::Duplicate, Kind::UnknownField];
 
-pub const LIST: Family = Family { name: "List", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, LISTING] };
-pub const SEARCH: Family = Family { name: "Search", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, LISTING, BODY] };
-pub const GET: Family = Family { name: "Get", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED] };
+pub const LIST: Family = Family { name: "List", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, LISTING, KEPT] };
+pub const SEARCH: Family = Family { name: "Search", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, LISTING, BODY, KEPT] };
+pub const GET: Family = Family { name: "Get", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, KEPT] };
 pub const CREATE: Family =
     Family { name: "Create", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, WRITING, STORING] };
 pub const UPDATE: Family =
     Family { name: "Update", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, WRITING, STORING] };
 pub const DELETE: Family = Family { name: "Delete", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, WRITING] };
 pub const BATCH: Family = Family { name: "Batch", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, BODY, WRITING] };
-pub const ACCOUNT: Family = Family { name: "Account", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED] };
+pub const ACCOUNT: Family = Family { name: "Account", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, KEPT] };
 pub const ASSOCIATIONS: Family =
-    Family { name: "Associations", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, &[Kind::InvalidCursor]] };
+    Family { name: "Associations", kinds: &[EVERY, KEYED, CONNECTED, UNIFIED, &[Kind::InvalidCursor], KEPT] };
 pub const RAW: Family = Family {
     name: "Passthrough",
     kinds: &[

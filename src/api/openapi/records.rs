@@ -9,6 +9,9 @@ use crate::model::Operation;
 
 /// Headers of the answer to a write.
 const WRITTEN: &[&str] = &["Throughline-Warning", "ETag", "Idempotency-Replayed"];
+/// Of an answer that may be kept.
+const READ: &[&str] = &["Throughline-Warning", "ETag", "Cache-Status", "Cache-Control", "Age"];
+const LISTED: &[&str] = &["Throughline-Warning", "Link", "ETag", "Cache-Status", "Cache-Control", "Age"];
 const WRITTEN_NEW: &[&str] = &["Throughline-Warning", "ETag", "Idempotency-Replayed", "Location"];
 
 /// An operation that some provider can do, with a sentence on who.
@@ -31,8 +34,9 @@ pub fn list(served: &Served<'_>) -> Option<Described> {
             .about("Filters are joined by AND. Which filters and sorts go together differs from provider to provider; what does not is refused with what does.")
             .about(parameters::custom_filters(served))
             .parameters(parameters::list(served))
-            .parameters(parameters::connected())
-            .answer(200, "A page.", &page(served), &page(served), &["Throughline-Warning", "Link"])
+            .parameters(parameters::read())
+            .answer(200, "A page.", &page(served), &page(served), LISTED)
+            .known()
             .problems(&problems::LIST),
     )
 }
@@ -45,9 +49,9 @@ pub fn search(served: &Served<'_>) -> Option<Described> {
         described
             .about("The same list, for queries that are too long for a URL. It changes nothing.")
             .about(parameters::custom_filters(served))
-            .parameters(parameters::connected())
+            .parameters(parameters::searched())
             .body(&body, &body)
-            .answer(200, "A page.", &page(served), &page(served), &["Throughline-Warning", "Link"])
+            .answer(200, "A page.", &page(served), &page(served), LISTED)
             .problems(&problems::SEARCH),
     )
 }
@@ -58,8 +62,9 @@ pub fn get(served: &Served<'_>) -> Option<Described> {
     Some(
         described
             .parameters(parameters::record(served))
-            .parameters(parameters::connected())
-            .answer(200, "The record.", &served.one, &served.one, &["Throughline-Warning", "ETag"])
+            .parameters(parameters::read())
+            .answer(200, "The record.", &served.one, &served.one, READ)
+            .known()
             .problems(&problems::GET),
     )
 }
@@ -148,8 +153,9 @@ pub fn fields(served: &Served<'_>) -> Option<Described> {
         Described::new(format!("list{}Fields", served.one), served.tag(), summary)
             .about("Needs the scope `read`.")
             .about("The fields of the customer's account, those of its own included.")
-            .parameters(parameters::connected())
-            .answer(200, "The fields.", "FieldDescriptionPage", "FieldDescriptionPage", &["Throughline-Warning"])
+            .parameters(parameters::read())
+            .answer(200, "The fields.", "FieldDescriptionPage", "FieldDescriptionPage", READ)
+            .known()
             .problems(&problems::ACCOUNT),
     )
 }

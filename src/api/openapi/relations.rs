@@ -23,8 +23,15 @@ pub fn list(served: &Served<'_>) -> Option<Described> {
     Some(
         described
             .parameters(parameters::paged())
-            .parameters(parameters::connected())
-            .answer(200, "The records of the other resource.", "AssociationPage", "AssociationPage", &["Link"])
+            .parameters(parameters::read())
+            .answer(
+                200,
+                "The records of the other resource.",
+                "AssociationPage",
+                "AssociationPage",
+                &["Link", "ETag", "Cache-Status", "Cache-Control", "Age"],
+            )
+            .known()
             .problems(&problems::ASSOCIATIONS),
     )
 }
@@ -60,8 +67,15 @@ pub fn types(served: &Served<'_>) -> Option<Described> {
     Some(
         Described::new("listCustomObjectTypes", served.tag(), "List the types of custom objects")
             .about("Needs the scope `read`.")
-            .parameters(parameters::connected())
-            .answer(200, "The types of the customer's account.", "CustomObjectTypePage", "CustomObjectTypePage", &[])
+            .parameters(parameters::read())
+            .answer(
+                200,
+                "The types of the customer's account.",
+                "CustomObjectTypePage",
+                "CustomObjectTypePage",
+                &["ETag", "Cache-Status", "Cache-Control", "Age"],
+            )
+            .known()
             .problems(&problems::ACCOUNT),
     )
 }

@@ -1,6 +1,7 @@
 //! The store of several processes: one PostgreSQL database, a pool of connections to it, and one more that hears what
 //! the others write.
 
+mod announce;
 mod apps;
 mod audit;
 mod columns;
