@@ -3,6 +3,7 @@
 mod address;
 mod backup;
 mod changed;
+mod clocked;
 mod copy;
 mod open;
 mod postgres;
@@ -22,6 +23,7 @@ use crate::connections::{
 };
 use crate::error::Result;
 use crate::idempotency::IdempotencyRepository;
+use crate::telemetry::Metrics;
 use crate::upstream::ReplicaRepository;
 
 pub use self::redis::{Redis, check as check_redis};
@@ -126,6 +128,11 @@ impl Store {
     /// Operations so far, but for those that happen by the clock. A warm request adds none.
     pub fn calls(&self) -> u64 {
         on!(self, backend => backend.calls())
+    }
+
+    /// Every operation is counted and timed from now on.
+    pub fn count_in(&self, metrics: Arc<Metrics>) {
+        on!(self, backend => backend.count_in(metrics));
     }
 
     /// What other processes write from now on: what is held in memory of it is out of date.
