@@ -22,12 +22,15 @@ const BELIEVED: Duration = Duration::from_secs(1);
 pub(super) struct StoreSaid(Arc<Mutex<Option<(Instant, Result<String, String>)>>>);
 
 impl StoreSaid {
-    async fn lately(&self, app: &App) -> Result<String, String> {
+    async fn lately<A>(&self, ask: impl FnOnce() -> A) -> Result<String, String>
+    where
+        A: Future<Output = crate::error::Result<()>>,
+    {
         let mut said = self.0.lock().await;
         match &*said {
             Some((at, answer)) if at.elapsed() < BELIEVED => answer.clone(),
             _ => {
-                let answer = match timeout(STORE_ANSWERS, (app.ping_store)()).await {
+                let answer = match timeout(STORE_ANSWERS, ask()).await {
                     Ok(Ok(())) => Ok("it answers".to_owned()),
                     Ok(Err(error)) => Err(error.detail().to_owned()),
                     Err(_) => Err(format!("it does not answer within {STORE_ANSWERS:?}")),
@@ -55,7 +58,7 @@ pub(super) async fn ready(app: App, store: StoreSaid) -> Response {
     };
     let checks = [
         ("catalog", providers),
-        ("store", store.lately(&app).await),
+        ("store", store.lately(|| (app.ping_store)()).await),
         ("vault", sealed.map(|_| "it is open".to_owned()).map_err(|error| error.to_string())),
         ("draining", draining),
     ];
@@ -69,4 +72,38 @@ pub(super) async fn ready(app: App, store: StoreSaid) -> Response {
         .collect();
     let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": good, "revision": catalog.revision, "checks": checks }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::error::Error;
+
+    #[tokio::test(start_paused = true)]
+    async fn probes_that_come_together_ask_the_store_once() {
+        let (said, asked) = (StoreSaid::default(), AtomicU32::new(0));
+        let ask = || async {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Ok(())
+        };
+        let (one, other) = tokio::join!(said.lately(ask), said.lately(ask));
+        assert!(one.is_ok() && other.is_ok());
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        assert!(said.lately(ask).await.is_ok());
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let gone = || async { Err(Error::internal("gone")) };
+        assert!(said.lately(gone).await.is_err(), "after a second it is asked again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_is_silent_is_not_waited_for() {
+        let began = Instant::now();
+        let silent = StoreSaid::default().lately(std::future::pending).await;
+        assert_eq!(silent, Err("it does not answer within 1s".to_owned()));
+        assert_eq!(began.elapsed(), STORE_ANSWERS);
+    }
 }

@@ -5,7 +5,7 @@
 
 use prometheus::Registry;
 
-use super::family::{Counters, Gauges, Histograms, Vector};
+use super::family::{Counters, Gauges, Histograms, Label, Vector};
 use super::labels::{
     Attempted, BreakerEvent, BreakerState, BudgetOf, BudgetWindow, CacheResult, ConnectionState, GivenBack, Listener,
     Operation, Outcome, QuotaRefusal, Refreshed, Reloaded, Replay, Retried, Route, Shed, StatusClass, StoreFailure,
@@ -63,6 +63,14 @@ macro_rules! families {
                 )+})
             }
 
+            /// What the labels of a family can be at the moment, in their order.
+            pub(super) fn values(&self, family: &str, names: &Names) -> Vec<Vec<String>> {
+                $(if family == concat!("throughline_", stringify!($name)) {
+                    return vec![$(texts::<$Set>(names)),*];
+                })+
+                Vec::new()
+            }
+
             /// Makes the series of all families that are not sparse.
             pub(super) fn fill(&self, names: &Names) {
                 $(families!(@fill self names $name $($sparse)?);)+
@@ -73,6 +81,10 @@ macro_rules! families {
     (@buckets $buckets:ident) => { $buckets };
     (@fill $self:ident $names:ident $name:ident) => { $self.$name.fill($names) };
     (@fill $self:ident $names:ident $name:ident sparse) => {};
+}
+
+fn texts<L: Label>(names: &Names) -> Vec<String> {
+    L::all(names).into_iter().map(|label| label.text(names).to_owned()).collect()
 }
 
 const fn kind_of<F: Kind>() -> &'static str {

@@ -220,7 +220,9 @@ macro_rules! tuple {
         impl<$($label: Label),*> Labels for ($($label,)*) {
             fn key(self) -> u64 {
                 let ($($label,)*) = self;
-                0 $(<< 16 | u64::from($label.index()))*
+                let key = 0;
+                $(let key = (key << 16) | u64::from($label.index());)*
+                key
             }
 
             fn texts(self, names: &Names) -> Vec<&str> {

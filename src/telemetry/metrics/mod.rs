@@ -85,9 +85,10 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&families)
     }
 
-    /// For families of subsystems that the list does not know.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    /// What the labels of a declared family can be at the moment, in their order; `other` besides for names that the
+    /// catalog decides.
+    pub fn label_values(&self, family: &str) -> Vec<Vec<String>> {
+        self.families.values(family, &self.names.load())
     }
 }
 
