@@ -140,6 +140,8 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
         addresses: config.addresses(),
         limits: config.limits(),
     };
+    // What fails soonest comes before what takes longest.
+    let admin_token = config.admin_token_file.as_deref().map(AdminToken::open).transpose()?;
     let sources = sources(config);
     let catalog = Catalog::load(files, &options).map_err(StartError::Mappings)?;
     let metrics = Metrics::new()?;
@@ -183,7 +185,6 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     let upstream = pipeline::upstream(connections.clone(), quota.clone(), client, budgets.clone(), metrics.clone());
     let unified = pipeline::unified(upstream.clone(), budgets.clone(), metrics.clone());
     let tls = Tls::open(&config.tls)?;
-    let admin_token = config.admin_token_file.as_deref().map(AdminToken::open).transpose()?;
     let pinged = store.clone();
     let app = App::new(Parts {
         admin_token,

@@ -282,7 +282,8 @@ fn compose_mounts_what_there_is_and_prometheus_finds_it() {
     for file in list(&prometheus, "rule_files") {
         assert!(mounted("prometheus", &format!("/etc/prometheus/{}", file.as_str().expect("a name"))), "{file}");
     }
-    let folder = &list(&yaml("grafana/provisioning/dashboards/throughline.yaml"), "providers")[0]["options"]["path"];
+    let provisioned = yaml("grafana/provisioning/dashboards/throughline.yaml");
+    let folder = &list(&provisioned, "providers")[0]["options"]["path"];
     assert!(mounted("grafana", folder.as_str().expect("a folder")), "{folder}");
 
     // Both read the same secret, and the job is the one that the alerts name.

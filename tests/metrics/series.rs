@@ -20,9 +20,15 @@ limit: { default: 10, max: 100 }
 fields:
   id: { read: id }
 operations:
-  list: { request: GET /things, query: { limit: limit, after: cursor }, records: items, next: next }
-  get: { request: GET /things/{id} }
-  delete: { request: DELETE /things/{id} }
+  list:
+    request: GET /things
+    query: { limit: limit, after: cursor }
+    records: items
+    next: next
+  get:
+    request: GET /things/{id}
+  delete:
+    request: DELETE /things/{id}
 ";
 
 async fn scene() -> (Server, FakeVendor) {
