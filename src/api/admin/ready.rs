@@ -19,7 +19,9 @@ const BELIEVED: Duration = Duration::from_secs(1);
 
 /// What the store last said, and when. Whoever comes while it is asked waits for the same answer.
 #[derive(Clone, Default)]
-pub(super) struct StoreSaid(Arc<Mutex<Option<(Instant, Result<String, String>)>>>);
+pub(super) struct StoreSaid(Arc<Mutex<Option<Said>>>);
+
+type Said = (Instant, Result<String, String>);
 
 impl StoreSaid {
     async fn lately<A>(&self, ask: impl FnOnce() -> A) -> Result<String, String>
