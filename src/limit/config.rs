@@ -47,13 +47,13 @@ pub struct FailuresConfig {
 
 impl Default for KeyConfig {
     fn default() -> Self {
-        Self { rate: Some(1000), burst: 2000, concurrency: Some(200) }
+        Self { rate: Some(1000), burst: 2000, concurrency: Some(400) }
     }
 }
 
 impl Default for ConnectionConfig {
     fn default() -> Self {
-        Self { concurrency: Some(64) }
+        Self { concurrency: Some(200) }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::Result;
 
 impl AppRepository for Sqlite {
     fn put(&self, app: StoredApp) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached(
                 "INSERT INTO oauth_apps (tenant, provider, client_id, sealed, created_at, updated_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tenant, provider) DO UPDATE SET
@@ -41,7 +41,7 @@ impl AppRepository for Sqlite {
     }
 
     fn delete(&self, tenant: TenantId, provider: Arc<str>) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement =
                 database.prepare_cached("DELETE FROM oauth_apps WHERE tenant = ?1 AND provider = ?2")?;
             Ok(statement.execute([tenant.as_str(), &*provider])? > 0)

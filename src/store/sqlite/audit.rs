@@ -2,9 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use rusqlite::{
-    Connection as Database, OptionalExtension, Row, Transaction, TransactionBehavior, named_params, params,
-};
+use rusqlite::{Connection as Database, OptionalExtension, Row, named_params, params};
 
 use super::Sqlite;
 use super::columns::{count, get_count, get_time, get_time_if_any, parsed, time};
@@ -14,11 +12,11 @@ use crate::error::Result;
 
 impl AuditRepository for Sqlite {
     fn append(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| in_transaction(database, |at| append(at, &entries))))
+        Box::pin(self.write(move |database| append(database, &entries)))
     }
 
     fn append_aside(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run_aside(move |database| in_transaction(database, |at| append(at, &entries))))
+        Box::pin(self.write_aside(move |database| append(database, &entries)))
     }
 
     fn list(&self, tenant: TenantId, wanted: Wanted) -> BoxFuture<'_, Result<Vec<Recorded>>> {
@@ -60,26 +58,13 @@ impl AuditRepository for Sqlite {
     }
 
     fn sweep(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64>> {
-        Box::pin(self.run_aside(move |database| {
-            in_transaction(database, |at| {
-                let mut statement = at.prepare_cached("SELECT tenant FROM audit_chains WHERE swept < head")?;
-                let tenants: Vec<String> =
-                    statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-                let swept = tenants.iter().map(|tenant| sweep(at, &TenantId(tenant.as_str().into()), before, limit));
-                swept.sum()
-            })
+        Box::pin(self.write_aside(move |database| {
+            let mut statement = database.prepare_cached("SELECT tenant FROM audit_chains WHERE swept < head")?;
+            let tenants: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            let swept = tenants.iter().map(|tenant| sweep(database, &TenantId(tenant.as_str().into()), before, limit));
+            swept.sum()
         }))
     }
-}
-
-fn in_transaction<T>(
-    database: &mut Database,
-    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let done = work(&transaction)?;
-    transaction.commit()?;
-    Ok(done)
 }
 
 /// Within the transaction of what the entries tell of.

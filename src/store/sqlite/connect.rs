@@ -13,7 +13,7 @@ use crate::error::Result;
 
 impl ConnectRepository for Sqlite {
     fn create(&self, session: Session) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached(
                 "INSERT INTO connect_sessions (id, tenant, customer_id, providers, connection, return_url, browser, completed_by, created_at, expires_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -42,7 +42,7 @@ impl ConnectRepository for Sqlite {
     }
 
     fn bind(&self, id: Arc<str>, browser: Arc<str>) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached(
                 "UPDATE connect_sessions SET browser = ?2 WHERE id = ?1 AND (browser IS NULL OR browser = ?2)",
             )?;
@@ -51,7 +51,7 @@ impl ConnectRepository for Sqlite {
     }
 
     fn complete(&self, id: Arc<str>, connection: ConnectionId) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached(
                 "UPDATE connect_sessions SET completed_by = ?2 WHERE id = ?1 AND completed_by IS NULL",
             )?;
@@ -60,7 +60,7 @@ impl ConnectRepository for Sqlite {
     }
 
     fn begin(&self, consent: Consent) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached(
                 "INSERT INTO connect_states (id, session, provider, settings, sealed, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?;
@@ -71,14 +71,14 @@ impl ConnectRepository for Sqlite {
     }
 
     fn take(&self, id: Arc<str>) -> BoxFuture<'_, Result<Option<Consent>>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached("DELETE FROM connect_states WHERE id = ?1 RETURNING *")?;
             statement.query_row([&*id], consent).optional()
         }))
     }
 
     fn sweep(&self, before: Timestamp) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             for table in ["connect_states", "connect_sessions"] {
                 let sql = format!("DELETE FROM {table} WHERE expires_at < ?1");
                 database.prepare_cached(&sql)?.execute([time(before)])?;

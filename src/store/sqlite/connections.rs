@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use rusqlite::{
-    Connection as Database, ErrorCode, OptionalExtension, ToSql, TransactionBehavior, named_params, params,
-};
+use rusqlite::{Connection as Database, ErrorCode, OptionalExtension, ToSql, named_params, params};
 
 use super::columns::{count, get_count, get_json, get_time, get_time_if_any, json, parsed, time};
 use super::{Sqlite, audit, events, failure, revocations};
@@ -39,7 +37,7 @@ const UPDATE: &str = "UPDATE connections SET provider = :provider, customer_id =
 
 impl ConnectionRepository for Sqlite {
     fn insert(&self, row: Row, along: Along) -> BoxFuture<'_, Result<(), WriteError>> {
-        Box::pin(self.write(INSERT, row, None, along))
+        Box::pin(self.put(INSERT, row, None, along))
     }
 
     fn find(&self, tenant: TenantId, id: ConnectionId) -> BoxFuture<'_, Result<Option<Row>>> {
@@ -83,7 +81,7 @@ impl ConnectionRepository for Sqlite {
     }
 
     fn update(&self, row: Row, expected: u64, along: Along) -> BoxFuture<'_, Result<(), WriteError>> {
-        Box::pin(self.write(UPDATE, row, Some(expected), along))
+        Box::pin(self.put(UPDATE, row, Some(expected), along))
     }
 
     fn rows(
@@ -106,30 +104,28 @@ impl ConnectionRepository for Sqlite {
     }
 
     fn delete(&self, tenant: TenantId, id: ConnectionId, expected: u64, along: Along) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.run(move |database| {
-            let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Box::pin(self.write(move |database| {
             let key = [tenant.as_str(), id.as_str()];
-            let deleted = transaction
+            let deleted = database
                 .prepare_cached("DELETE FROM connections WHERE tenant = ?1 AND id = ?2 AND revision = ?3")?
                 .execute(params![tenant.as_str(), id.as_str(), count(expected)])?;
             if deleted > 0 {
                 for table in ["mappings", "connection_events", "idempotency"] {
                     let sql = format!("DELETE FROM {table} WHERE tenant = ?1 AND connection = ?2");
-                    transaction.prepare_cached(&sql)?.execute(key)?;
+                    database.prepare_cached(&sql)?.execute(key)?;
                 }
                 // Events go with the connection; credentials that have to be given back stay.
                 let along = Along { events: Vec::new(), ..along };
-                write_along(&transaction, &tenant, &id, &along)?;
+                write_along(database, &tenant, &id, &along)?;
             }
-            transaction.commit()?;
             Ok(deleted > 0)
         }))
     }
 }
 
 impl Sqlite {
-    async fn write(&self, sql: &'static str, row: Row, expected: Option<u64>, along: Along) -> Result<(), WriteError> {
-        self.worker.run(move |database| write(database, sql, &row, expected, &along)).await?
+    async fn put(&self, sql: &'static str, row: Row, expected: Option<u64>, along: Along) -> Result<(), WriteError> {
+        self.worker.write(move |database| put(database, sql, &row, expected, &along)).await?
     }
 }
 
@@ -147,14 +143,8 @@ pub(super) fn write_along(
     audit::append(database, &along.audit)
 }
 
-fn write(
-    database: &mut Database,
-    sql: &str,
-    row: &Row,
-    expected: Option<u64>,
-    along: &Along,
-) -> Result<(), WriteError> {
-    match in_transaction(database, sql, row, expected, along) {
+fn put(database: &Database, sql: &str, row: &Row, expected: Option<u64>, along: &Along) -> Result<(), WriteError> {
+    match put_with(database, sql, row, expected, along) {
         Ok(0) => Err(WriteError::Stale),
         Ok(_) => Ok(()),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -166,19 +156,17 @@ fn write(
     }
 }
 
-fn in_transaction(
-    database: &mut Database,
+fn put_with(
+    database: &Database,
     sql: &str,
     row: &Row,
     expected: Option<u64>,
     along: &Along,
 ) -> rusqlite::Result<usize> {
-    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let written = execute(&transaction, sql, row, expected)?;
+    let written = execute(database, sql, row, expected)?;
     if written > 0 {
-        write_along(&transaction, &row.connection.tenant, &row.connection.id, along)?;
+        write_along(database, &row.connection.tenant, &row.connection.id, along)?;
     }
-    transaction.commit()?;
     Ok(written)
 }
 

@@ -10,11 +10,7 @@ use crate::error::Result;
 
 impl EventRepository for Sqlite {
     fn append(&self, tenant: TenantId, connection: ConnectionId, event: Event) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
-            let transaction = database.transaction()?;
-            append(&transaction, &tenant, &connection, &[event])?;
-            transaction.commit()
-        }))
+        Box::pin(self.write(move |database| append(database, &tenant, &connection, &[event])))
     }
 
     fn list(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use rusqlite::{Connection as Database, OptionalExtension, TransactionBehavior, named_params, params};
+use rusqlite::{Connection as Database, OptionalExtension, named_params, params};
 
 use super::Sqlite;
 use super::columns::{NOW, ago, from_now};
@@ -13,22 +13,17 @@ use crate::idempotency::{Claim, Claimed, End, IdempotencyRepository, Place};
 
 impl IdempotencyRepository for Sqlite {
     fn claim(&self, at: Place, claim: Claim) -> BoxFuture<'_, Result<Claimed>> {
-        Box::pin(self.run(move |database| {
-            let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let claimed = match found(&transaction, &at, &claim)? {
-                Some(claimed) => claimed,
-                None => {
-                    insert(&transaction, &at, &claim)?;
-                    Claimed::New
-                }
-            };
-            transaction.commit()?;
-            Ok(claimed)
+        Box::pin(self.write(move |database| {
+            if let Some(claimed) = found(database, &at, &claim)? {
+                return Ok(claimed);
+            }
+            insert(database, &at, &claim)?;
+            Ok(Claimed::New)
         }))
     }
 
     fn settle(&self, at: Place, claim: Arc<str>, end: End) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let (state, sealed) = match &end {
                 End::Done(sealed) => ("done", Some(sealed)),
                 End::Unknown(sealed) => ("unknown", sealed.as_ref()),
@@ -44,7 +39,7 @@ impl IdempotencyRepository for Sqlite {
     }
 
     fn release(&self, at: Place, claim: Arc<str>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached(
                 "DELETE FROM idempotency WHERE tenant = ?1 AND connection = ?2 AND id = ?3 AND claim = ?4",
             )?;
@@ -54,7 +49,7 @@ impl IdempotencyRepository for Sqlite {
     }
 
     fn renew(&self, owner: Arc<str>, lease: Duration, longest: Duration) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run_aside(move |database| {
+        Box::pin(self.write_aside(move |database| {
             let mut statement = database.prepare_cached(
                 "UPDATE idempotency SET lease_until = strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', ?2)
                  WHERE owner = ?1 AND state = 'in_flight'
@@ -67,7 +62,7 @@ impl IdempotencyRepository for Sqlite {
 
     /// One process serves a file at a time, so that all others have ended.
     fn give_up_dead(&self, owner: Arc<str>) -> BoxFuture<'_, Result<u64>> {
-        Box::pin(self.run_aside(move |database| {
+        Box::pin(self.write_aside(move |database| {
             let mut statement = database.prepare_cached(
                 "UPDATE idempotency SET state = 'unknown', lease_until = NULL
                  WHERE owner <> ?1 AND state = 'in_flight'",
@@ -77,7 +72,7 @@ impl IdempotencyRepository for Sqlite {
     }
 
     fn sweep(&self, limit: usize) -> BoxFuture<'_, Result<u64>> {
-        Box::pin(self.run_aside(move |database| {
+        Box::pin(self.write_aside(move |database| {
             let mut statement = database.prepare_cached(&format!(
                 "DELETE FROM idempotency WHERE rowid IN
                  (SELECT rowid FROM idempotency WHERE expires_at < {NOW} LIMIT ?1)"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, TransactionBehavior, named_params, params};
+use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::Sqlite;
 use super::columns::{get_json, get_time, get_time_if_any, json, parsed, time};
@@ -13,7 +13,7 @@ use crate::error::Result;
 
 impl KeyRepository for Sqlite {
     fn insert(&self, key: KeyRecord) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |connection| {
+        Box::pin(self.write(move |connection| {
             let mut statement = connection.prepare_cached(
                 "INSERT INTO api_keys (id, tenant, mode, hash, scopes, providers, connections, limits, name, created_at, expires_at, revoked_at, last_used_at)
                  VALUES (:id, :tenant, :mode, :hash, :scopes, :providers, :connections, :limits, :name, :created_at, :expires_at, :revoked_at, :last_used_at)",
@@ -53,7 +53,7 @@ impl KeyRepository for Sqlite {
     }
 
     fn revoke(&self, tenant: TenantId, id: Arc<str>, at: Timestamp) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.run(move |connection| {
+        Box::pin(self.write(move |connection| {
             let mut statement = connection.prepare_cached(
                 "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?3) WHERE tenant = ?1 AND id = ?2",
             )?;
@@ -62,16 +62,14 @@ impl KeyRepository for Sqlite {
     }
 
     fn touch(&self, used: Vec<(Arc<str>, Timestamp)>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |connection| {
-            // One transaction, one wait for the disk.
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Box::pin(self.write(move |connection| {
             for (id, at) in &used {
-                let mut statement = transaction.prepare_cached(
+                let mut statement = connection.prepare_cached(
                     "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)",
                 )?;
                 statement.execute(params![&**id, time(*at)])?;
             }
-            transaction.commit()
+            Ok(())
         }))
     }
 }

@@ -19,7 +19,7 @@ impl MappingRepository for Sqlite {
     }
 
     fn put(&self, tenant: TenantId, connection: Option<ConnectionId>, text: String) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached(
                 "INSERT INTO mappings (tenant, connection, text, updated_at) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (tenant, connection) DO UPDATE SET text = excluded.text, updated_at = excluded.updated_at",
@@ -30,7 +30,7 @@ impl MappingRepository for Sqlite {
     }
 
     fn delete(&self, tenant: TenantId, connection: Option<ConnectionId>) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement =
                 database.prepare_cached("DELETE FROM mappings WHERE tenant = ?1 AND connection = ?2")?;
             Ok(statement.execute([tenant.as_str(), place(&connection)])? > 0)

@@ -6,6 +6,7 @@ mod columns;
 mod connect;
 mod connections;
 mod events;
+mod group;
 mod idempotency;
 mod keys;
 mod lock;
@@ -118,7 +119,25 @@ impl Sqlite {
         self.clocked.operation(StoreFor::Request, async { self.worker.run(operation).await?.map_err(failure) }).await
     }
 
+    /// Writes all that `operation` writes, or nothing if it fails.
+    async fn write<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.worker.write(operation).await?.map_err(failure)
+    }
+
     /// The same for what happens by the clock and not because of a request: it is not counted.
+    async fn write_aside<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.worker.write_aside(operation).await?.map_err(failure)
+    }
+
+    /// What is read by the clock.
     async fn run_aside<T, F>(&self, operation: F) -> Result<T>
     where
         T: Send + 'static,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use rusqlite::{Connection as Database, TransactionBehavior, params};
+use rusqlite::{Connection as Database, params};
 
 use super::Sqlite;
 use super::columns::{count, get_count, get_json, get_time, json, time};
@@ -14,14 +14,13 @@ use crate::error::Result;
 
 impl RevocationRepository for Sqlite {
     fn insert(&self, revocation: Revocation) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| insert(database, &revocation)))
+        Box::pin(self.write(move |database| insert(database, &revocation)))
     }
 
     fn claim(&self, now: Timestamp, hold: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Revocation>>> {
-        Box::pin(self.run_aside(move |database| {
-            let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Box::pin(self.write_aside(move |database| {
             let claimed: Vec<Revocation> = {
-                let mut statement = transaction.prepare_cached(
+                let mut statement = database.prepare_cached(
                     "SELECT * FROM revocations WHERE next_attempt_at <= ?1 ORDER BY next_attempt_at, id LIMIT ?2",
                 )?;
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -30,23 +29,22 @@ impl RevocationRepository for Sqlite {
             let until = time(now.saturating_add(hold).unwrap_or(now));
             for revocation in &claimed {
                 let mut statement =
-                    transaction.prepare_cached("UPDATE revocations SET next_attempt_at = ?2 WHERE id = ?1")?;
+                    database.prepare_cached("UPDATE revocations SET next_attempt_at = ?2 WHERE id = ?1")?;
                 statement.execute(params![revocation.id, until])?;
             }
-            transaction.commit()?;
             Ok(claimed)
         }))
     }
 
     fn done(&self, id: Arc<str>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             database.prepare_cached("DELETE FROM revocations WHERE id = ?1")?.execute([&*id])?;
             Ok(())
         }))
     }
 
     fn failed(&self, id: Arc<str>, error: String, next_attempt_at: Timestamp) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached(
                 "UPDATE revocations SET attempts = attempts + 1, last_error = ?2, next_attempt_at = ?3 WHERE id = ?1",
             )?;

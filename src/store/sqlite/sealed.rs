@@ -72,7 +72,7 @@ impl SealedRepository for Sqlite {
     }
 
     fn reseal(&self, at: SealedAt, old: Vec<u8>, new: Vec<u8>) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             with_row(&at, |column, table, condition, parameters| {
                 let (old_at, new_at) = (parameters.len() + 1, parameters.len() + 2);
                 let sql = format!("UPDATE {table} SET {column} = ?{new_at} WHERE {condition} AND {column} = ?{old_at}");
@@ -84,7 +84,7 @@ impl SealedRepository for Sqlite {
     }
 
     fn keep_secret(&self, name: Arc<str>, sealed: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             database
                 .prepare_cached("INSERT INTO secrets (name, sealed) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?
                 .execute(params![name, sealed])?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use rusqlite::{Connection as Database, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection as Database, OptionalExtension, params};
 
 use super::columns::{NOW, count, from_now, get_count, get_time, get_time_if_any, json, parsed, time};
 use super::connections::{failing_columns, whole};
@@ -21,13 +21,12 @@ const LATER: &str = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', ?5)";
 
 impl TokenRepository for Sqlite {
     fn lease(&self, key: Key, generation: u64, owner: Arc<str>, ttl: Duration) -> BoxFuture<'_, Result<Leased>> {
-        Box::pin(self.run(move |database| lease(database, &key, generation, &owner, ttl)))
+        Box::pin(self.write(move |database| lease(database, &key, generation, &owner, ttl)))
     }
 
     fn extend(&self, key: Key, epoch: u64, generation: u64, ttl: Duration) -> BoxFuture<'_, Result<Option<Lease>>> {
-        Box::pin(self.run(move |database| {
-            let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let held = transaction
+        Box::pin(self.write(move |database| {
+            let held = database
                 .prepare_cached(&format!(
                     "UPDATE connections SET lease_until = {LATER} WHERE tenant = ?1 AND id = ?2 AND lease_epoch = ?3
                      AND generation = ?4 AND lease_until IS NOT NULL"
@@ -39,15 +38,14 @@ impl TokenRepository for Sqlite {
                     count(generation),
                     from_now(ttl)
                 ])?;
-            let seen = if held > 0 { seen(&transaction, &key)? } else { None };
-            transaction.commit()?;
+            let seen = if held > 0 { seen(database, &key)? } else { None };
             Ok(seen.map(|seen| Lease { epoch, row: seen.row, interrupted: false, orphan: seen.orphan }))
         }))
     }
 
     fn commit(&self, key: Key, epoch: u64, fresh: Fresh, told: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
         const HELD: &str = "lease_epoch = ?11 AND state IN ('active', 'degraded')";
-        Box::pin(self.run(move |database| renew(database, &key, &fresh, &told, HELD, Some(epoch))))
+        Box::pin(self.write(move |database| renew(database, &key, &fresh, &told, HELD, Some(epoch))))
     }
 
     fn adopt(&self, key: Key, fresh: Fresh, told: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
@@ -55,14 +53,13 @@ impl TokenRepository for Sqlite {
             "(lease_until IS NULL OR lease_until < {NOW}) AND ?11 IS NULL AND (state IN ('active', 'degraded')
              OR (state = 'needs_reauth' AND state_reason = '{LOST_ROTATION}'))"
         );
-        Box::pin(self.run(move |database| renew(database, &key, &fresh, &told, &free, None)))
+        Box::pin(self.write(move |database| renew(database, &key, &fresh, &told, &free, None)))
     }
 
     fn fail(&self, key: Key, epoch: u64, failed: Failed, told: Vec<Event>) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.run(move |database| {
-            let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Box::pin(self.write(move |database| {
             let (failures, failing_since) = failing_columns(Some(failed.failing));
-            let written = transaction
+            let written = database
                 .prepare_cached(
                     "UPDATE connections SET state = ?4, state_reason = ?5, last_error = ?6, failures = ?7,
                      failing_since = ?8, next_refresh_at = ?9, lease_owner = NULL, lease_until = NULL, intent_at = NULL,
@@ -81,15 +78,14 @@ impl TokenRepository for Sqlite {
                     failed.next_refresh_at.map(time),
                 ])?;
             if written > 0 {
-                events::append(&transaction, &key.tenant, &key.id, &told)?;
+                events::append(database, &key.tenant, &key.id, &told)?;
             }
-            transaction.commit()?;
             Ok(written > 0)
         }))
     }
 
     fn keep_orphan(&self, key: Key, generation: u64, sealed: Vec<u8>) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached(
                 "UPDATE connections SET orphan = ?3, orphan_generation = ?4 WHERE tenant = ?1 AND id = ?2",
             )?;
@@ -109,7 +105,7 @@ impl TokenRepository for Sqlite {
     }
 
     fn postpone(&self, key: Key, generation: u64, until: Option<Timestamp>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run(move |database| {
+        Box::pin(self.write(move |database| {
             let mut statement = database.prepare_cached(
                 "UPDATE connections SET next_refresh_at = ?4 WHERE tenant = ?1 AND id = ?2 AND generation = ?3",
             )?;
@@ -119,17 +115,14 @@ impl TokenRepository for Sqlite {
     }
 
     fn touch(&self, used: Vec<(Key, Timestamp)>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run_aside(move |database| {
-            let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            {
-                let mut statement = transaction.prepare_cached(
-                    "UPDATE connections SET last_used_at = max(?3, coalesce(last_used_at, '')) WHERE tenant = ?1 AND id = ?2",
-                )?;
-                for (key, at) in &used {
-                    statement.execute(params![key.tenant.as_str(), key.id.as_str(), time(*at)])?;
-                }
+        Box::pin(self.write_aside(move |database| {
+            let mut statement = database.prepare_cached(
+                "UPDATE connections SET last_used_at = max(?3, coalesce(last_used_at, '')) WHERE tenant = ?1 AND id = ?2",
+            )?;
+            for (key, at) in &used {
+                statement.execute(params![key.tenant.as_str(), key.id.as_str(), time(*at)])?;
             }
-            transaction.commit()
+            Ok(())
         }))
     }
 
@@ -148,9 +141,8 @@ impl TokenRepository for Sqlite {
     }
 }
 
-fn lease(database: &mut Database, key: &Key, generation: u64, owner: &str, ttl: Duration) -> rusqlite::Result<Leased> {
-    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let Some(Seen { held, epoch, interrupted, orphan, row }) = seen(&transaction, key)? else {
+fn lease(database: &Database, key: &Key, generation: u64, owner: &str, ttl: Duration) -> rusqlite::Result<Leased> {
+    let Some(Seen { held, epoch, interrupted, orphan, row }) = seen(database, key)? else {
         return Ok(Leased::Moved);
     };
     let renewable = matches!(row.connection.state, State::Active | State::Degraded) && !row.paused;
@@ -161,13 +153,12 @@ fn lease(database: &mut Database, key: &Key, generation: u64, owner: &str, ttl: 
         return Ok(Leased::Held);
     }
     let epoch = epoch + 1;
-    transaction
+    database
         .prepare_cached(&format!(
             "UPDATE connections SET lease_owner = ?3, lease_epoch = ?4, intent_at = {NOW}, lease_until = {LATER}
              WHERE tenant = ?1 AND id = ?2"
         ))?
         .execute(params![key.tenant.as_str(), key.id.as_str(), owner, count(epoch), from_now(ttl)])?;
-    transaction.commit()?;
     Ok(Leased::Granted(Box::new(Lease { epoch, row, interrupted, orphan })))
 }
 
@@ -202,17 +193,16 @@ fn seen(database: &Database, key: &Key) -> rusqlite::Result<Option<Seen>> {
 
 /// Writes renewed credentials if `condition` holds; its parameter is number 11.
 fn renew(
-    database: &mut Database,
+    database: &Database,
     key: &Key,
     fresh: &Fresh,
     told: &[Event],
     condition: &str,
     epoch: Option<u64>,
 ) -> rusqlite::Result<bool> {
-    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let settings = fresh.settings.as_ref().map(json).transpose()?;
     let scopes = fresh.scopes.as_ref().map(json).transpose()?;
-    let written = transaction
+    let written = database
         .prepare_cached(&format!(
             "UPDATE connections SET sealed = ?3, generation = ?4, settings = coalesce(?5, settings),
              scopes = coalesce(?6, scopes), refreshed_at = ?7, expires_at = ?8, next_refresh_at = ?9,
@@ -235,9 +225,8 @@ fn renew(
             epoch.map(count),
         ])?;
     if written > 0 {
-        events::append(&transaction, &key.tenant, &key.id, told)?;
+        events::append(database, &key.tenant, &key.id, told)?;
     }
-    transaction.commit()?;
     Ok(written > 0)
 }
 

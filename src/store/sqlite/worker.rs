@@ -1,5 +1,5 @@
 //! The thread that owns the database. Operations queue up for it, so that no request thread ever waits for a disk; the
-//! queue is bounded, and a full one is an answer.
+//! queue is bounded, and a full one is an answer. Writes that have queued up together go to the disk together.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,16 +11,18 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
 
+use super::group::{Pending, Write, write_together};
 use crate::error::{Error, Kind, Result};
 use crate::store::changed::{Changed, Changes, KEPT};
 
 /// At some ten thousand reads a second this is a tenth of a second of waiting; writes take longer.
 const QUEUE: usize = 1024;
 
-type Operation = Box<dyn FnOnce(&mut Connection) + Send>;
+pub(super) type Operation = Box<dyn FnOnce(&mut Connection) + Send>;
 
-enum Job {
+pub(super) enum Job {
     Run(Operation),
+    Write(Box<dyn Write>),
     Close(oneshot::Sender<()>),
 }
 
@@ -68,8 +70,37 @@ impl Worker {
     {
         let (answer, answered) = oneshot::channel();
         let operation = move |connection: &mut Connection| drop(answer.send(operation(connection)));
-        match self.queue.try_send(Job::Run(Box::new(operation))) {
-            Ok(()) => answered.await.map_err(|_| Error::internal("the store's thread gave no answer")),
+        self.enqueue(Job::Run(Box::new(operation)))?;
+        answered.await.map_err(|_| no_answer())
+    }
+
+    /// Writes in a transaction that others may share: what `operation` wrote stays if it returns `Ok`, and is taken back if
+    /// not. Answered when it is on the disk.
+    pub(super) async fn write<T, E, F>(&self, operation: F) -> Result<Result<T, E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.write_aside(operation).await
+    }
+
+    /// The same for what happens by the clock and not because of a request.
+    pub(super) async fn write_aside<T, E, F>(&self, operation: F) -> Result<Result<T, E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        self.enqueue(Job::Write(Box::new(Pending::new(operation, answer))))?;
+        answered.await.map_err(|_| no_answer())?
+    }
+
+    fn enqueue(&self, job: Job) -> Result<()> {
+        match self.queue.try_send(job) {
+            Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
                 let error = Error::new(Kind::Overloaded, "Too much work is waiting for the store.");
                 Err(error.retry_after(Some(Duration::from_secs(1))))
@@ -116,10 +147,13 @@ fn serve(
     let mut version = data_version(&connection);
     let mut asked = Instant::now();
     let mut closed = None;
+    // What came after a group of writes and is none.
+    let mut next = None;
     while closed.is_none() {
         let patience = poll.map_or(Duration::from_secs(3600), |period| period.saturating_sub(asked.elapsed()));
-        match jobs.recv_timeout(patience) {
+        match next.take().map_or_else(|| jobs.recv_timeout(patience), Ok) {
             Ok(Job::Run(operation)) => run(&mut connection, operation),
+            Ok(Job::Write(first)) => next = write_together(&mut connection, first, jobs),
             Ok(Job::Close(done)) => closed = Some(done),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
@@ -149,6 +183,10 @@ fn run(connection: &mut Connection, operation: Operation) {
             let _ = connection.execute_batch("ROLLBACK");
         }
     }
+}
+
+fn no_answer() -> Error {
+    Error::internal("the store's thread gave no answer")
 }
 
 /// Changes whenever another connection commits; a version that cannot be read counts as a change.

@@ -59,16 +59,16 @@ fn acme() -> Caller {
 }
 
 /// A folder of its own, gone at the end of the test.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let path = std::env::temp_dir().join(format!("throughline-test-{}", base62::random(16).expect("random")));
         std::fs::create_dir(&path).expect("a new folder");
         Self(path)
     }
 
-    fn database(&self) -> PathBuf {
+    pub(super) fn database(&self) -> PathBuf {
         self.0.join("throughline.db")
     }
 
