@@ -125,7 +125,7 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.worker.write(operation).await?.map_err(failure)
+        self.clocked.operation(StoreFor::Request, async { self.worker.write(operation).await?.map_err(failure) }).await
     }
 
     /// The same for what happens by the clock and not because of a request: it is not counted.
@@ -134,7 +134,9 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.worker.write_aside(operation).await?.map_err(failure)
+        self.clocked
+            .operation(StoreFor::Clock, async { self.worker.write_aside(operation).await?.map_err(failure) })
+            .await
     }
 
     /// What is read by the clock.
