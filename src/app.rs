@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::audit::Audit;
-use crate::auth::Keys;
+use crate::auth::{AdminToken, Keys};
 use crate::catalog::{Catalog, Overlays, Reloader, Shared};
 use crate::connections::{Connect, Connections, Mappings, Vault};
 use crate::error::Result;
@@ -37,6 +37,8 @@ pub struct Parts {
     pub catalog: Shared,
     pub reloader: Arc<Reloader>,
     pub metrics: Arc<Metrics>,
+    /// What the admin listener asks for, if it asks for anything.
+    pub admin_token: Option<AdminToken>,
     /// Who is let in.
     pub admission: Admission,
     /// What callers' connections are bound to.

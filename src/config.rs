@@ -30,8 +30,10 @@ pub struct Config {
     pub edge: listen::Config,
     /// What callers may do.
     pub limits: limit::Config,
-    /// Metrics and health. Keep it on loopback: it asks for no key.
+    /// Metrics, health and what an operator does by HTTP. Anything but loopback needs a token.
     pub admin_listen: String,
+    /// A file with the bearer token that the admin listener asks for: one line of at least sixteen letters.
+    pub admin_token_file: Option<PathBuf>,
     /// Where customers' browsers reach this server: connect links and redirect URIs begin with it.
     pub public_url: Option<String>,
     /// `sqlite:` and a path: one `serve` per file, commands may run beside it. Or a URL of a PostgreSQL database:
@@ -151,6 +153,7 @@ impl Default for Config {
             edge: listen::Config::default(),
             limits: limit::Config::default(),
             admin_listen: "127.0.0.1:9090".into(),
+            admin_token_file: None,
             public_url: None,
             store: "sqlite:./throughline.db".into(),
             redis: None,
@@ -270,8 +273,11 @@ impl Config {
             faults.push("replicas: this server is one, so it is 1 or more (or null: the store counts them)".into());
         }
         let admin = self.admin_listen.parse::<SocketAddr>();
-        if admin.is_ok_and(|address| !address.ip().is_loopback()) {
-            faults.push("admin_listen: it asks for no key, so it may only listen on a loopback address".into());
+        if admin.is_ok_and(|address| !address.ip().is_loopback()) && self.admin_token_file.is_none() {
+            faults.push(format!(
+                "admin_listen: {} is not a loopback address, and whoever reaches it can end connections: name a file with a token as admin_token_file, or listen on 127.0.0.1",
+                self.admin_listen
+            ));
         }
         faults
     }

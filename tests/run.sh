@@ -37,6 +37,7 @@ $fast || needs faketime faketime
 $fast || tests/counterparts/postgres-up.sh --find >/dev/null 2>&1 || packages+=(postgresql)
 $fast || needs chromium chromium
 $fast || needs redis-server redis-server
+$fast || needs promtool prometheus
 [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -160,6 +161,12 @@ doing='throughline test'
 say "$doing"
 "$throughline" test | tee "$scratch/examples.log"
 summary="$summary; mappings checked; $(tail -1 "$scratch/examples.log")"
+if command -v promtool >/dev/null; then
+    doing='alert rules and the dashboard'
+    say "$doing"
+    tests/outside/prometheus.py | tee "$scratch/prometheus.log"
+    summary="$summary; $(tail -1 "$scratch/prometheus.log")"
+fi
 if $fast; then
     summary="$summary; without Tryton and the checks from outside (--fast)"
 else

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::catalog::{Catalog, basic_user};
 use crate::error::{Error, Kind, Outcome};
 use crate::net::listen::Peer;
+use crate::telemetry::Shed;
 
 /// What marks a text as one of our keys.
 const MARK: &str = "tl_";
@@ -30,7 +31,7 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
     if let Some(Err(after)) = peer.map(|peer| app.admission.may_try(peer))
         && !app.keys.remembers(&key)
     {
-        app.metrics.shed("failed-authentications");
+        app.metrics.shed(Shed::FailedAuthentications);
         let detail = "Too many requests with wrong keys came from this address.";
         let error = Error::new(Kind::RateLimited, detail).retry_after(Some(after));
         let error = if request.method().is_safe() { error } else { error.outcome(Outcome::NotExecuted) };
@@ -66,7 +67,7 @@ pub fn is_passthrough(path: &str) -> bool {
     )
 }
 
-fn bearer(headers: &HeaderMap) -> Option<String> {
+pub fn bearer(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next()?.to_str().ok()?;
     // Two identities in one request are none.

@@ -127,7 +127,7 @@ async fn alone(app: App, progress: Progress, work: impl Future<Output = Response
             None if status.is_client_error() => Outcome::NotExecuted,
             None => Outcome::Executed,
         };
-        app.metrics.write_finished_alone(outcome.as_str());
+        app.metrics.write_finished_alone(outcome);
         tracing::info!(status = status.as_u16(), outcome = outcome.as_str(), "a write was finished without its caller");
     }
     response

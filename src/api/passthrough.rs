@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, Violation};
 use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::Body;
-use crate::telemetry::{Labels, Timings};
+use crate::telemetry::{Labels, Operation, Outcome, PASSTHROUGH, Timings};
 use crate::upstream::path::passthrough_path;
 use crate::upstream::{self, Effect, headers};
 
@@ -92,11 +92,11 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
     let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
     let labels = Labels {
         provider: connection.provider.clone(),
-        resource: "passthrough".into(),
-        operation: if reads { "read" } else { "write" },
+        resource: PASSTHROUGH.into(),
+        operation: if reads { Operation::Read } else { Operation::Write },
     };
     if let Some(facts) = parts.extensions.get::<Facts>() {
-        facts.used(&labels.resource, labels.operation);
+        facts.used(&labels.resource, labels.operation.as_str());
     }
     remove_keys(&mut parts.headers);
     let guard = app.metrics.request(labels.clone(), timings.clone());
@@ -122,7 +122,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
             timings,
         })
         .await;
-    guard.finish(answer.as_ref().map_or_else(|error| error.kind().code(), |_| "ok"));
+    guard.finish(Outcome::of(&answer));
     let answer = answer?;
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = answer.status;

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::audit::{Use, Used};
 use crate::auth::TenantId;
 use crate::error::Error;
-use crate::telemetry::{Allowance, Timings};
+use crate::telemetry::{Allowance, Outcome, Route, Timings};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -72,6 +72,7 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     let method = request.method().clone();
     // The route's pattern: paths hold ids, and query strings hold what people filter by.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let counted = app.metrics.http_request(Route::of(route.as_deref()));
     let raw = is_passthrough(request.uri().path());
     request.extensions_mut().insert(timings.clone());
     request.extensions_mut().insert(facts.clone());
@@ -98,13 +99,14 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     let facts = facts.0.lock();
     let status = response.status().as_u16();
     count_use(&app, &facts, status);
-    let outcome = error.as_ref().map_or("ok", |error| error.kind().code());
+    let outcome = error.as_ref().map_or(Outcome::Ok, |error| Outcome::Problem(error.kind()));
+    counted.finish(status, outcome);
     tracing::info!(
         request_id = %id,
         method = %method,
         route = route.as_deref().unwrap_or("(none)"),
         status,
-        outcome,
+        outcome = outcome.as_str(),
         tenant = facts.tenant.as_deref(),
         key = facts.key.as_deref(),
         connection = facts.connection.as_deref(),
@@ -148,7 +150,7 @@ fn tell_allowances(headers: &mut HeaderMap, allowances: &[Allowance]) {
     }
 }
 
-fn request_id(request: &Request) -> Arc<str> {
+pub fn request_id(request: &Request) -> Arc<str> {
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let plain = |id: &&str| !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic());
     match given.filter(plain) {

@@ -22,7 +22,7 @@ use crate::limit::Class;
 use crate::model::Priority;
 use crate::net::Holding;
 use crate::net::admission::{KeyPermit, Permit};
-use crate::telemetry::Timings;
+use crate::telemetry::{Shed, Timings};
 
 /// For a place to become free.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ struct Held {
 pub async fn shed(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let class = class(&request);
     let Some(permit) = app.admission.enter(class).await else {
-        app.metrics.shed("in-flight");
+        app.metrics.shed(Shed::InFlight);
         let error = Error::new(Kind::Overloaded, "There are more requests than can be answered at the moment.");
         return Refusal::from(turned_away(error, class, AGAIN)).into_response();
     };
@@ -76,7 +76,7 @@ pub async fn limit_caller(State(app): State<App>, request: Request, next: Next) 
             tell(refused.allowance);
             app.metrics.shed(refused.reason);
             let detail = match refused.reason {
-                "key-rate" => "This API key sends more requests than it may; `RateLimit` says what is left.",
+                Shed::KeyRate => "This API key sends more requests than it may; `RateLimit` says what is left.",
                 _ => "This API key has more requests at a time than it may.",
             };
             let error = Error::new(Kind::RateLimited, detail);
@@ -95,7 +95,7 @@ pub async fn enter_connection(app: &App, parts: &Parts, connection: &Connection)
             Ok(())
         }
         Err(most) => {
-            app.metrics.shed("connection-concurrency");
+            app.metrics.shed(Shed::ConnectionConcurrency);
             let detail = format!("This connection has {most} requests under way, which is as many as it may have.");
             Err(turned_away(Error::new(Kind::RateLimited, detail), class, AGAIN))
         }

@@ -11,6 +11,7 @@ use super::uses::Uses;
 use super::{Action, AuditRepository, Entry, Recorded, Use, Wanted, deployment};
 use crate::auth::TenantId;
 use crate::error::Result;
+use crate::telemetry::{Metrics, Written};
 
 /// How long uses wait in memory.
 const FLUSH: Duration = Duration::from_secs(120);
@@ -43,6 +44,7 @@ struct Inner {
     /// Held while sums are written.
     writing: tokio::sync::Mutex<()>,
     keep_days: u32,
+    metrics: Arc<Metrics>,
 }
 
 /// Rows, the newest first.
@@ -53,18 +55,19 @@ pub struct Page {
 }
 
 impl Audit {
-    pub fn new(repository: Arc<dyn AuditRepository>, config: &Config) -> Self {
+    pub fn new(repository: Arc<dyn AuditRepository>, config: &Config, metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Inner {
             repository,
             uses: Uses::default(),
             writing: tokio::sync::Mutex::default(),
             keep_days: config.keep_days,
+            metrics,
         }))
     }
 
     /// Writes down what was done, before its caller hears of it.
     pub async fn record(&self, entry: Entry) -> Result<()> {
-        self.0.repository.append(vec![entry]).await
+        self.counted(1, self.0.repository.append(vec![entry]).await)
     }
 
     /// The operator had the mappings loaded anew: the revision, or none if they were refused. It has happened, so that a
@@ -108,11 +111,16 @@ impl Audit {
         let _turn = self.0.writing.lock().await;
         let entries = self.0.uses.take();
         for chunk in entries.chunks(CHUNK) {
-            if let Err(error) = self.0.repository.append_aside(chunk.to_vec()).await {
+            if let Err(error) = self.counted(chunk.len(), self.0.repository.append_aside(chunk.to_vec()).await) {
                 let uses: u64 = chunk.iter().map(|entry| entry.count).sum();
                 tracing::error!(%error, uses, "Use of connections could not be written into the audit log");
             }
         }
+    }
+
+    fn counted(&self, entries: usize, written: Result<()>) -> Result<()> {
+        self.0.metrics.audited(if written.is_ok() { Written::Ok } else { Written::Failed }, entries);
+        written
     }
 
     /// Deletes what is older than is kept.

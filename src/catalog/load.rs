@@ -21,6 +21,7 @@ use super::spec::{ProviderSpec, ResourceSpec};
 use super::structure;
 use crate::mapping::Engine;
 use crate::model::Model;
+use crate::telemetry::Vocabulary;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/mappings");
 
@@ -216,6 +217,17 @@ impl Catalog {
 
     pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
         self.providers.get(name)
+    }
+
+    /// The names that may become labels of metrics.
+    pub fn vocabulary(&self) -> Vocabulary {
+        let rules = self.providers.values().flat_map(|provider| &provider.quotas.rules);
+        Vocabulary {
+            revision: self.revision.clone(),
+            providers: self.providers.keys().cloned().collect(),
+            resources: self.models.keys().cloned().collect(),
+            limits: rules.map(|rule| rule.name.to_string()).collect(),
+        }
     }
 
     pub fn provider_names(&self) -> impl Iterator<Item = &str> {

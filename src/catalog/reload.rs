@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::load::{Catalog, Files, Options};
 use super::source::Problem;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Reloaded};
 
 /// How often the folders are looked at. A change counts once nothing has changed for one such time, so that a folder
 /// that is being copied is not read half-way.
@@ -83,18 +83,14 @@ impl Reloader {
         match loading.await.map_err(gave_up).flatten() {
             Ok(catalog) => {
                 let revision = catalog.revision.clone();
-                self.metrics.catalog_loaded(
-                    &revision,
-                    catalog.provider_names(),
-                    catalog.models.keys().map(String::as_str),
-                );
-                self.metrics.reload("ok");
+                self.metrics.catalog_loaded(&catalog.vocabulary());
+                self.metrics.reload(Reloaded::Ok);
                 self.catalog.store(Arc::new(catalog));
                 tracing::info!(revision, "The mappings were loaded anew");
                 Ok(revision)
             }
             Err(problems) => {
-                self.metrics.reload("refused");
+                self.metrics.reload(Reloaded::Refused);
                 for problem in &problems {
                     tracing::error!(%problem, "The mappings have a problem; those before stay in place");
                 }

@@ -15,6 +15,7 @@ use super::tokens::{Key, Life};
 use crate::auth::TenantId;
 use crate::catalog::{Flow, Provider};
 use crate::error::{Error, Result};
+use crate::telemetry::TokenStage;
 
 /// What is in memory: the access and the description of the provider that it was made by.
 pub(super) struct Held {
@@ -65,6 +66,17 @@ pub(super) enum Stage {
     Ended {
         next: Instant,
     },
+}
+
+impl Stage {
+    pub(super) fn label(&self) -> TokenStage {
+        match self {
+            Self::Good(_) => TokenStage::Good,
+            Self::Soft(_) => TokenStage::Due,
+            Self::Hard { .. } => TokenStage::Guarded,
+            Self::Ended { .. } => TokenStage::Ended,
+        }
+    }
 }
 
 impl Held {

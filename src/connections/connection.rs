@@ -13,6 +13,7 @@ use crate::auth::{TenantId, base62};
 use crate::catalog::Flow;
 use crate::error::{Error, Kind, Result};
 use crate::net::Origin;
+use crate::telemetry::ConnectionState;
 
 /// `conn_` and 20 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +52,19 @@ pub enum State {
     NeedsReauth,
     Paused,
     Revoked,
+}
+
+/// As it is counted.
+impl From<State> for ConnectionState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Active => Self::Active,
+            State::Degraded => Self::Degraded,
+            State::NeedsReauth => Self::NeedsReauth,
+            State::Paused => Self::Paused,
+            State::Revoked => Self::Revoked,
+        }
+    }
 }
 
 impl State {

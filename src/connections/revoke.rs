@@ -15,6 +15,7 @@ use crate::audit::{self, Action};
 use crate::auth::{TenantId, base62};
 use crate::error::Result;
 use crate::limit::jittered;
+use crate::telemetry::GivenBack;
 
 const BATCH: usize = 20;
 /// Longer than an exchange with the provider takes.
@@ -123,9 +124,17 @@ impl Connections {
         };
         for revocation in due {
             let id = revocation.id.clone();
-            let settled = match self.given_back(&revocation).await {
+            let given_back = self.given_back(&revocation).await;
+            let last = revocation.attempts + 1 >= ATTEMPTS;
+            let result = match given_back {
+                Ok(()) => GivenBack::Done,
+                Err(_) if last => GivenBack::GivenUp,
+                Err(_) => GivenBack::Failed,
+            };
+            self.0.metrics.given_back(&revocation.provider, result);
+            let settled = match given_back {
                 Ok(()) => self.0.revocations.done(id).await,
-                Err(reason) if revocation.attempts + 1 >= ATTEMPTS => {
+                Err(reason) if last => {
                     tracing::error!(connection = %revocation.connection, provider = %revocation.provider, reason, "Credentials could not be given back; no further attempt is made");
                     self.0.revocations.done(id).await
                 }

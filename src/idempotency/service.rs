@@ -8,7 +8,7 @@ use super::{Answer, Claim, Claimed, Config, End, IdempotencyRepository, Key, Par
 use crate::auth::base62;
 use crate::connections::{Connection, SealedAt, Vault};
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Replay};
 
 /// A process that gives no sign of life for so long is believed dead. Longer than a store is away when it restarts.
 const LEASE: Duration = Duration::from_secs(60);
@@ -104,29 +104,29 @@ impl Idempotency {
         let asked = Claim { id: claim, owner: inner.owner.clone(), fingerprint, lease: LEASE, ttl: inner.config.ttl() };
         match inner.repository.claim(place, asked).await {
             Ok(Claimed::New) => {
-                inner.metrics.idempotency("new");
+                inner.metrics.idempotency(Replay::New);
                 Ok(Begun::New(claimant))
             }
             Ok(Claimed::InFlight) => {
-                inner.metrics.idempotency("in-flight");
+                inner.metrics.idempotency(Replay::InFlight);
                 let detail = "A request with this Idempotency-Key is still running.";
                 let error = Error::new(Kind::IdempotencyInFlight, detail).retry_after(Some(COME_BACK));
                 Err(error.outcome(Outcome::Unknown).idempotency_key(&key.0))
             }
             Ok(Claimed::Mismatch) => {
-                inner.metrics.idempotency("mismatch");
+                inner.metrics.idempotency(Replay::Mismatch);
                 let detail = "This Idempotency-Key was sent with another request to the same path: with another body, \
                               query, content type or preference. A new request needs a new key.";
                 Err(not_executed(Error::new(Kind::IdempotencyMismatch, detail).idempotency_key(&key.0)))
             }
             Ok(Claimed::Unknown(sealed)) => {
-                inner.metrics.idempotency("unknown");
+                inner.metrics.idempotency(Replay::Unknown);
                 let known = sealed.map(|sealed| claimant.open(&sealed)).transpose()?;
                 Err(unknown_before(key, known.and_then(|known| known.probe)))
             }
             Ok(Claimed::Done(sealed)) => {
                 let answer = claimant.open(&sealed)?;
-                inner.metrics.idempotency("replayed");
+                inner.metrics.idempotency(Replay::Replayed);
                 Ok(Begun::Replay(answer))
             }
             Err(error) => {

@@ -94,6 +94,11 @@ impl Shield {
         tokio::spawn(work.in_current_span())
     }
 
+    /// How many run.
+    pub fn under_way(&self) -> usize {
+        *self.0.borrow()
+    }
+
     /// Waits until all that runs has ended, but no longer than `limit`. Returns how many had not.
     pub async fn finish(&self, limit: Duration) -> usize {
         let mut running = self.0.subscribe();

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::telemetry::{BudgetOf, BudgetWindow};
+
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// An hour is counted in twelve steps and a day in twenty-four: what is older than that, to within a step, counts no more.
@@ -22,10 +24,8 @@ pub struct EgressBudget {
 /// A bound that was passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exceeded {
-    /// `rows` or `bytes`.
-    pub what: &'static str,
-    /// `hour` or `day`.
-    pub window: &'static str,
+    pub what: BudgetOf,
+    pub window: BudgetWindow,
     pub read: u64,
     pub bound: u64,
 }
@@ -70,8 +70,8 @@ impl Egress {
         let mut exceeded = Vec::new();
         let hour = [budget.rows_per_hour, budget.bytes_per_hour];
         let day = [budget.rows_per_day, budget.bytes_per_day];
-        self.hour.read(amount, hour, "hour", now, &mut exceeded);
-        self.day.read(amount, day, "day", now, &mut exceeded);
+        self.hour.read(amount, hour, BudgetWindow::Hour, now, &mut exceeded);
+        self.day.read(amount, day, BudgetWindow::Day, now, &mut exceeded);
         exceeded
     }
 }
@@ -85,7 +85,7 @@ impl<const STEPS: usize> Window<STEPS> {
         &mut self,
         amount: Amount,
         bounds: [Option<u64>; 2],
-        window: &'static str,
+        window: BudgetWindow,
         now: Instant,
         exceeded: &mut Vec<Exceeded>,
     ) {
@@ -98,7 +98,7 @@ impl<const STEPS: usize> Window<STEPS> {
         let read = self.sums.iter().fold((0, 0), |(rows, bytes): (u64, u64), sum| {
             (rows.saturating_add(sum.rows), bytes.saturating_add(sum.bytes))
         });
-        let all = [("rows", read.0), ("bytes", read.1)];
+        let all = [(BudgetOf::Rows, read.0), (BudgetOf::Bytes, read.1)];
         for (((what, read), bound), told) in all.into_iter().zip(bounds).zip(&mut self.told) {
             let Some(bound) = bound.filter(|bound| read > *bound) else { continue };
             if told.is_none_or(|until| now >= until) {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn shown(exceeded: &[Exceeded]) -> Vec<(&str, &str, u64)> {
-        exceeded.iter().map(|one| (one.what, one.window, one.read)).collect()
+        exceeded.iter().map(|one| (one.what.as_str(), one.window.as_str(), one.read)).collect()
     }
 
     const MINUTE: Duration = Duration::from_secs(60);

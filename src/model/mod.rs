@@ -6,6 +6,8 @@ mod schema;
 mod validate;
 mod value;
 
+use crate::telemetry;
+
 pub use priority::Priority;
 pub use query::{FieldSet, Filter, FilterOp, Query, Sort};
 pub use schema::{Member, Members, Model, Type};
@@ -77,6 +79,25 @@ impl Operation {
             self,
             Operation::List | Operation::Get | Operation::Fields | Operation::Associations | Operation::Types
         )
+    }
+}
+
+impl From<Operation> for telemetry::Operation {
+    fn from(operation: Operation) -> Self {
+        match operation {
+            Operation::List => Self::List,
+            Operation::Get => Self::Get,
+            Operation::Create => Self::Create,
+            Operation::Update => Self::Update,
+            Operation::Delete => Self::Delete,
+            Operation::Upsert => Self::Upsert,
+            Operation::Batch => Self::Batch,
+            Operation::Fields => Self::Fields,
+            Operation::Associations => Self::Associations,
+            Operation::Associate => Self::Associate,
+            Operation::Dissociate => Self::Dissociate,
+            Operation::Types => Self::Types,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use http_body_util::LengthLimitError;
 
 use super::body::BoxError;
+use crate::telemetry::Attempted;
 
 /// A request without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -119,24 +120,6 @@ impl Failure {
         }
     }
 
-    /// One word, for metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RefusedAddress => "refused-address",
-            Self::Dns => "dns",
-            Self::Connect => "connect",
-            Self::Proxy => "proxy",
-            Self::Tls => "tls",
-            Self::NotSent => "not-sent",
-            Self::Broken => "broken",
-            Self::InvalidAnswer => "invalid-answer",
-            Self::RequestBody => "request-body",
-            Self::TimedOut(Phase::Connect) => "connect-timeout",
-            Self::TimedOut(Phase::Tls) => "tls-timeout",
-            Self::TimedOut(Phase::Head) => "head-timeout",
-        }
-    }
-
     /// In words, without anything that the other side has sent.
     pub fn describe(self) -> &'static str {
         match self {
@@ -152,6 +135,26 @@ impl Failure {
             Self::TimedOut(Phase::Connect) => "no connection was opened in time",
             Self::TimedOut(Phase::Tls) => "no secure connection was agreed on in time",
             Self::TimedOut(Phase::Head) => "no answer came in time",
+        }
+    }
+}
+
+/// As it is counted.
+impl From<Failure> for Attempted {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::RefusedAddress => Self::RefusedAddress,
+            Failure::Dns => Self::Dns,
+            Failure::Connect => Self::Connect,
+            Failure::Proxy => Self::Proxy,
+            Failure::Tls => Self::Tls,
+            Failure::NotSent => Self::NotSent,
+            Failure::Broken => Self::Broken,
+            Failure::InvalidAnswer => Self::InvalidAnswer,
+            Failure::RequestBody => Self::RequestBody,
+            Failure::TimedOut(Phase::Connect) => Self::ConnectTimeout,
+            Failure::TimedOut(Phase::Tls) => Self::TlsTimeout,
+            Failure::TimedOut(Phase::Head) => Self::HeadTimeout,
         }
     }
 }

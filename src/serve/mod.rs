@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::{App, Parts};
 use crate::audit::Audit;
-use crate::auth::{Keys, Pepper, TenantId};
+use crate::auth::{AdminToken, AdminTokenError, Keys, Pepper, TenantId};
 use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
 use crate::config::Config;
 use crate::connections::oauth::{App as OAuthApp, DeployedApps, OAuth, SigningKey};
@@ -25,7 +25,7 @@ use crate::net::listen::{self, Lifecycle, Listen, Phase, Serving, Tls, TlsError}
 use crate::net::{Client, ClientError, Dial};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Redis, Role, Store};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Listener, Metrics};
 use crate::unified::{self, ReadCache};
 use crate::upstream::{Budgets, Pool, Quota, Replicas};
 
@@ -53,6 +53,8 @@ pub enum StartError {
         "there is no vault key, without which credentials cannot be sealed: make one with `throughline vault init`, and name it as vault.key_file or in THROUGHLINE_VAULT_KEY"
     )]
     NoKey,
+    #[error("admin_token_file: {0}")]
+    AdminToken(#[from] AdminTokenError),
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
     #[error("the HTTP client cannot be set up: {0}")]
@@ -177,15 +179,18 @@ pub async fn build_in(
         addresses: config.addresses(),
         limits: config.limits(),
     };
+    // What fails soonest comes before what takes longest.
+    let admin_token = config.admin_token_file.as_deref().map(AdminToken::open).transpose()?;
     let sources = sources(config);
     let catalog = Catalog::load(files, &options).map_err(StartError::Mappings)?;
     no_strangers(config, &catalog)?;
     let metrics = Metrics::new()?;
+    metrics.catalog_loaded(&catalog.vocabulary());
+    store.count_in(metrics.clone());
     let unknown = unified::cache::unknown(&config.cache, &catalog);
     if !unknown.is_empty() {
         return Err(StartError::Cache(unknown));
     }
-    metrics.catalog_loaded(&catalog.revision, catalog.provider_names(), catalog.models.keys().map(String::as_str));
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));
     let reloader = Arc::new(Reloader::new(sources, options, catalog.clone(), metrics.clone()));
     let keys = keys(&store, &vault).await.map_err(StartError::Stored)?;
@@ -194,6 +199,8 @@ pub async fn build_in(
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
     let shield = Shield::default();
+    let shielded = shield.clone();
+    metrics.before_reading(move |metrics| metrics.writes_under_way(shielded.under_way()));
     let idempotency = Idempotency::new(
         store.idempotency(),
         vault.clone(),
@@ -217,6 +224,7 @@ pub async fn build_in(
     let tls = Tls::open(&config.tls)?;
     let pinged = store.clone();
     let app = App::new(Parts {
+        admin_token,
         admission: Admission::new(config.edge.in_flight, config.edge.queue.get(), config.limits.clone()),
         edge: config.edge.clone(),
         lifecycle: Lifecycle::default(),
@@ -224,7 +232,7 @@ pub async fn build_in(
             let store = pinged.clone();
             Box::pin(async move { store.ping().await })
         }),
-        audit: Audit::new(store.audit(), &config.audit),
+        audit: Audit::new(store.audit(), &config.audit, metrics.clone()),
         budgets,
         keys,
         connections,
@@ -338,7 +346,8 @@ pub async fn run<L: Listen>(running: Running, listeners: Listeners<L>, shutdown:
     let counting = tokio::spawn(count_replicas(app.quota.clone(), replicas.clone()));
     let remembering = tokio::spawn(app.idempotency.clone().look_after());
     let keeping = tokio::spawn(app.cache.clone().look_after());
-    let serving = |tls: Option<Tls>, lifecycle: &Lifecycle| Serving {
+    let serving = |name: Listener, tls: Option<Tls>, lifecycle: &Lifecycle| Serving {
+        name,
         config: app.edge.clone(),
         tls,
         lifecycle: lifecycle.clone(),
@@ -346,10 +355,10 @@ pub async fn run<L: Listen>(running: Running, listeners: Listeners<L>, shutdown:
     };
     // The admin listener has an end of its own: it tells of the API's.
     let admin_lifecycle = Lifecycle::default();
-    let router = crate::api::admin().with_state(app.clone());
-    let admin = tokio::spawn(listen::serve(listeners.admin, router, serving(None, &admin_lifecycle)));
+    let router = crate::api::admin(app.clone());
+    let admin = tokio::spawn(listen::serve(listeners.admin, router, serving(Listener::Admin, None, &admin_lifecycle)));
     let router = pipeline::edge(app.clone());
-    let api = tokio::spawn(listen::serve(listeners.api, router, serving(tls, &app.lifecycle)));
+    let api = tokio::spawn(listen::serve(listeners.api, router, serving(Listener::Api, tls, &app.lifecycle)));
 
     shutdown.await;
     let (delay, grace) = (app.edge.drain_delay, app.edge.drain);
@@ -440,6 +449,9 @@ async fn reload_when_asked(app: App, tls: Option<Tls>) {
             // What is wrong has been logged.
             let reloaded = app.reloader.reload().await;
             app.audit.reloaded(reloaded.as_deref().ok()).await;
+            if let Some(Err(error)) = app.admin_token.as_ref().map(AdminToken::reload) {
+                tracing::error!(%error, "The admin listener's token stays as it was");
+            }
             if let Some(Err(error)) = tls.as_ref().map(Tls::reload) {
                 tracing::error!(%error, "The TLS certificate stays as it was");
             }

@@ -3,6 +3,7 @@
 mod address;
 mod backup;
 mod changed;
+mod clocked;
 mod copy;
 mod open;
 mod postgres;
@@ -24,6 +25,7 @@ use crate::connections::{
 };
 use crate::error::Result;
 use crate::idempotency::IdempotencyRepository;
+use crate::telemetry::Metrics;
 use crate::unified::cache::Announcements;
 use crate::upstream::ReplicaRepository;
 
@@ -157,10 +159,10 @@ impl Store {
         repository!(self, replicas)
     }
 
-    /// How other servers hear of written records; none where there can be no others.
+    /// How other servers hear of written records; none where there can be no others, or nobody keeps any.
     pub fn announcements(&self) -> Option<Arc<dyn Announcements>> {
         match &self.0 {
-            Backend::Sqlite(_) => None,
+            Backend::Sqlite(_) | Backend::Assembled(_) => None,
             Backend::Postgres(postgres) => Some(Arc::new(postgres.clone())),
         }
     }
@@ -175,6 +177,11 @@ impl Store {
         on!(self, backend => backend.calls(), _ => 0)
     }
 
+    /// Every operation is counted and timed from now on.
+    pub fn count_in(&self, metrics: Arc<Metrics>) {
+        on!(self, backend => backend.count_in(metrics), _ => ());
+    }
+
     /// What other processes write from now on: what is held in memory of it is out of date.
     pub fn changes(&self) -> Changes {
         on!(self, backend => backend.changes(), parts => Changes::new(parts.changes.subscribe()))
@@ -182,7 +189,7 @@ impl Store {
 
     /// From which schema to which the store was brought when it was opened.
     pub fn migrated(&self) -> Migrated {
-        on!(self, backend => backend.migrated(), _ => Migrated { from: 0, to: 0 })
+        on!(self, backend => backend.migrated(), _ => Migrated { from: 0, to: 0, known: 0 })
     }
 
     /// Whether the store answers.

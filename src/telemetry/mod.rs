@@ -7,5 +7,10 @@ mod timings;
 
 pub use allowance::Allowance;
 pub use log::{Format, LogError, init};
-pub use metrics::{AttemptGuard, InFlight, Labels, Metrics, RequestGuard};
+pub use metrics::{
+    AttemptGuard, Attempted, BreakerEvent, BreakerState, BudgetOf, BudgetWindow, CacheResult, ConnectionState,
+    DECLARED, Declared, Evicted, GivenBack, HttpGuard, InFlight, Labels, Listener, Metrics, Operation, Outcome,
+    PASSTHROUGH, QuotaRefusal, Refreshed, Reloaded, Replay, RequestGuard, Retried, Route, Shed, StatusClass,
+    StoreFailure, StoreFor, Throttle, TokenStage, Version, Vocabulary, Written,
+};
 pub use timings::Timings;

@@ -214,7 +214,7 @@ async fn exchange(
         labels: Labels {
             provider: call.provider.name.clone(),
             resource: call.resource.name.clone(),
-            operation: call.operation.as_str(),
+            operation: call.operation.into(),
         },
         method: shape.method.clone(),
         path_and_query: rendered.path_and_query.into(),

@@ -8,7 +8,7 @@ use tower::{Layer, Service};
 
 use super::{Call, Reply};
 use crate::error::Error;
-use crate::telemetry::{Labels, Metrics};
+use crate::telemetry::{Labels, Metrics, Outcome};
 
 #[derive(Clone)]
 pub struct RecordCallLayer {
@@ -52,7 +52,7 @@ where
         let labels = Labels {
             provider: call.provider.name.clone(),
             resource: call.resource.name.clone(),
-            operation: call.operation.as_str(),
+            operation: call.operation.into(),
         };
         let timings = call.timings.clone();
         // A guard, so that a call is counted also when the caller leaves before it ends.
@@ -62,7 +62,7 @@ where
         Box::pin(async move {
             let reply = reply.await;
             metrics.mapping(&labels, timings.mapping());
-            guard.finish(reply.as_ref().map_or_else(|error| error.kind().code(), |_| "ok"));
+            guard.finish(Outcome::of(&reply));
             reply
         })
     }

@@ -4,13 +4,12 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::StatusCode;
 use tower::{Layer, Service};
 
 use super::{Attempt, Future, Response};
 use crate::error::{Error, Result};
 use crate::net::SendError;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Attempted, Metrics};
 
 #[derive(Clone)]
 pub struct RecordAttemptLayer {
@@ -60,34 +59,21 @@ where
         Box::pin(async move {
             let answer = answer.await;
             let outcome = match &answer {
-                Ok(response) => class(response.status),
-                Err(error) => SendError::within(error).map_or(error.kind().code(), |failed| failed.failure().as_str()),
+                Ok(response) => Attempted::of_status(response.status.as_u16()),
+                Err(error) => SendError::within(error).map_or(Attempted::Failed, |failed| failed.failure().into()),
             };
             tracing::debug!(
                 provider = %labels.provider,
                 resource = %labels.resource,
-                operation = labels.operation,
+                operation = labels.operation.as_str(),
                 %connection,
                 %method,
-                outcome,
+                outcome = outcome.as_str(),
                 ms = guard.elapsed().as_secs_f64() * 1000.0,
                 "the provider was asked"
             );
             guard.finish(outcome);
             answer
         })
-    }
-}
-
-/// The statuses that an operator looks for are told from the rest of their class.
-fn class(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        100..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        401 => "401",
-        429 => "429",
-        400..=499 => "4xx",
-        _ => "5xx",
     }
 }

@@ -19,7 +19,7 @@ use crate::connections::{Connection, Connections};
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::limit::{End, Outage, Ticket};
 use crate::net::{Failure, Phase, SendError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{BreakerEvent, BreakerState, Metrics};
 
 /// A caller that wants its answer sooner than this and does not get it has not found an outage.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,7 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_HOSTS: u64 = 10_000;
 const IDLE: Duration = Duration::from_secs(600);
 
-type Hosts = Cache<Authority, Arc<Mutex<Outage>>>;
+type Hosts = Cache<Authority, Arc<Host>>;
+
+struct Host {
+    provider: Arc<str>,
+    outage: Mutex<Outage>,
+}
 
 #[derive(Clone)]
 pub struct BreakerLayer {
@@ -44,27 +49,34 @@ pub struct Breaker<S> {
 
 impl BreakerLayer {
     pub fn new(connections: Connections, metrics: Arc<Metrics>) -> Self {
-        let hosts = Cache::builder().max_capacity(MOST_HOSTS).time_to_idle(IDLE).build();
+        let hosts: Hosts = Cache::builder().max_capacity(MOST_HOSTS).time_to_idle(IDLE).build();
+        let seen = hosts.clone();
+        metrics.before_reading(move |metrics| {
+            metrics.breaker_hosts(seen.iter().map(|(_, host)| {
+                let closed = host.outage.lock().is_closed();
+                (Arc::clone(&host.provider), if closed { BreakerState::Closed } else { BreakerState::Open })
+            }));
+        });
         Self { connections, metrics, hosts }
     }
 
     /// The request's place in the breaker of its host; none while the host is not known, as before the first token.
     async fn admit(&self, connection: Arc<Connection>, write: bool) -> Result<Option<Admitted>> {
         let Some(host) = self.connections.host(&connection).await else { return Ok(None) };
-        let outage = self.hosts.get_with(host, || Arc::new(Mutex::new(Outage::new(Instant::now()))));
-        let asked = outage.lock().ask(Instant::now());
+        let new = || Host { provider: connection.provider.clone(), outage: Mutex::new(Outage::new(Instant::now())) };
+        let host = self.hosts.get_with(host, || Arc::new(new()));
+        let asked = host.outage.lock().ask(Instant::now());
         match asked {
             Ok(ticket) => Ok(Some(Admitted {
-                outage,
+                host: Arc::clone(&host),
                 ticket,
                 who: who(&connection),
                 began: Instant::now(),
                 end: End::Neither,
-                provider: connection.provider.clone(),
                 metrics: self.metrics.clone(),
             })),
             Err(pause) => {
-                self.metrics.breaker(&connection.provider, "refused");
+                self.metrics.breaker(&connection.provider, BreakerEvent::Refused);
                 Err(refused(write, pause))
             }
         }
@@ -109,12 +121,11 @@ where
 
 /// A request under way. Dropped before its end, it says nothing about the host.
 struct Admitted {
-    outage: Arc<Mutex<Outage>>,
+    host: Arc<Host>,
     ticket: Ticket,
     who: u64,
     began: Instant,
     end: End,
-    provider: Arc<str>,
     metrics: Arc<Metrics>,
 }
 
@@ -141,18 +152,18 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         let (opened, closed) = {
-            let mut outage = self.outage.lock();
+            let mut outage = self.host.outage.lock();
             let was_closed = outage.is_closed();
             let opened = outage.ended(self.ticket, self.who, self.end, Instant::now());
             (opened && was_closed, !was_closed && outage.is_closed())
         };
         if opened {
-            self.metrics.breaker(&self.provider, "opened");
-            tracing::warn!(provider = %self.provider, "A host fails: nothing is sent to it for a while");
+            self.metrics.breaker(&self.host.provider, BreakerEvent::Opened);
+            tracing::warn!(provider = %self.host.provider, "A host fails: nothing is sent to it for a while");
         }
         if closed {
-            self.metrics.breaker(&self.provider, "closed");
-            tracing::info!(provider = %self.provider, "A host that failed answers again");
+            self.metrics.breaker(&self.host.provider, BreakerEvent::Closed);
+            tracing::info!(provider = %self.host.provider, "A host that failed answers again");
         }
     }
 }

@@ -124,11 +124,11 @@ impl Budgets {
         let Exceeded { what, window, read, bound } = exceeded;
         tracing::warn!(
             tenant = %connection.tenant, connection = %connection.id, provider = %connection.provider,
-            what, window, read, bound, pause,
+            what = what.as_str(), window = window.as_str(), read, bound, pause,
             "More was read through a connection than its egress budget allows"
         );
         self.0.metrics.egress_budget_exceeded(&connection.provider, what, window);
-        let detail = format!("{read} {what} in the last {window}, and {bound} are its budget");
+        let detail = format!("{read} {} in the last {}, and {bound} are its budget", what.as_str(), window.as_str());
         let (connections, connection) = (self.0.connections.clone(), Arc::clone(connection));
         // Not in the way of the answer that passed the bound.
         tokio::spawn(async move {

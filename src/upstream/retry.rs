@@ -16,7 +16,7 @@ use super::classify::{Nature, Verdict, classify};
 use super::{Future, Request, Response};
 use crate::error::{Error, Result};
 use crate::limit::jitter;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Retried};
 
 const MAX_RESENDS: u32 = 2;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
@@ -106,14 +106,14 @@ where
         let delay = backoff(resends).max(again.not_before.unwrap_or_default());
         // What would come too late to be of use is not begun: the caller learns of the failure, and the delay, now.
         if delay > LONGEST_DELAY || Instant::now() + delay >= deadline {
-            metrics.retry(&provider, "no-time");
+            metrics.retry(&provider, Retried::NoTime);
             return result;
         }
         if !budget.withdraw() {
-            metrics.retry(&provider, "no-budget");
+            metrics.retry(&provider, Retried::NoBudget);
             return result;
         }
-        metrics.retry(&provider, "sent");
+        metrics.retry(&provider, Retried::Sent);
         drop(result);
         tokio::time::sleep(delay).await;
         if again.throttled {

@@ -27,7 +27,7 @@ use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::{Body, Client, Config};
 use crate::store::Store;
-use crate::telemetry::{Labels, Metrics, Timings};
+use crate::telemetry::{self, Labels, Metrics, Timings, Vocabulary};
 
 const CAP: usize = 1024;
 
@@ -88,7 +88,12 @@ async fn scene(script: Script) -> Scene {
 async fn scene_at(origin: &str, seen: Arc<Mutex<Vec<String>>>, allow: bool) -> Scene {
     let (connections, connection) = connected(origin).await;
     let metrics = Metrics::new().expect("the families");
-    metrics.catalog_loaded("1", ["acme"], ["contacts"]);
+    metrics.catalog_loaded(&Vocabulary {
+        revision: "1".into(),
+        providers: vec!["acme".into()],
+        resources: vec!["contacts".into()],
+        limits: Vec::new(),
+    });
     let config = Config { dangerous_allow_private_addresses: allow, ..Config::default() };
     let stack = ServiceBuilder::new()
         .layer(RetryLayer::new(metrics.clone()))
@@ -146,7 +151,11 @@ impl Scene {
     fn request(&self, method: Method) -> Request {
         Request {
             connection: self.connection.clone(),
-            labels: Labels { provider: "acme".into(), resource: "contacts".into(), operation: "list" },
+            labels: Labels {
+                provider: "acme".into(),
+                resource: "contacts".into(),
+                operation: telemetry::Operation::List,
+            },
             method: method.clone(),
             path_and_query: "/things?a=b".into(),
             root: false,

@@ -15,6 +15,7 @@ use throughline::catalog::{Catalog, Files, Options};
 use throughline::error::{Error, Kind, Place};
 use throughline::model::Operation;
 use throughline::net::{Body, collect_capped};
+use throughline::telemetry;
 use throughline::unified::{Call, Reply, Translate};
 use throughline::upstream;
 use tower::ServiceExt;
@@ -237,7 +238,7 @@ pub async fn play_call(call: Call, answers: Vec<Answer>) -> Played {
     let vendor = tower::service_fn(move |request: upstream::Request| {
         let (seen, answers, key) = (seen.clone(), answers.clone(), key.clone());
         async move {
-            if request.labels.operation == "fields" && !asked {
+            if request.labels.operation == telemetry::Operation::Fields && !asked {
                 return Ok(account(&request.labels.provider, key.as_deref()).response(&request));
             }
             let bytes = match request.body.try_clone() {

@@ -76,6 +76,7 @@ impl Deployment {
             authorization: self.authorization.clone(),
             binary: self.binary.clone(),
             edge: self.edge.clone(),
+            cache: Value::Null,
             key: self.key.clone(),
         }
     }

@@ -24,6 +24,7 @@ use crate::connections::repository::Row;
 use crate::connections::service::Connections;
 use crate::error::Result;
 use crate::limit::jitter;
+use crate::telemetry::Refreshed;
 
 /// How long a lease is good for without a word of its holder.
 const LEASE: Duration = Duration::from_secs(60);
@@ -83,9 +84,9 @@ impl Connections {
         let provider = Arc::clone(&work.provider);
         let landed = self.asked_and_settled(work).await;
         let result = match &landed {
-            Landed::Renewed => "renewed",
-            Landed::Later { .. } => "failed",
-            Landed::Lost => "lost",
+            Landed::Renewed => Refreshed::Renewed,
+            Landed::Later { .. } => Refreshed::Failed,
+            Landed::Lost => Refreshed::Lost,
         };
         self.0.metrics.refresh(&provider.name, result, began.elapsed());
         landed

@@ -154,14 +154,13 @@ impl Connections {
     }
 
     async fn count(&self) {
+        let now = Instant::now();
+        self.0.metrics.tokens(self.0.access.values().map(|held| held.stage(now).label()));
         match self.0.tokens.census().await {
-            Ok(census) => self.0.metrics.census(
-                &census
-                    .iter()
-                    .map(|(provider, state, number)| (&**provider, state.as_str(), *number))
-                    .collect::<Vec<_>>(),
-                self.in_escrow(),
-            ),
+            Ok(census) => {
+                let counted = census.into_iter().map(|(provider, state, number)| (provider, state.into(), number));
+                self.0.metrics.census(counted, self.in_escrow());
+            }
             Err(error) => tracing::warn!(%error, "The store was not able to count connections"),
         }
     }

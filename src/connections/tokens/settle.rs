@@ -34,6 +34,10 @@ const OUTCOME_UNKNOWN: &str = "refresh_outcome_unknown";
 impl Connections {
     pub(super) async fn settle_granted(&self, work: Work, spent: Option<SecretString>, granted: Granted) -> Landed {
         let read = Instant::now();
+        if let Some(ends) = work.lease.row.times.expires_at {
+            let left = Duration::try_from(ends.duration_since(self.0.clock.now())).unwrap_or_default();
+            self.0.metrics.token_left(&work.provider.name, left);
+        }
         let (fresh, row) = match self.fresh(&work, spent, granted) {
             Ok(fresh) => fresh,
             Err(error) => {

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::limit::{Gcra, KeyLimits};
-use crate::telemetry::Allowance;
+use crate::telemetry::{Allowance, Shed};
 
 pub(super) struct Key {
     rate: Option<Rate>,
@@ -32,7 +32,7 @@ pub struct Admitted {
 
 pub struct Refused {
     /// What it is counted under.
-    pub reason: &'static str,
+    pub reason: Shed,
     /// When it is worth trying again.
     pub after: Duration,
     pub allowance: Option<Allowance>,
@@ -53,7 +53,7 @@ impl Key {
         let permit = KeyPermit(self.in_flight.clone());
         if self.most.is_some_and(|most| before >= most) {
             let allowance = self.rate.as_ref().map(|rate| rate.allowance(&rate.state.lock(), now));
-            return Err(Refused { reason: "key-concurrency", after: Duration::from_secs(1), allowance });
+            return Err(Refused { reason: Shed::KeyConcurrency, after: Duration::from_secs(1), allowance });
         }
         let Some(rate) = &self.rate else { return Ok(Admitted { permit, allowance: None }) };
         let mut state = rate.state.lock();
@@ -61,7 +61,7 @@ impl Key {
         let allowance = Some(rate.allowance(&state, now));
         match taken {
             Ok(()) => Ok(Admitted { permit, allowance }),
-            Err(after) => Err(Refused { reason: "key-rate", after, allowance }),
+            Err(after) => Err(Refused { reason: Shed::KeyRate, after, allowance }),
         }
     }
 }
@@ -94,12 +94,12 @@ mod tests {
         let now = Instant::now();
         let held: Vec<_> = (0..3).map(|_| key.enter(now).map(|in_| in_.permit).map_err(|no| no.reason)).collect();
         assert!(held.iter().all(Result::is_ok));
-        assert_eq!(key.enter(now).map(|_| ()).map_err(|no| no.reason), Err("key-concurrency"));
+        assert_eq!(key.enter(now).map(|_| ()).map_err(|no| no.reason), Err(Shed::KeyConcurrency));
         drop(held);
         let last = key.enter(now).map_err(|no| no.reason).expect("the fourth of the burst").allowance.expect("a rate");
         assert_eq!((last.quota, last.window, last.remaining), (Some(4), Some(Duration::from_secs(2)), 0));
         let no = key.enter(now).map(|_| ()).expect_err("over the burst");
-        assert_eq!((no.reason, no.after), ("key-rate", Duration::from_millis(500)));
+        assert_eq!((no.reason, no.after), (Shed::KeyRate, Duration::from_millis(500)));
         assert!(key.enter(now + Duration::from_millis(500)).is_ok());
     }
 

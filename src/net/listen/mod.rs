@@ -27,7 +27,7 @@ pub use lifecycle::{Lifecycle, Phase};
 pub(super) use peers::whose;
 pub use tls::{Tls, TlsError};
 
-use crate::telemetry::Metrics;
+use crate::telemetry::{self, Metrics};
 use connection::Protocols;
 use peers::Peers;
 
@@ -62,12 +62,30 @@ pub struct Serving {
     pub tls: Option<Tls>,
     pub lifecycle: Lifecycle,
     pub metrics: Arc<Metrics>,
+    /// As its connections are counted.
+    pub name: telemetry::Listener,
+}
+
+/// A connection that is open.
+struct Counted(Arc<Metrics>, telemetry::Listener);
+
+impl Counted {
+    fn new(metrics: Arc<Metrics>, name: telemetry::Listener) -> Self {
+        metrics.caller_connections(name, 1);
+        Self(metrics, name)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.caller_connections(self.1, -1);
+    }
 }
 
 /// Answers until the lifecycle says that it closes; then no connection is accepted and requests that have begun are
 /// finished. Returns how many of them had to be cut off.
 pub async fn serve<L: Listen>(listener: L, router: Router, serving: Serving) -> usize {
-    let Serving { config, tls, lifecycle, metrics } = serving;
+    let Serving { config, tls, lifecycle, metrics, name } = serving;
     let protocols = Protocols::new(&config);
     let peers = Peers::new(config.connections, config.connections_per_address);
     let active = Arc::new(AtomicUsize::new(0));
@@ -84,9 +102,10 @@ pub async fn serve<L: Listen>(listener: L, router: Router, serving: Serving) -> 
         let here = here.clone();
         let caller = connection::Caller { peer, active: active.clone(), lifecycle: lifecycle.clone() };
         let serving = protocols.serve(stream, tls.as_ref().map(Tls::acceptor), router.clone(), caller);
+        let counted = Counted::new(metrics.clone(), name);
         tokio::spawn(async move {
             serving.await;
-            drop((entered, here));
+            drop((entered, here, counted));
         });
     };
     let mut phase = lifecycle.watch();

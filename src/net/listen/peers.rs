@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::telemetry::Shed;
+
 /// As many addresses as connections at most: one without connections is forgotten.
 #[derive(Clone)]
 pub(super) struct Peers(Arc<Inner>);
@@ -34,15 +36,15 @@ impl Peers {
     }
 
     /// Why not: the reason it is counted under.
-    pub(super) fn enter(&self, address: IpAddr) -> Result<Entered, &'static str> {
+    pub(super) fn enter(&self, address: IpAddr) -> Result<Entered, Shed> {
         let address = whose(address);
         let mut counts = self.0.counts.lock();
         if counts.all >= self.0.most {
-            return Err("connections");
+            return Err(Shed::Connections);
         }
         let each = counts.each.entry(address).or_default();
         if *each >= self.0.most_each {
-            return Err("connections-of-address");
+            return Err(Shed::ConnectionsOfAddress);
         }
         *each += 1;
         counts.all += 1;
@@ -84,9 +86,9 @@ mod tests {
         let (one, two) = ("192.0.2.1".parse().expect("an address"), "192.0.2.2".parse().expect("an address"));
         let first = peers.enter(one).expect("room");
         let _second = peers.enter(one).expect("room");
-        assert_eq!(peers.enter(one).err(), Some("connections-of-address"));
+        assert_eq!(peers.enter(one).err(), Some(Shed::ConnectionsOfAddress));
         let _third = peers.enter(two).expect("room for another");
-        assert_eq!(peers.enter(two).err(), Some("connections"));
+        assert_eq!(peers.enter(two).err(), Some(Shed::Connections));
         drop(first);
         assert!(peers.enter(two).is_ok());
         assert_eq!(peers.0.counts.lock().all, 2);

@@ -6,6 +6,8 @@ use deadpool_postgres::{HookError, PoolError};
 use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, Kind};
+use crate::store::clocked::Failing;
+use crate::telemetry::StoreFailure;
 
 /// A server that restarts is back, or replaced, within seconds.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -72,6 +74,22 @@ fn is_busy(error: &tokio_postgres::Error) -> bool {
             ]
             .contains(state)
     })
+}
+
+impl Failing for Failure {
+    fn failure(&self) -> Option<StoreFailure> {
+        match self {
+            Self::Server(error) if is_lost(error) || is_busy(error) => Some(StoreFailure::Busy),
+            Self::Late
+            | Self::Pool(
+                PoolError::Timeout(_) | PoolError::Backend(_) | PoolError::PostCreateHook(HookError::Backend(_)),
+            ) => Some(StoreFailure::Busy),
+            // A constraint says that there is such a row, and a text that it cannot be one.
+            _ if self.breaks_constraint() => None,
+            Self::Server(error) if error.code() == Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE) => None,
+            _ => Some(StoreFailure::Failed),
+        }
+    }
 }
 
 impl From<Failure> for Error {

@@ -36,9 +36,11 @@ pub(super) use self::schema::{SCHEMA, words};
 pub use self::server::Server;
 use super::Migrated;
 use super::changed::{Changed, Changes, KEPT};
+use super::clocked::Clocked;
 use super::open::{OpenError, Role};
 use crate::auth::base62;
 use crate::error::Result;
+use crate::telemetry::Metrics;
 
 /// More would queue inside the server instead of here.
 const CONNECTIONS: usize = 16;
@@ -64,6 +66,7 @@ pub(super) struct Postgres(Arc<Inner>);
 struct Inner {
     pool: Pool,
     calls: AtomicU64,
+    clocked: Clocked,
     /// Tells the news of this process from those of others.
     origin: String,
     changed: broadcast::Sender<Changed>,
@@ -96,11 +99,23 @@ impl Postgres {
             }))
             .build()
             .map_err(|error| unreachable(error.to_string()))?;
-        Ok(Self(Arc::new(Inner { pool, calls: AtomicU64::new(0), origin, changed, listener, migrated })))
+        Ok(Self(Arc::new(Inner {
+            pool,
+            calls: AtomicU64::new(0),
+            clocked: Clocked::default(),
+            origin,
+            changed,
+            listener,
+            migrated,
+        })))
     }
 
     pub(super) fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_in(&self, metrics: Arc<Metrics>) {
+        self.0.clocked.count_in(metrics);
     }
 
     pub(super) fn changes(&self) -> Changes {
@@ -112,7 +127,7 @@ impl Postgres {
     }
 
     pub(super) async fn ping(&self) -> Result<()> {
-        self.rows("SELECT 1", &[]).await?;
+        self.rows_aside("SELECT 1", &[]).await?;
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use super::Postgres;
 use super::failure::Failure;
+use crate::telemetry::StoreFor;
 
 /// How long an operation may take once it has a connection. Longer than the server's own limit for a statement: this one
 /// is for a server that does not answer at all, and costs the connection.
@@ -22,11 +23,15 @@ impl Postgres {
     /// A read. Asked once more if its connection turned out dead.
     pub(in crate::store) async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
-        self.rows_aside(sql, parameters).await
+        self.0.clocked.operation(StoreFor::Request, self.asked(sql, parameters)).await
     }
 
     /// The same for what happens by the clock and not because of a request: it is not counted.
     pub(super) async fn rows_aside(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
+        self.0.clocked.operation(StoreFor::Clock, self.asked(sql, parameters)).await
+    }
+
+    async fn asked(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {
         match self.rows_once(sql, parameters).await {
             Err(failure) if failure.lost_connection() && !matches!(failure, Failure::Late) => {
                 self.rows_once(sql, parameters).await
@@ -57,11 +62,18 @@ impl Postgres {
         F: for<'t> FnOnce(&'t Transaction<'t>) -> BoxFuture<'t, Result<T, Failure>> + Send,
     {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
-        self.transact_aside(work).await
+        self.0.clocked.operation(StoreFor::Request, self.transacted(work)).await
     }
 
     /// The same for what happens by the clock and not because of a request: it is not counted.
     pub(super) async fn transact_aside<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        F: for<'t> FnOnce(&'t Transaction<'t>) -> BoxFuture<'t, Result<T, Failure>> + Send,
+    {
+        self.0.clocked.operation(StoreFor::Clock, self.transacted(work)).await
+    }
+
+    async fn transacted<T, F>(&self, work: F) -> Result<T, Failure>
     where
         F: for<'t> FnOnce(&'t Transaction<'t>) -> BoxFuture<'t, Result<T, Failure>> + Send,
     {

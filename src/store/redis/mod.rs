@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use futures_util::future::BoxFuture;
@@ -65,7 +65,9 @@ impl Redis {
 impl Pool for Redis {
     fn lease(&self, ask: Ask) -> BoxFuture<'_, Option<Lease>> {
         Box::pin(async move {
+            let began = Instant::now();
             let answer = self.asked(&ask).await;
+            self.metrics.quota_pool_asked(began.elapsed(), answer.is_ok());
             let away = answer.is_err();
             if self.away.swap(away, Ordering::Relaxed) != away {
                 self.metrics.quota_pool(!away);

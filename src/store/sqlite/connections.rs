@@ -12,6 +12,7 @@ use crate::connections::{
     WriteError,
 };
 use crate::error::Result;
+use crate::telemetry::StoreFor;
 
 /// All columns but the sealed credentials, which a list has no need to read.
 const SHOWN: &str = "id, tenant, provider, customer_id, state, state_reason, paused, settings, scopes, last_error, last_used_at, \
@@ -125,7 +126,8 @@ impl ConnectionRepository for Sqlite {
 
 impl Sqlite {
     async fn put(&self, sql: &'static str, row: Row, expected: Option<u64>, along: Along) -> Result<(), WriteError> {
-        self.worker.write(move |database| put(database, sql, &row, expected, &along)).await?
+        let put = self.worker.write(move |database| put(database, sql, &row, expected, &along));
+        self.clocked.operation(StoreFor::Request, async { put.await? }).await
     }
 }
 

@@ -19,6 +19,7 @@ mod tokens;
 mod worker;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -27,8 +28,10 @@ pub(super) use self::lock::acquire;
 pub(super) use self::schema::SCHEMA;
 use self::worker::Worker;
 use super::changed::Changes;
+use super::clocked::Clocked;
 use super::open::{Migrated, OpenError, Role};
 use crate::error::{Error, Kind, Result};
+use crate::telemetry::{Metrics, StoreFor};
 
 /// How often the file is asked whether another process wrote to it.
 pub(super) const POLL: Duration = Duration::from_secs(1);
@@ -41,6 +44,7 @@ const OLDEST_LIBRARY: i32 = 3_051_003;
 #[derive(Clone)]
 pub(super) struct Sqlite {
     worker: Worker,
+    clocked: Clocked,
     migrated: Migrated,
 }
 
@@ -78,11 +82,16 @@ impl Sqlite {
             return Err(OpenError::OldLibrary { found });
         }
         let migrated = schema::migrate(&mut connection)?;
-        Ok(Self { worker: Worker::start(connection, lock, poll).map_err(OpenError::Thread)?, migrated })
+        let worker = Worker::start(connection, lock, poll).map_err(OpenError::Thread)?;
+        Ok(Self { worker, clocked: Clocked::default(), migrated })
     }
 
     pub(super) fn calls(&self) -> u64 {
         self.worker.calls()
+    }
+
+    pub(super) fn count_in(&self, metrics: Arc<Metrics>) {
+        self.clocked.count_in(metrics);
     }
 
     pub(super) fn changes(&self) -> Changes {
@@ -94,7 +103,7 @@ impl Sqlite {
     }
 
     pub(super) async fn ping(&self) -> Result<()> {
-        self.run(|connection| connection.query_row("SELECT 1", [], |_| Ok(()))).await
+        self.run_aside(|connection| connection.query_row("SELECT 1", [], |_| Ok(()))).await
     }
 
     pub(super) async fn close(&self) {
@@ -107,7 +116,7 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.worker.run(operation).await?.map_err(failure)
+        self.clocked.operation(StoreFor::Request, async { self.worker.run(operation).await?.map_err(failure) }).await
     }
 
     /// Writes all that `operation` writes, or nothing if it fails.
@@ -116,7 +125,7 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.worker.write(operation).await?.map_err(failure)
+        self.clocked.operation(StoreFor::Request, async { self.worker.write(operation).await?.map_err(failure) }).await
     }
 
     /// The same for what happens by the clock and not because of a request: it is not counted.
@@ -125,7 +134,9 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.worker.write_aside(operation).await?.map_err(failure)
+        self.clocked
+            .operation(StoreFor::Clock, async { self.worker.write_aside(operation).await?.map_err(failure) })
+            .await
     }
 
     /// What is read by the clock.
@@ -134,7 +145,9 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.worker.run_aside(operation).await?.map_err(failure)
+        self.clocked
+            .operation(StoreFor::Clock, async { self.worker.run_aside(operation).await?.map_err(failure) })
+            .await
     }
 }
 

@@ -17,7 +17,7 @@ use super::rules::Rule;
 use super::{Directives, Inner, ReadCache};
 use crate::error::{Error, Kind};
 use crate::model::{Operation, Priority, Warning};
-use crate::telemetry::Labels;
+use crate::telemetry::{CacheResult, Labels};
 use crate::unified::{Call, Reply};
 
 /// How long the vendor may take at least for an answer that others may wait for, too, however soon the first one leaves.
@@ -80,7 +80,7 @@ where
             labels: Labels {
                 provider: call.provider.name.clone(),
                 resource: call.resource.name.clone(),
-                operation: call.operation.as_str(),
+                operation: call.operation.into(),
             },
             inner: self.inner.clone(),
             rule,
@@ -125,18 +125,18 @@ where
             good_for = if self.rule.terms.if_error.is_zero() { Use::Nothing } else { Use::InNeed };
         }
         match (good_for, &found) {
-            (Use::Fresh, Some(entry)) => return self.remembered(entry, age, "hit", None),
-            (Use::Taken, Some(entry)) => return self.remembered(entry, age, "stale", None),
+            (Use::Fresh, Some(entry)) => return self.remembered(entry, age, CacheResult::Hit, None),
+            (Use::Taken, Some(entry)) => return self.remembered(entry, age, CacheResult::Stale, None),
             (Use::Meanwhile, Some(entry)) => {
                 if !self.directives.only_if_cached && !self.directives.no_store {
                     self.refresh(epoch);
                 }
-                return self.remembered(entry, age, "stale", None);
+                return self.remembered(entry, age, CacheResult::Stale, None);
             }
             _ => {}
         }
         if self.directives.only_if_cached {
-            self.cache.metrics.cache(&self.labels, "miss");
+            self.cache.metrics.cache(&self.labels, CacheResult::Miss);
             return Err(not_kept());
         }
         let why = match &found {
@@ -147,7 +147,7 @@ where
         };
         match self.fetched(why).await {
             Err(error) if good_for == Use::InNeed && is_outage(&error) => match &found {
-                Some(entry) => self.remembered(entry, entry.since.elapsed(), "stale", Some(&error)),
+                Some(entry) => self.remembered(entry, entry.since.elapsed(), CacheResult::Stale, Some(&error)),
                 None => Err(error),
             },
             answered => answered,
@@ -159,7 +159,7 @@ where
         &self,
         entry: &Entry,
         age: Duration,
-        result: &'static str,
+        result: CacheResult,
         failed: Option<&Error>,
     ) -> Result<Reply, Error> {
         self.cache.metrics.cache(&self.labels, result);
@@ -185,7 +185,7 @@ where
             warning: None,
         };
         if directives.no_store {
-            metrics.cache(&self.labels, "bypass");
+            metrics.cache(&self.labels, CacheResult::Bypass);
             let kept = ask(self.inner.clone(), self.call.clone()).await?;
             return reply(&kept, told(false, false));
         }
@@ -212,14 +212,14 @@ where
                 // It had less time than there is here.
                 Err(error) if joined && error.kind() == Kind::ProviderTimeout && Instant::now() < deadline => continue,
                 Err(error) => {
-                    metrics.cache(&self.labels, "miss");
+                    metrics.cache(&self.labels, CacheResult::Miss);
                     return Err(error);
                 }
                 Ok((kept, is_kept)) => {
                     let result = match joined {
-                        true => "collapsed",
-                        false if directives.no_cache => "bypass",
-                        false => "miss",
+                        true => CacheResult::Collapsed,
+                        false if directives.no_cache => CacheResult::Bypass,
+                        false => CacheResult::Miss,
                     };
                     metrics.cache(&self.labels, result);
                     return reply(&kept, told(joined, is_kept));

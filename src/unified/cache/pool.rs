@@ -10,7 +10,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::kept::Entry;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Evicted, Metrics};
 
 pub struct Pool(Cache<Arc<str>, Arc<Entry>>);
 
@@ -35,8 +35,8 @@ impl Expiry<Arc<str>, Arc<Entry>> for Lifetime {
 impl Pool {
     pub fn new(most: u64, metrics: Arc<Metrics>) -> Self {
         let count = move |_: Arc<Arc<str>>, _: Arc<Entry>, cause: RemovalCause| match cause {
-            RemovalCause::Size => metrics.cache_evicted("size"),
-            RemovalCause::Expired => metrics.cache_evicted("expired"),
+            RemovalCause::Size => metrics.cache_evicted(Evicted::Size),
+            RemovalCause::Expired => metrics.cache_evicted(Evicted::Expired),
             RemovalCause::Explicit | RemovalCause::Replaced => {}
         };
         let cache = Cache::builder()

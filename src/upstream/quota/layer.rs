@@ -11,7 +11,7 @@ use crate::connections::Connection;
 use crate::error::{Error, Result};
 use crate::model::{Operation, Priority};
 use crate::net::{Body, Holding, SendError};
-use crate::telemetry::Timings;
+use crate::telemetry::{self, Timings};
 use crate::upstream::{Future, Request, Response};
 
 #[derive(Clone)]
@@ -94,7 +94,9 @@ pub struct Asked {
 
 impl Asked {
     fn of(request: &Request) -> Self {
-        let named = Operation::ALL.into_iter().find(|operation| operation.as_str() == request.labels.operation);
+        let named = Operation::ALL
+            .into_iter()
+            .find(|operation| telemetry::Operation::from(*operation) == request.labels.operation);
         let safe = !request.is_write();
         // Raw requests have no operation: it matters only whether they write.
         let raw = if safe { Operation::Get } else { Operation::Update };

@@ -13,6 +13,7 @@ use super::{Pass, Quota, tell};
 use crate::catalog::{Heard, Hint, header_values};
 use crate::error::Kind;
 use crate::limit::LONG;
+use crate::telemetry::Throttle;
 use crate::upstream::{Response, Throttled};
 
 impl Quota {
@@ -40,7 +41,7 @@ impl Quota {
             Some((kind @ (Kind::RateLimited | Kind::QuotaExhausted), delay)) => {
                 let exhausted = kind == Kind::QuotaExhausted;
                 let delay = pass.throttled(exhausted, delay, &hints);
-                self.0.metrics.quota_throttled(&provider.name, kind.code());
+                self.0.metrics.quota_throttled(&provider.name, Throttle::of(kind));
                 response.throttled = Some(Throttled { delay: Some(delay), exhausted });
                 // A caller of the unified API is told our delay where the vendor names none; a raw answer stays as it is.
                 let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);

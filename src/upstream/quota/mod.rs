@@ -48,7 +48,7 @@ use crate::catalog::{Allows, QuotaScope};
 use crate::connections::{Connection, ConnectionId, Connections};
 use crate::error::{Error, Kind, Origin, Outcome, Result};
 use crate::limit::{LONG, Left};
-use crate::telemetry::{Allowance, Metrics, Timings};
+use crate::telemetry::{Allowance, Metrics, QuotaRefusal, Timings};
 
 /// Connections whose buckets are at hand, and how long they stay after their last request.
 const REMEMBERED: u64 = 200_000;
@@ -203,7 +203,7 @@ impl Quota {
         };
         asked.timings.add_quota(began.elapsed());
         let error = self.refuse(bucket, refusal, &asked.timings);
-        self.0.metrics.quota_refused(&asked.connection.provider, error.kind().code());
+        self.0.metrics.quota_refused(&asked.connection.provider, QuotaRefusal::of(error.kind()));
         Err(asked.not_sent(error))
     }
 

@@ -1,30 +1,39 @@
 //! The admin listener: metrics and health, for the machines that watch this one.
 
-use std::time::Duration;
+mod guard;
+mod ready;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use super::problem::Refusal;
+use crate::api::problem::Refusal;
 use crate::app::App;
 use crate::audit::{Action, Entry, deployment};
-use crate::auth::TenantId;
+use crate::auth::{AdminToken, TenantId};
 use crate::error::{Error, Kind, Violation};
 
-/// A store that takes longer is of no use to a request either.
-const STORE_ANSWERS: Duration = Duration::from_secs(1);
-
-pub fn admin() -> Router<App> {
+pub fn admin(app: App) -> Router {
+    let store = ready::StoreSaid::default();
     Router::new()
         .route("/metrics", get(metrics))
-        .route("/healthz", get(alive))
-        .route("/readyz", get(ready))
         .route("/reload", post(reload))
         .route("/connections:revoke", post(revoke))
+        // All above need the token, where there is one. Probes send none, and learn nothing that is anybody's.
+        .route_layer(middleware::from_fn_with_state(app.clone(), guard::authenticate))
+        .route("/healthz", get(alive))
+        .route("/readyz", get(move |State(app): State<App>| ready::ready(app, store)))
+        .fallback(no_route)
+        .layer(middleware::from_fn(guard::explain))
+        .with_state(app)
+}
+
+async fn no_route() -> Refusal {
+    let detail = "The admin listener has GET /metrics, /healthz and /readyz, POST /reload and /connections:revoke.";
+    Error::new(Kind::NotFound, detail).into()
 }
 
 /// The kill switch: `{"provider": …, "tenant": …, "reason": …}`, at least one of the first two. Answers how many connections
@@ -86,47 +95,17 @@ async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Whether requests should be sent here: 200, or 503 with what stands against it.
-async fn ready(State(app): State<App>) -> Response {
-    let store = match tokio::time::timeout(STORE_ANSWERS, (app.ping_store)()).await {
-        Ok(Ok(())) => Ok("it answers".to_owned()),
-        Ok(Err(error)) => Err(error.detail().to_owned()),
-        Err(_) => Err(format!("it does not answer within {STORE_ANSWERS:?}")),
-    };
-    let catalog = app.catalog();
-    let catalog = match catalog.providers.len() {
-        0 => Err("it has no provider".to_owned()),
-        providers => Ok(format!("{providers} providers, revision {}", catalog.revision)),
-    };
-    // What was sealed can be opened again: the key is there.
-    let context: &[&[u8]] = &[b"readyz"];
-    let sealed = app.vault.seal(context, b"ready").and_then(|sealed| app.vault.open(context, &sealed));
-    let vault = sealed.map(|_| "it is open".to_owned()).map_err(|error| error.to_string());
-    let draining = match app.lifecycle.is_draining() {
-        false => Ok("requests are taken".to_owned()),
-        true => Err("the process is about to stop".to_owned()),
-    };
-    let checks = [("catalog", catalog), ("store", store), ("vault", vault), ("draining", draining)];
-    let good = checks.iter().all(|(_, check)| check.is_ok());
-    let checks: serde_json::Map<String, Value> = checks
-        .into_iter()
-        .map(|(name, check)| {
-            let (ok, detail) = (check.is_ok(), check.unwrap_or_else(|fault| fault));
-            (name.to_owned(), json!({ "ok": ok, "detail": detail }))
-        })
-        .collect();
-    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": good, "checks": checks }))).into_response()
-}
-
-/// Loads the mappings anew: 200 with the revision, or 422 with every problem.
+/// Loads the mappings and the listener's token anew: 200 with the revision, or 422 with every problem. What has one stays
+/// as it was.
 async fn reload(State(app): State<App>) -> Response {
     let reloaded = app.reloader.reload().await;
     app.audit.reloaded(reloaded.as_deref().ok()).await;
-    match reloaded {
-        Ok(revision) => Json(json!({ "revision": revision })).into_response(),
-        Err(problems) => {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let token = app.admin_token.as_ref().map_or(Ok(()), AdminToken::reload);
+    match (reloaded, token) {
+        (Ok(revision), Ok(())) => Json(json!({ "revision": revision })).into_response(),
+        (reloaded, token) => {
+            let mut problems: Vec<String> = reloaded.err().iter().flatten().map(ToString::to_string).collect();
+            problems.extend(token.err().map(|error| format!("admin_token_file: {error}")));
             (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problems": problems }))).into_response()
         }
     }
