@@ -119,6 +119,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
             caller: caller.key_id.clone(),
             priority: prefer.priority.unwrap_or(if reads { Priority::READ } else { Priority::WRITE }),
             deadline: prefer.deadline,
+            trace: timings.trace().clone(),
             timings,
         })
         .await;

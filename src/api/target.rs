@@ -79,6 +79,7 @@ impl Target {
             minimal: self.prefer.minimal,
             caller: self.caller,
             priority: self.prefer.priority.unwrap_or(Priority::of(operation)),
+            trace: self.timings.trace().clone(),
             timings: self.timings,
             progress: self.progress,
             precondition: self.precondition,

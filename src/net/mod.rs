@@ -4,6 +4,7 @@
 pub mod admission;
 mod body;
 mod client;
+mod collector;
 mod config;
 mod connector;
 mod decode;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use body::{Body, BodyError, BoxError, collect_capped};
 pub use client::{Client, ClientError};
+pub use collector::Collector;
 pub use config::Config;
 pub use decode::collect_decoded;
 pub use guard::{AddressGuard, Cidr, InvalidCidr};

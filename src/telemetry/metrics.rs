@@ -53,6 +53,7 @@ pub struct Metrics {
     quota_throttled: IntCounterVec,
     quota_pool: IntGauge,
     replicas: IntGauge,
+    trace_spans: IntCounterVec,
     names: ArcSwap<Names>,
 }
 
@@ -215,6 +216,11 @@ impl Metrics {
         let replicas = IntGauge::new("replicas", "Servers that share the providers' limits, this one included.")?;
         replicas.set(1);
         registry.register(Box::new(replicas.clone()))?;
+        let trace_spans = counter(
+            "trace_spans_total",
+            "Spans of traces; result is sent, queue-full (the collector is slower than requests are) or undelivered.",
+            &["result"],
+        )?;
         let build = gauge("build_info", "Always 1; the version is the label.", &["version"])?;
         let catalog =
             gauge("catalog_info", "Always 1; the revision of the mappings in use is the label.", &["revision"])?;
@@ -251,6 +257,7 @@ impl Metrics {
             quota_throttled,
             quota_pool,
             replicas,
+            trace_spans,
             names: ArcSwap::default(),
             registry,
         }))
@@ -402,6 +409,16 @@ impl Metrics {
     /// So many servers share the limits.
     pub fn replicas(&self, replicas: u32) {
         self.replicas.set(i64::from(replicas));
+    }
+
+    /// What became of spans: `sent`, `queue-full` or `undelivered`.
+    pub fn trace_spans(&self, result: &'static str, spans: usize) {
+        self.trace_spans.with_label_values(&[result]).inc_by(spans as u64);
+    }
+
+    /// Spans that did not get to the collector so far.
+    pub fn lost_trace_spans(&self) -> u64 {
+        ["queue-full", "undelivered"].iter().map(|result| self.trace_spans.with_label_values(&[result]).get()).sum()
     }
 
     /// For families of subsystems that this list does not know (breakers, allowances, token refreshes).

@@ -4,8 +4,10 @@ mod allowance;
 mod log;
 mod metrics;
 mod timings;
+pub mod trace;
 
 pub use allowance::Allowance;
 pub use log::{Format, LogError, init};
 pub use metrics::{AttemptGuard, InFlight, Labels, Metrics, RequestGuard};
 pub use timings::Timings;
+pub use trace::{Span, Trace, Tracer};

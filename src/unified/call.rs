@@ -12,7 +12,7 @@ use crate::connections::Connection;
 use crate::error::Error;
 use crate::idempotency::Progress;
 use crate::model::{Operation, Priority, Query, Warning};
-use crate::telemetry::Timings;
+use crate::telemetry::{Timings, Trace};
 
 /// One operation on one resource of one connection. It keeps the catalog's snapshot it was routed by.
 #[derive(Clone)]
@@ -48,6 +48,8 @@ pub struct Call {
     /// The time that expressions see.
     pub now: Timestamp,
     pub timings: Arc<Timings>,
+    /// The span that it is a part of.
+    pub trace: Trace,
     /// Told when a write begins to be sent.
     pub progress: Progress,
     /// What was said before the operation itself began.
@@ -174,6 +176,7 @@ impl Call {
             deadline,
             now: Timestamp::now(),
             timings: Arc::default(),
+            trace: Trace::default(),
             progress: Progress::default(),
             warnings: Vec::new(),
         }
@@ -182,7 +185,7 @@ impl Call {
     /// Another operation on the same resource in the course of this one: it shares deadline and timings.
     pub fn part(&self, operation: Operation) -> Self {
         let Call {
-            connection, provider, resource, object, minimal, priority, deadline, now, timings, progress, ..
+            connection, provider, resource, object, minimal, priority, deadline, now, timings, trace, progress, ..
         } = self.clone();
         Self {
             object,
@@ -190,6 +193,7 @@ impl Call {
             priority,
             now,
             timings,
+            trace,
             progress,
             ..Self::new(connection, provider, resource, operation, deadline)
         }

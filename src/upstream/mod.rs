@@ -16,6 +16,7 @@ mod response;
 mod retry;
 mod send;
 mod timeout;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use response::{Response, Throttled};
 pub use retry::{Retry, RetryLayer};
 pub use send::Send;
 pub use timeout::{HeadTimeout, HeadTimeoutLayer};
+pub use trace::{TraceRequest, TraceRequestLayer};
 
 use crate::error::Error;
 

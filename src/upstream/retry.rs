@@ -114,6 +114,7 @@ where
             return result;
         }
         metrics.retry(&provider, "sent");
+        timings.add_retry();
         drop(result);
         tokio::time::sleep(delay).await;
         if again.throttled {
