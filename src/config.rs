@@ -14,7 +14,7 @@ use crate::mapping::Engine;
 use crate::net::listen;
 use crate::store::{Address, Location, check_redis};
 use crate::upstream::BudgetConfig;
-use crate::{audit, idempotency, limit, net, telemetry};
+use crate::{audit, connections, idempotency, limit, net, telemetry};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -55,7 +55,9 @@ pub struct Config {
     pub idempotency: idempotency::Config,
     /// What this deployment changes about a provider.
     pub providers: IndexMap<String, ProviderConfig>,
+    pub request_log: connections::RequestLogConfig,
     pub log: LogConfig,
+    pub tracing: telemetry::trace::Config,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -159,7 +161,9 @@ impl Default for Config {
             audit: audit::Config::default(),
             idempotency: idempotency::Config::default(),
             providers: IndexMap::new(),
+            request_log: connections::RequestLogConfig::default(),
             log: LogConfig::default(),
+            tracing: telemetry::trace::Config::default(),
         }
     }
 }
@@ -226,6 +230,8 @@ impl Config {
             faults.push(format!("store: {error}"));
         }
         faults.extend(self.idempotency.fault());
+        faults.extend(self.request_log.faults());
+        faults.extend(self.tracing.faults());
         // The value is not repeated: it may hold a password.
         if let Some(Err(error)) = self.redis.as_ref().map(|url| check_redis(url.expose())) {
             faults.push(format!("redis: {error}"));

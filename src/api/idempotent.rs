@@ -16,9 +16,10 @@ use serde_json::{Value, json};
 
 use super::authenticate::{is_passthrough, without_keys};
 use super::body::{self, MAX_BODY};
+use super::facts::Facts;
 use super::prefer::{Prefer, selector};
 use super::problem::{self, Refusal};
-use super::record::{Facts, RequestId};
+use super::record::RequestId;
 use super::target::caller;
 use crate::app::App;
 use crate::auth::Scope;

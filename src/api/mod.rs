@@ -1,5 +1,6 @@
 //! The HTTP API: routes, and what turns requests into calls and replies into answers.
 
+mod account;
 mod admin;
 mod answer;
 mod associations;
@@ -11,6 +12,7 @@ mod connect;
 mod connections;
 mod crm;
 mod exports;
+mod facts;
 mod idempotent;
 mod keys;
 mod mapping;
@@ -26,6 +28,7 @@ mod prefer;
 mod problem;
 mod providers;
 mod record;
+mod requests;
 mod shed;
 mod target;
 mod well_formed;
@@ -66,6 +69,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/connections/{id}/mapping", get(mapping::get).put(mapping::put).delete(mapping::delete))
         .route("/v1/connections/{id}/credentials", get(exports::credentials))
         .route("/v1/connections/{id}/events", get(exports::events))
+        .route("/v1/connections/{id}/requests", get(requests::list))
         .route("/v1/mapping", get(mapping::get_tenant).put(mapping::put_tenant).delete(mapping::delete_tenant))
         .route("/v1/connect/sessions", post(connect::create))
         .route("/v1/oauth-apps", get(oauth_apps::list))

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use crate::audit::AuditRepository;
 use crate::auth::KeyRepository;
 use crate::connections::{
-    AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
-    SealedRepository, TokenRepository,
+    AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RequestRepository,
+    RevocationRepository, SealedRepository, TokenRepository,
 };
 use crate::error::Result;
 use crate::idempotency::IdempotencyRepository;
@@ -87,6 +87,10 @@ impl Store {
     }
 
     pub fn events(&self) -> Arc<dyn EventRepository> {
+        on!(self, backend => Arc::new(backend.clone()))
+    }
+
+    pub fn requests(&self) -> Arc<dyn RequestRepository> {
         on!(self, backend => Arc::new(backend.clone()))
     }
 

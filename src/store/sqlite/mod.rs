@@ -11,6 +11,7 @@ mod keys;
 mod lock;
 mod mappings;
 mod replicas;
+mod requests;
 mod revocations;
 mod schema;
 mod sealed;

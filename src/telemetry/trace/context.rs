@@ -30,6 +30,11 @@ impl Parent {
         if values.next().is_some() { None } else { Self::parse(value.as_bytes()) }
     }
 
+    /// As it stands in logs.
+    pub fn trace_id(&self) -> String {
+        id_text(&self.trace_id)
+    }
+
     fn parse(text: &[u8]) -> Option<Self> {
         let [version] = hex(text.get(..2)?)?;
         let later = match (version, text.get(LENGTH)) {
@@ -107,7 +112,9 @@ mod tests {
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
         let pairs = lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value")));
         let mut headers = HeaderMap::new();
-        pairs.for_each(|(name, value): (_, HeaderValue)| drop(headers.append(name, value)));
+        pairs.for_each(|(name, value): (_, HeaderValue)| {
+            headers.append(name, value);
+        });
         headers
     }
 
