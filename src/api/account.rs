@@ -48,8 +48,7 @@ impl Account {
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str);
         let parent = Parent::of(request.headers());
-        let mut span =
-            app.tracer.request(parent, request.headers(), || format!("{} {route}", known_method(&method)));
+        let mut span = app.tracer.request(parent, request.headers(), || format!("{} {route}", known_method(&method)));
         if span.is_recorded() {
             span.text("http.request.method", known_method(&method));
             span.text("http.route", route);
@@ -228,7 +227,8 @@ impl Account {
 
     /// For the connection's owner.
     fn log(&self, facts: &Known, ended: &Ended<'_>, total: Duration) {
-        let (Some(tenant), Some(connection), true) = (&facts.tenant, &facts.connection, self.app.requests.is_on()) else {
+        let (Some(tenant), Some(connection), true) = (&facts.tenant, &facts.connection, self.app.requests.is_on())
+        else {
             return;
         };
         let timings = &self.timings;

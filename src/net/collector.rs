@@ -58,9 +58,7 @@ impl Collector {
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
             // Both were looked at when the configuration was read.
-            if let (Ok(name), Ok(mut value)) =
-                (name.parse::<HeaderName>(), HeaderValue::from_str(value.expose()))
-            {
+            if let (Ok(name), Ok(mut value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value.expose())) {
                 value.set_sensitive(true);
                 headers.insert(name, value);
             }
@@ -99,8 +97,11 @@ impl Collector {
     async fn deliver(&self, batch: Vec<Span>) -> Result<(), Undelivered> {
         let scope = InstrumentationScope { name: "throughline".into(), ..InstrumentationScope::default() };
         let spans = ScopeSpans { scope: Some(scope), spans: batch, ..ScopeSpans::default() };
-        let resource_spans =
-            vec![ResourceSpans { resource: Some(self.resource.clone()), scope_spans: vec![spans], ..Default::default() }];
+        let resource_spans = vec![ResourceSpans {
+            resource: Some(self.resource.clone()),
+            scope_spans: vec![spans],
+            ..Default::default()
+        }];
         let body = bytes::Bytes::from(ExportTraceServiceRequest { resource_spans }.encode_to_vec());
         let mut pause = PAUSE;
         for _ in 1..TIMES {

@@ -7,7 +7,7 @@ mod timings;
 pub mod trace;
 
 pub use allowance::Allowance;
-pub use log::{Format, LogError, init};
+pub use log::{Format, Level, LogError, init};
 pub use metrics::{AttemptGuard, InFlight, Labels, Metrics, RequestGuard};
 pub use timings::Timings;
 pub use trace::{Span, Trace, Tracer};

@@ -185,7 +185,18 @@ impl Call {
     /// Another operation on the same resource in the course of this one: it shares deadline and timings.
     pub fn part(&self, operation: Operation) -> Self {
         let Call {
-            connection, provider, resource, object, minimal, priority, deadline, now, timings, trace, progress, ..
+            connection,
+            provider,
+            resource,
+            object,
+            minimal,
+            priority,
+            deadline,
+            now,
+            timings,
+            trace,
+            progress,
+            ..
         } = self.clone();
         Self {
             object,

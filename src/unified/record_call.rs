@@ -71,7 +71,9 @@ where
             metrics.mapping(&labels, timings.mapping());
             match &reply {
                 // What the caller did wrong is no failure of the call.
-                Err(error) if error.get_origin() == Origin::Caller => span.text("throughline.problem", error.kind().code()),
+                Err(error) if error.get_origin() == Origin::Caller => {
+                    span.text("throughline.problem", error.kind().code())
+                }
                 Err(error) => span.failed(error.kind().code()),
                 Ok(_) => {}
             }

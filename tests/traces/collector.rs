@@ -12,7 +12,7 @@ use serde_json::Value;
 use throughline::config::Config;
 use throughline::store::Store;
 
-use crate::support::{FakeVendor, Server, plain_answer, provider, start_configured};
+use crate::support::{FakeVendor, Server, json_answer, plain_answer, provider, start_configured};
 
 /// A server with a vendor, traced by a collector.
 pub struct Scene {
@@ -37,6 +37,7 @@ pub struct Span {
 impl Scene {
     pub async fn start(configure: impl FnOnce(&mut Config)) -> Self {
         let (vendor, collector) = (FakeVendor::start().await, FakeVendor::start().await);
+        vendor.answers(json_answer(200, r#"{"id": "1"}"#));
         collector.answers(plain_answer(200, "Content-Type: application/x-protobuf\r\n", ""));
         let url = collector.url();
         let server = start_configured(
@@ -115,8 +116,7 @@ pub fn read_by_others(body: &[u8]) -> Option<Value> {
     let python = std::path::Path::new(&folder).join("venv/bin/python");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/counterparts/otlp/read.py");
     let mut command = Command::new(python);
-    let mut reader =
-        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python starts");
+    let mut reader = command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python starts");
     reader.stdin.take().expect("its input").write_all(body).expect("written");
     let output = reader.wait_with_output().expect("it ends");
     assert!(output.status.success(), "it cannot be read");

@@ -61,7 +61,7 @@ async fn a_request_is_a_span_and_below_it_are_call_upstream_and_attempt() {
         (attempt, "http.request.method", "GET"),
         (attempt, "http.response.status_code", "200"),
         (attempt, "server.address", "127.0.0.1"),
-        (attempt, "url.full", &format!("{}/contacts/1", scene.vendor.url())),
+        (attempt, "url.full", &format!("{}/base/contacts/1", scene.vendor.url())),
     ] {
         assert_eq!(span.text(name), value, "{name} of {}", span.name);
     }
@@ -85,7 +85,10 @@ async fn a_collector_by_others_reads_the_same() {
     assert_eq!(sent.header("x-collector-key"), Some("collector-secret"));
     let Some(theirs) = read_by_others(&sent.body) else { return };
     let resource = &theirs["resourceSpans"][0];
-    assert_eq!(resource["resource"]["attributes"][0], json!({"key": "service.name", "value": {"stringValue": "crm-proxy"}}));
+    assert_eq!(
+        resource["resource"]["attributes"][0],
+        json!({"key": "service.name", "value": {"stringValue": "crm-proxy"}})
+    );
     let scope = &resource["scopeSpans"][0];
     assert_eq!(scope["scope"]["name"], "throughline");
     let spans = scope["spans"].as_array().expect("spans");
@@ -171,7 +174,13 @@ async fn the_callers_decision_counts_unless_it_may_not() {
         })
         .await;
         for (path, given) in [("sampled", parent("01")), ("unsampled", parent("00")), ("malformed", parent("xy"))] {
-            scene.server.on("fake").with("traceparent", &given).with("X-Request-Id", path).get("/v1/crm/contacts/1").await;
+            scene
+                .server
+                .on("fake")
+                .with("traceparent", &given)
+                .with("X-Request-Id", path)
+                .get("/v1/crm/contacts/1")
+                .await;
         }
         scene.server.on("fake").with("X-Request-Id", "alone").get("/v1/crm/contacts/1").await;
         let spans = scene.spans().await;

@@ -43,7 +43,10 @@ async fn requests_go_on_as_ever_while_the_collector_is_away_or_stalls() {
         let (half, longest) = asked(&scene.server.on("fake")).await;
         println!("without {usual:?}; {what}: half of the requests in {half:?}, the longest {longest:?}");
         // Ten times is what a busy machine may add; a request that waited for a collector would take seconds.
-        assert!(half < usual * 10 && longest < Duration::from_secs(1), "{what}: {half:?}, {longest:?}, usually {usual:?}");
+        assert!(
+            half < usual * 10 && longest < Duration::from_secs(1),
+            "{what}: {half:?}, {longest:?}, usually {usual:?}"
+        );
     }
 }
 
@@ -96,5 +99,8 @@ async fn a_collector_that_stalls_does_not_keep_the_server_from_ending() {
     scene.server.stop();
     until_closed(scene.server.admin).await;
     let took = began.elapsed();
-    assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&took), "the last spans have five seconds: {took:?}");
+    assert!(
+        (Duration::from_secs(4)..Duration::from_secs(9)).contains(&took),
+        "the last spans have five seconds: {took:?}"
+    );
 }

@@ -49,7 +49,8 @@ impl Config {
             faults.push(format!("request_log.keep: {} is more than can be kept of a connection ({MOST})", self.keep));
         }
         if !(1..=24 * 365).contains(&self.keep_hours) {
-            faults.push("request_log.keep_hours: it has to be 1 to 8760 (a year); `keep: 0` switches the log off".into());
+            faults
+                .push("request_log.keep_hours: it has to be 1 to 8760 (a year); `keep: 0` switches the log off".into());
         }
         faults
     }

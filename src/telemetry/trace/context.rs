@@ -53,11 +53,11 @@ impl Parent {
 
     /// What other tracing systems have told about the trace, as one list. A list that breaks the rules is left out.
     pub fn state(headers: &HeaderMap) -> Option<Arc<str>> {
-        let values: Option<Vec<&str>> =
-            headers.get_all(TRACESTATE).iter().map(|value| value.to_str().ok()).collect();
+        let values: Option<Vec<&str>> = headers.get_all(TRACESTATE).iter().map(|value| value.to_str().ok()).collect();
         let joined = values?.join(",");
         let members = || joined.split(',').map(str::trim).filter(|member| !member.is_empty());
-        let well_formed = |member: &str| member.split_once('=').is_some_and(|(key, value)| !key.is_empty() && !value.is_empty());
+        let well_formed =
+            |member: &str| member.split_once('=').is_some_and(|(key, value)| !key.is_empty() && !value.is_empty());
         let good = joined.len() <= MAX_STATE && members().count() <= MAX_MEMBERS && members().all(well_formed);
         (good && members().next().is_some()).then(|| joined.into())
     }

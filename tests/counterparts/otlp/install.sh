@@ -4,7 +4,7 @@
 #   tests/counterparts/otlp/install.sh CACHE
 set -euo pipefail
 
-readonly PACKAGE=opentelemetry-proto==1.39.1
+readonly PACKAGE=opentelemetry-proto==1.45.2
 mkdir -p "$1"
 CACHE=$(cd "$1" && pwd)
 # The stamp is written last and names the version: an interrupted installation, or one of another, is done again.
