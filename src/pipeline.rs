@@ -36,10 +36,10 @@ pub fn edge(app: App) -> Router {
         .layer(CatchPanicLayer::custom(api::panicked))
         // Above whatever reads the request: nothing of one that can be read in two ways is believed.
         .layer(middleware::from_fn_with_state(app.clone(), api::well_formed));
-    // Below authentication, since keys of writes are a connection's own. From here a write is finished even if its caller
-    // leaves, and one with an Idempotency-Key happens once.
-    let writes = middleware::from_fn_with_state(app.clone(), api::guard_writes);
-    api::routes().layer(writes).layer(known).merge(api::open_routes()).layer(layers).with_state(app)
+    // Below authentication, since keys of writes are a connection's own, and on each route, which knows what it does. From
+    // here a write is finished even if its caller leaves, and one with an Idempotency-Key happens once.
+    let guarded = |guard: api::Guard, methods| guard.over(methods, &app);
+    api::routes(guarded).layer(known).merge(api::open_routes()).layer(layers).with_state(app)
 }
 
 /// One operation on one resource of one connection: records in, records out.

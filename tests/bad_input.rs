@@ -644,6 +644,23 @@ async fn head_is_get_without_a_body_and_options_is_no_method_here() {
 }
 
 #[tokio::test]
+async fn a_method_that_a_route_does_not_take_is_the_first_that_is_said() {
+    let server = start().await;
+    let client = server.on("hubspot").with("Throughline-Customer", "another's").with("Idempotency-Key", "k1");
+    for (method, path, allow) in [
+        ("PATCH", "/v1/crm/contacts", "GET,HEAD,POST,PUT"),
+        ("PUT", "/v1/crm/contacts/batch", "POST"),
+        ("POST", "/v1/crm/contacts/1/associations/companies/2", "PUT,DELETE"),
+        ("PATCH", "/v1/keys", "GET,HEAD,POST"),
+    ] {
+        let answer = client.request(method, path).send().await;
+
+        answer.problem(405, "unsupported-operation");
+        assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn filter_values_are_values_and_nothing_else() {
     let server = start().await;
     for provider in PROVIDERS {

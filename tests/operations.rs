@@ -475,6 +475,28 @@ async fn a_batch_that_is_refused_as_a_whole_is_taken_apart() {
     assert_eq!(lines(&vendor).len(), 3);
 }
 
+#[test]
+fn a_batch_whose_operations_are_expanded_fits_a_small_stack() {
+    let scenario = async {
+        let (server, _vendor) = start(|request| match request.line() {
+            line if line.starts_with("GET /base/companies") => (200, json!({"items": [{"id": "c1", "name": "Byron"}]})),
+            line if line.starts_with("POST") => (201, json!({"id": "5", "company": "c1"})),
+            _ => (200, json!({"id": "5", "company": "c1"})),
+        })
+        .await;
+        let operations = json!({"operations": [{"operation": "create", "data": {"last_name": "a"}}]});
+
+        let answer = server.on("fake").post("/v1/crm/contacts/batch?expand=company", operations).await;
+
+        let results = ok(&answer, 200)["results"].clone();
+        assert_eq!(results[0]["data"]["company"]["record"]["name"], "Byron", "{results:#}");
+    };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Half of what the threads have that serve. An overflow ends the process.
+    let small = std::thread::Builder::new().stack_size(1024 * 1024).spawn(move || runtime().block_on(scenario));
+    small.expect("a thread").join().expect("no panic");
+}
+
 #[tokio::test]
 async fn batches_that_are_none() {
     let (server, vendor) = start(|_| (200, json!({}))).await;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -34,50 +35,47 @@ const MAX_RAW: usize = 8 * 1024 * 1024;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const WARNING: HeaderName = HeaderName::from_static("throughline-warning");
 
-/// What a route has to do with keys.
+/// What a route does with an `Idempotency-Key`, and whether it outlives its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route {
+pub enum Guard {
     /// Changes nothing: a key says nothing that is not true anyway.
     Read,
-    /// The same of a vendor's own API, which gets the header as it is.
-    RawRead,
-    /// A write of a connection, with a body of at most so many bytes.
-    Write(usize),
+    /// A write of a connection.
+    Write,
+    /// A vendor's own API: a write unless its method says otherwise, and then the vendor gets the header as it is.
+    Raw,
     /// A write of ours, which is not kept.
     Management,
 }
 
-impl Route {
-    fn of(method: &Method, path: &str) -> Self {
-        let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-        match (is_passthrough(path), path.starts_with("/v1/crm/")) {
-            (true, _) if reads => Self::RawRead,
-            (true, _) => Self::Write(MAX_RAW),
-            _ if reads => Self::Read,
-            // No unified route takes it, which the router says.
-            (_, true) if !matches!(*method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE) => Self::Read,
-            // A list that is asked for in JSON.
-            (_, true) if *method == Method::POST && path.ends_with("/search") => Self::Read,
-            (_, true) => Self::Write(MAX_BODY),
-            _ => Self::Management,
+impl Guard {
+    /// Lays the guard over methods of a route.
+    pub fn over(self, methods: MethodRouter<App>, app: &App) -> MethodRouter<App> {
+        let layer = middleware::from_fn_with_state((app.clone(), self), guard_writes);
+        match self {
+            // Whatever the method: there is none that the route does not take.
+            Guard::Raw => methods.layer(layer),
+            // What the route does not take is refused by the router, which knows what it does.
+            Guard::Read | Guard::Write | Guard::Management => methods.route_layer(layer),
         }
     }
 }
 
-pub async fn guard_writes(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let route = Route::of(request.method(), request.uri().path());
-    if route == Route::RawRead {
+async fn guard_writes(State((app, guard)): State<(App, Guard)>, mut request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if guard == Guard::Raw && reads {
         return next.run(request).await;
     }
     let key = match Key::of(request.headers()) {
         Ok(key) => key,
         Err(error) => return refused(error),
     };
-    let most = match (route, &key) {
-        (Route::Write(most), _) => most,
-        (Route::Management, Some(_)) => return refused(no_key_here()),
+    let most = match (guard, &key) {
+        (Guard::Write, _) => MAX_BODY,
+        (Guard::Raw, _) => MAX_RAW,
+        (Guard::Management, Some(_)) => return refused(no_key_here()),
         (_, None) => return next.run(request).await,
-        (_, Some(_)) => {
+        (Guard::Read, Some(_)) => {
             let mut response = next.run(request).await;
             add_warning(response.headers_mut(), "ignored-header;header=\"Idempotency-Key\"");
             return response;
@@ -85,16 +83,11 @@ pub async fn guard_writes(State(app): State<App>, mut request: Request, next: Ne
     };
     let progress = Progress::default();
     request.extensions_mut().insert(progress.clone());
-    match key {
-        None => {
-            let work = handled(next, request, progress.clone());
-            app.shield.run(progress.clone(), alone(app.clone(), progress, work)).await
-        }
-        Some(key) => {
-            let work = once(app.clone(), next, request, key, most, progress.clone());
-            app.shield.run(progress.clone(), alone(app.clone(), progress, work)).await
-        }
-    }
+    let work = match key {
+        None => handled(next, request, progress.clone()).boxed(),
+        Some(key) => once(app.clone(), next, request, key, most, progress.clone()).boxed(),
+    };
+    app.shield.run(progress.clone(), alone(app.clone(), progress, work)).await
 }
 
 /// A write with a key, from the claim to the end that is written down. As a whole it is cancelled by nobody: a claim

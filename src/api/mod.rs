@@ -35,7 +35,7 @@ mod well_formed;
 
 pub use admin::admin;
 pub use authenticate::authenticate;
-pub use idempotent::guard_writes;
+pub use idempotent::Guard;
 pub use problem::{Refusal, panicked};
 pub use record::record;
 pub use shed::{limit_caller, shed};
@@ -45,55 +45,80 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::routing::{any, get, post, put};
+use axum::routing::{MethodRouter, any, delete, get, patch, post, put};
 
 use crate::app::App;
 use crate::error::{Error, Kind};
 
-/// All routes that need an API key.
-pub fn routes() -> Router<App> {
+/// All routes that need an API key. `guarded` lays over methods what keeps their writes.
+pub fn routes(guarded: impl Fn(Guard, MethodRouter<App>) -> MethodRouter<App>) -> Router<App> {
+    let reads = |methods| guarded(Guard::Read, methods);
+    let manages = |methods| guarded(Guard::Management, methods);
+    let raw = || guarded(Guard::Raw, any(passthrough::by_header));
+    let raw_by_path = || guarded(Guard::Raw, any(passthrough::by_path));
+    let writes = |methods| guarded(Guard::Write, methods);
     Router::new()
-        .route("/v1/crm/objects", get(metadata::types))
-        .merge(records("/v1/crm/{resource}"))
-        .merge(records("/v1/crm/objects/{type}"))
-        .route("/v1/passthrough", any(passthrough::by_header))
-        .route("/v1/passthrough/", any(passthrough::by_header))
-        .route("/v1/passthrough/{*path}", any(passthrough::by_header))
-        .route("/v1/connections/{id}/passthrough", any(passthrough::by_path))
-        .route("/v1/connections/{id}/passthrough/", any(passthrough::by_path))
-        .route("/v1/connections/{id}/passthrough/{*path}", any(passthrough::by_path))
-        .route("/v1/connections", get(connections::list).post(connections::create))
-        .route("/v1/connections/{id}", get(connections::get).patch(connections::update).delete(connections::delete))
-        .route("/v1/connections/{id}/refresh", post(connections::refresh))
-        .route("/v1/connections/{id}/verify", post(connections::verify))
-        .route("/v1/connections/{id}/mapping", get(mapping::get).put(mapping::put).delete(mapping::delete))
-        .route("/v1/connections/{id}/credentials", get(exports::credentials))
-        .route("/v1/connections/{id}/events", get(exports::events))
-        .route("/v1/connections/{id}/requests", get(requests::list))
-        .route("/v1/mapping", get(mapping::get_tenant).put(mapping::put_tenant).delete(mapping::delete_tenant))
-        .route("/v1/connect/sessions", post(connect::create))
-        .route("/v1/oauth-apps", get(oauth_apps::list))
-        .route("/v1/oauth-apps/{provider}", get(oauth_apps::get).put(oauth_apps::put).delete(oauth_apps::delete))
-        .route("/v1/audit", get(audit::list))
-        .route("/v1/keys", get(keys::list).post(keys::create))
-        .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
-        .route("/v1/providers", get(providers::list))
-        .route("/v1/providers/{name}", get(providers::get))
+        .route("/v1/crm/objects", reads(get(metadata::types)))
+        .merge(records("/v1/crm/{resource}", &reads, &writes))
+        .merge(records("/v1/crm/objects/{type}", &reads, &writes))
+        .route("/v1/passthrough", raw())
+        .route("/v1/passthrough/", raw())
+        .route("/v1/passthrough/{*path}", raw())
+        .route("/v1/connections/{id}/passthrough", raw_by_path())
+        .route("/v1/connections/{id}/passthrough/", raw_by_path())
+        .route("/v1/connections/{id}/passthrough/{*path}", raw_by_path())
+        .route("/v1/connections", reads(get(connections::list)).merge(manages(post(connections::create))))
+        .route(
+            "/v1/connections/{id}",
+            reads(get(connections::get)).merge(manages(patch(connections::update).delete(connections::delete))),
+        )
+        .route("/v1/connections/{id}/refresh", manages(post(connections::refresh)))
+        .route("/v1/connections/{id}/verify", manages(post(connections::verify)))
+        .route(
+            "/v1/connections/{id}/mapping",
+            reads(get(mapping::get)).merge(manages(put(mapping::put).delete(mapping::delete))),
+        )
+        .route("/v1/connections/{id}/credentials", reads(get(exports::credentials)))
+        .route("/v1/connections/{id}/events", reads(get(exports::events)))
+        .route("/v1/connections/{id}/requests", reads(get(requests::list)))
+        .route(
+            "/v1/mapping",
+            reads(get(mapping::get_tenant)).merge(manages(put(mapping::put_tenant).delete(mapping::delete_tenant))),
+        )
+        .route("/v1/connect/sessions", manages(post(connect::create)))
+        .route("/v1/oauth-apps", reads(get(oauth_apps::list)))
+        .route(
+            "/v1/oauth-apps/{provider}",
+            reads(get(oauth_apps::get)).merge(manages(put(oauth_apps::put).delete(oauth_apps::delete))),
+        )
+        .route("/v1/audit", reads(get(audit::list)))
+        .route("/v1/keys", reads(get(keys::list)).merge(manages(post(keys::create))))
+        .route("/v1/keys/{id}", manages(delete(keys::revoke)))
+        .route("/v1/providers", reads(get(providers::list)))
+        .route("/v1/providers/{name}", reads(get(providers::get)))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
 }
 
 /// What can be done with one kind of record.
-fn records(base: &str) -> Router<App> {
+fn records(
+    base: &str,
+    reads: impl Fn(MethodRouter<App>) -> MethodRouter<App>,
+    writes: impl Fn(MethodRouter<App>) -> MethodRouter<App>,
+) -> Router<App> {
     let below = |rest: &str| format!("{base}{rest}");
     Router::new()
-        .route(base, get(crm::list).post(crm::create).put(crm::upsert))
-        .route(&below("/search"), post(crm::search))
-        .route(&below("/batch"), post(batch::batch))
-        .route(&below("/fields"), get(metadata::fields))
-        .route(&below("/{id}"), get(crm::get).patch(crm::update).delete(crm::delete))
-        .route(&below("/{id}/associations/{other}"), get(associations::list))
-        .route(&below("/{id}/associations/{other}/{other_id}"), put(associations::add).delete(associations::remove))
+        .route(base, reads(get(crm::list)).merge(writes(post(crm::create).put(crm::upsert))))
+        // A list that is asked for in JSON.
+        .route(&below("/search"), reads(post(crm::search)))
+        .route(&below("/batch"), writes(post(batch::batch)))
+        .route(&below("/fields"), reads(get(metadata::fields)))
+        .route(&below("/{id}"), reads(get(crm::get)).merge(writes(patch(crm::update).delete(crm::delete))))
+        .route(&below("/{id}/associations/{other}"), reads(get(associations::list)))
+        .route(
+            &below("/{id}/associations/{other}/{other_id}"),
+            writes(put(associations::add).delete(associations::remove)),
+        )
 }
 
 /// What needs no key: this API's description, and what customers' browsers open.

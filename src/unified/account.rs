@@ -9,6 +9,7 @@ use moka::future::Cache;
 use super::ask::shorten;
 use super::call::{Item, Object};
 use super::page::fetch_all;
+use super::translate::boxed;
 use super::{Call, Vendor};
 use crate::catalog::{AccountField, ObjectType, Resource, Shape};
 use crate::error::{Error, Kind, Outcome, Violation};
@@ -95,7 +96,7 @@ impl Accounts {
             let resource = Arc::new(call.resource.with_account(&fields));
             Ok(Fields { fields: Arc::new(fields), resource, _base: call.resource.clone(), refused: None })
         };
-        let asked = self.fields.try_get_with(key(call, &call.resource), ask).await;
+        let asked = self.fields.try_get_with(key(call, &call.resource), boxed(|| ask)).await;
         asked.map(Some).map_err(|error: Arc<Error>| (*error).clone())
     }
 
@@ -142,7 +143,7 @@ impl Accounts {
             Ok(Arc::new(types.read(&rows, &vars)?.into_iter().map(Arc::new).collect::<Vec<_>>()))
         };
         let key = (call.connection.id.0.clone(), Arc::as_ptr(&types) as usize, None);
-        self.types.try_get_with(key, ask).await.map_err(|error: Arc<Error>| (*error).clone())
+        self.types.try_get_with(key, boxed(|| ask)).await.map_err(|error: Arc<Error>| (*error).clone())
     }
 
     /// The call with its custom object type known, or not-found with those that there are.

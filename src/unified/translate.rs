@@ -76,21 +76,31 @@ async fn operate(call: Call, shared: &Shared) -> Result<Reply, Error> {
     let call = shared.accounts.acquaint(call, vendor).await?;
     let expanding = (!call.query.expand.is_empty()).then(|| call.clone());
     let reply = match call.operation {
-        Operation::List => list::list(call, vendor).await,
-        Operation::Get => single::get(call, vendor).await,
-        Operation::Create | Operation::Update => single::write(call, vendor).await,
-        Operation::Delete => single::delete(call, vendor).await,
-        Operation::Upsert => upsert::upsert(call, shared).await,
-        Operation::Batch => batch::batch(call, shared).await,
-        Operation::Fields => fields::fields(call, shared).await,
-        Operation::Associations => associations::associations(call, shared).await,
-        Operation::Associate | Operation::Dissociate => associations::change(call, shared).await,
-        Operation::Types => fields::types(call, shared).await,
-    }?;
+        Operation::List => boxed(|| list::list(call, vendor)),
+        Operation::Get => boxed(|| single::get(call, vendor)),
+        Operation::Create | Operation::Update => boxed(|| single::write(call, vendor)),
+        Operation::Delete => boxed(|| single::delete(call, vendor)),
+        Operation::Upsert => boxed(|| upsert::upsert(call, shared)),
+        Operation::Batch => boxed(|| batch::batch(call, shared)),
+        Operation::Fields => boxed(|| fields::fields(call, shared)),
+        Operation::Associations => boxed(|| associations::associations(call, shared)),
+        Operation::Associate | Operation::Dissociate => boxed(|| associations::change(call, shared)),
+        Operation::Types => boxed(|| fields::types(call, shared)),
+    };
+    let reply = reply.await?;
     match expanding {
-        Some(call) => expand::expand(&call, reply, shared).await,
+        Some(call) => boxed(|| expand::expand(&call, reply, shared)).await,
         None => Ok(reply),
     }
+}
+
+/// What runs seldom, or instead of others, on the heap: otherwise every call would carry room for all of it, and one
+/// within another would outgrow the stack. Made in a frame of its own for the same reason.
+pub fn boxed<'a, F>(make: impl FnOnce() -> F) -> BoxFuture<'a, F::Output>
+where
+    F: Future + Send + 'a,
+{
+    Box::pin(make())
 }
 
 /// The same service, run on a given runtime whoever calls it.

@@ -8,6 +8,7 @@ use moka::future::Cache;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use super::translate::boxed;
 use crate::error::Error;
 use crate::upstream;
 
@@ -61,14 +62,15 @@ impl Vendor {
         &self,
         key: String,
         good_for: Duration,
-        look: impl Future<Output = Result<Value, Error>>,
+        look: impl Future<Output = Result<Value, Error>> + Send,
     ) -> Result<Value, Error> {
-        let look = async {
+        let look = async move {
             let value = look.await?;
             let size = u32::try_from(value.to_string().len()).unwrap_or(u32::MAX);
             Ok(Kept { value: Arc::new(value), size, good_for })
         };
-        let kept = self.kept.try_get_with(key.into(), look).await.map_err(|error: Arc<Error>| (*error).clone())?;
+        let kept =
+            self.kept.try_get_with(key.into(), boxed(|| look)).await.map_err(|error: Arc<Error>| (*error).clone())?;
         Ok((*kept.value).clone())
     }
 }
