@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Answer, FakeVendor, Recorded, Server, json_answer, provider, start_alone};
+use support::{Answer, CUSTOM_OBJECTS, FakeVendor, Recorded, Server, json_answer, provider, start_alone};
 
 /// The stand-in's contacts, with everything this file is about.
 const CONTACTS: &str = r#"id: { pattern: '[A-Za-z0-9]+' }
@@ -86,19 +86,6 @@ associations:
   contacts: { resource: contacts, by: company }
 "#;
 
-const OBJECTS: &str = r#"select: false
-fields: { id: { read: id }, name: title, custom_fields: { in: $ } }
-types:
-  fetch: { request: GET /schemas, records: schemas }
-  name: name
-  label: label
-  keep: { path: url }
-operations:
-  list: { request: "GET /things/{path}", records: items }
-  get: { request: "GET /things/{path}/{id}" }
-  create: { request: "POST /things/{path}", id: id }
-"#;
-
 async fn start(answer: impl Fn(&Recorded) -> (u16, Value) + Send + Sync + 'static) -> (Server, FakeVendor) {
     let vendor = FakeVendor::start().await;
     vendor.answers_with(move |request| {
@@ -107,7 +94,7 @@ async fn start(answer: impl Fn(&Recorded) -> (u16, Value) + Send + Sync + 'stati
     });
     let mut files = provider("fake", Some(CONTACTS));
     files.push(("fake/companies.yaml".into(), COMPANIES.into()));
-    files.push(("fake/objects.yaml".into(), OBJECTS.into()));
+    files.push(("fake/objects.yaml".into(), CUSTOM_OBJECTS.into()));
     let server = start_alone(files, &[("fake", &vendor)]).await;
     (server, vendor)
 }

@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Answer, Client, FakeVendor, Server, provider, start_configured};
+use support::{Answer, CUSTOM_OBJECTS, Client, FakeVendor, Server, provider, start_configured};
 use throughline::auth::{Mode, NewKey, Scope, Scopes};
 use throughline::store::Store;
 
@@ -50,19 +50,6 @@ const COMPANIES: &str = r#"id: { pattern: '[A-Za-z0-9]+' }
 fields: { id: { read: id }, name: name }
 operations:
   get: { request: "GET /companies/{id}" }
-"#;
-
-const OBJECTS: &str = r#"select: false
-fields: { id: { read: id }, name: title, custom_fields: { in: $ } }
-types:
-  fetch: { request: GET /schemas, records: schemas }
-  name: name
-  label: label
-  keep: { path: url }
-operations:
-  list: { request: "GET /things/{path}", records: items }
-  get: { request: "GET /things/{path}/{id}" }
-  create: { request: "POST /things/{path}", id: id }
 "#;
 
 const GRANT: &str = r#"
@@ -135,7 +122,7 @@ impl Scene {
         let vendor = FakeVendor::start().await;
         let mut files = provider("blue", Some(CONTACTS));
         files.push(("blue/companies.yaml".into(), COMPANIES.into()));
-        files.push(("blue/objects.yaml".into(), OBJECTS.into()));
+        files.push(("blue/objects.yaml".into(), CUSTOM_OBJECTS.into()));
         for (name, text) in &mut files {
             if name.ends_with("provider.yaml") {
                 let hosts = r#"hosts: { api: ["https://api.fake.test"], auth: ["https://auth.fake.test"] }"#;
@@ -327,13 +314,11 @@ impl Operation {
 
 /// Everything but the times, with the names that were sent taken out.
 fn essence(answer: &Answer, names: &Names) -> (u16, Vec<(String, String)>, String) {
-    // What is left of a key's limit goes down with every request.
-    let timed = ["date", "server-timing", "ratelimit"];
-    let headers = answer.headers.iter().filter(|(name, _)| !timed.contains(&name.as_str()) && name != "content-length");
+    let headers = answer.lasting_headers().into_iter().filter(|(name, _)| name != "content-length");
     let text = [&names.connection, &names.customer, &names.key]
         .iter()
         .fold(answer.text(), |text, name| text.replace(*name, "(sent)"));
-    (answer.status, headers.cloned().collect(), text)
+    (answer.status, headers.collect(), text)
 }
 
 fn holds_nothing_of_acme(answer: &Answer, sent: &Names, place: &str) {

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::audit::{Action, Recorded, Wanted};
 use crate::auth::Scope;
 use crate::error::{Error, Kind, Violation};
+use crate::model::hex;
 
 const PAGE: usize = 100;
 const LONGEST_PAGE: usize = 1000;
@@ -86,8 +87,4 @@ pub fn shown(row: &Recorded) -> Value {
         "detail": entry.detail,
         "hash": hex(hash),
     })
-}
-
-pub fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -59,8 +59,8 @@ pub fn routes(guarded: impl Fn(Guard, MethodRouter<App>) -> MethodRouter<App>) -
     let writes = |methods| guarded(Guard::Write, methods);
     Router::new()
         .route("/v1/crm/objects", reads(get(metadata::types)))
-        .merge(records("/v1/crm/{resource}", &reads, &writes))
-        .merge(records("/v1/crm/objects/{type}", &reads, &writes))
+        .merge(records("/v1/crm/{resource}", reads, writes))
+        .merge(records("/v1/crm/objects/{type}", reads, writes))
         .route("/v1/passthrough", raw())
         .route("/v1/passthrough/", raw())
         .route("/v1/passthrough/{*path}", raw())

@@ -1,19 +1,16 @@
 //! Turning away what is too much: of all requests at a time, of one API key's, of one connection's. What is over our
 //! own capacity is 503 `overloaded`; what a caller overdoes itself is 429 `rate-limited`.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::Body as _;
 use parking_lot::Mutex;
 
 use super::problem::Refusal;
@@ -23,6 +20,7 @@ use crate::connections::Connection;
 use crate::error::{Error, Kind, Outcome};
 use crate::limit::Class;
 use crate::model::Priority;
+use crate::net::Holding;
 use crate::net::admission::{KeyPermit, Permit};
 use crate::telemetry::Timings;
 
@@ -130,30 +128,7 @@ impl Places {
         if response.body().size_hint().upper().is_some_and(|size| size <= SMALL) {
             return response;
         }
-        response.map(|body| Body::new(Holding { body, _places: self }))
-    }
-}
-
-/// A body that keeps a request's places until it has been sent.
-struct Holding {
-    body: Body,
-    _places: Places,
-}
-
-impl http_body::Body for Holding {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        response.map(|body| Body::new(Holding::new(body, self)))
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Action;
 use crate::auth::{Caller, TenantId};
+use crate::model::in_microseconds;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -57,11 +58,9 @@ impl Entry {
     }
 
     fn of(tenant: TenantId, actor: &str, action: Action) -> Self {
-        let now = Timestamp::now();
         Self {
             tenant,
-            // In microseconds, which is what stores keep: what was hashed equals what is read.
-            at: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
+            at: in_microseconds(Timestamp::now()),
             since: None,
             actor: actor.into(),
             action,

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::{Action, Entry};
 use crate::auth::TenantId;
+use crate::model::in_microseconds;
 
 /// Sums that are held until the next flush, about 250 bytes each. Past that, uses are counted without the key and what was
 /// asked for, so that nothing goes uncounted.
@@ -75,12 +76,11 @@ impl Uses {
     /// What was counted so far, as entries; counting begins anew.
     pub(super) fn take(&self) -> Vec<Entry> {
         let sums = std::mem::take(&mut *self.0.lock());
-        let micro = |at: Timestamp| Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at);
         let mut entries: Vec<Entry> = sums
             .into_iter()
             .map(|(of, sum)| Entry {
-                at: micro(sum.last),
-                since: Some(micro(sum.first)),
+                at: in_microseconds(sum.last),
+                since: Some(in_microseconds(sum.first)),
                 actor: of.key,
                 count: sum.count,
                 ..Entry::by_itself(of.tenant, Action::ConnectionUsed)

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::{ApiKey, Caller, Hash, KeyRecord, KeyRepository, Memory, NewKey, Pepper, TenantId};
 use crate::error::{Error, Kind, Result};
+use crate::model::in_microseconds;
 
 /// Keys that are recognised without a look-up; about 1 KB each.
 const REMEMBERED: u64 = 100_000;
@@ -200,10 +201,8 @@ impl Keys {
         }
     }
 
-    /// In microseconds, which is what stores keep: a record that was written equals the one that is read.
     fn now(&self) -> Timestamp {
-        let now = (self.0.clock)();
-        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+        in_microseconds((self.0.clock)())
     }
 }
 

@@ -6,9 +6,10 @@ use serde_json::json;
 use super::keys::{finish, parse_tenant};
 use super::mappings::in_runtime;
 use super::server::{ConfigArg, VAULT_KEY};
-use crate::api::audit::{hex, shown};
+use crate::api::audit::shown;
 use crate::audit::{AuditRepository, Verifier, deployment};
 use crate::auth::TenantId;
+use crate::model::hex;
 use crate::serve;
 use crate::store::Role;
 

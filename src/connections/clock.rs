@@ -8,6 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::model::in_microseconds;
+
 /// Less is drift, not a jump.
 const JUMP: SignedDuration = SignedDuration::from_secs(30);
 
@@ -68,11 +70,6 @@ pub fn unsleeping() -> Duration {
     #[cfg(not(target_os = "linux"))]
     let clock = rustix::time::ClockId::Monotonic;
     Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default()
-}
-
-/// Cut to what stores keep: a row that was written equals the one that is read.
-pub fn in_microseconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub mod view;
 /// Lives in `auth`, which stands below; named here as well because every connection has one.
 pub use crate::auth::TenantId;
 pub use apps::{AppRepository, StoredApp};
-pub use clock::{Clock, in_microseconds};
+pub use clock::Clock;
 pub use connect::{Connect, ConnectRepository, Consent, Session};
 pub use connection::{Access, Connection, ConnectionId, Credentials, State, Tokens};
 pub use events::{Event, EventKind, EventRepository, KEPT, Logged};
@@ -52,7 +52,6 @@ pub use tokens::{
 pub use vault::{KeySource, Vault, VaultError};
 pub use verify::Probe;
 
-/// In microseconds, which is what stores keep: a row that was written equals the one that is read.
 fn now() -> jiff::Timestamp {
-    in_microseconds(jiff::Timestamp::now())
+    crate::model::in_microseconds(jiff::Timestamp::now())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::connection::{Connection, ConnectionId, State};
 use super::events::{Event, EventKind};
-use super::repository::{Along, WriteError};
+use super::repository::Along;
 use super::service::Connections;
 use crate::error::Result;
 
@@ -29,9 +29,9 @@ impl Connections {
     /// The provider's last word on the credentials of `generation`: refused with a 401, or taken. Costs nothing unless the
     /// standing changes, which is written in the background.
     pub fn heard(&self, connection: &Arc<Connection>, generation: u64, refused: bool) {
-        let known = connection.state == State::Degraded && connection.state_reason.as_deref() == Some(REFUSED);
-        let changes = if refused { connection.state == State::Active } else { known };
-        if !changes || !self.0.standings.0.entry((connection.id.clone(), refused)).or_insert(()).is_fresh() {
+        if !changes(connection, refused)
+            || !self.0.standings.0.entry((connection.id.clone(), refused)).or_insert(()).is_fresh()
+        {
             return;
         }
         let (connections, connection) = (self.clone(), Arc::clone(connection));
@@ -43,36 +43,34 @@ impl Connections {
     }
 
     async fn stand(&self, connection: &Connection, generation: u64, refused: bool) -> Result<()> {
-        let Some(mut row) = self.row(&connection.tenant, &connection.id).await? else { return Ok(()) };
-        let is_known = row.connection.state_reason.as_deref() == Some(REFUSED);
-        let expected = match refused {
-            true => row.connection.state == State::Active,
-            false => row.connection.state == State::Degraded && is_known,
-        };
+        let Some(row) = self.row(&connection.tenant, &connection.id).await? else { return Ok(()) };
         // Other credentials, or another state: it was about something that is over.
-        if row.generation != generation || !expected {
+        if row.generation != generation || !changes(&row.connection, refused) {
             return Ok(());
         }
-        let revision = row.revision;
-        row.revision += 1;
+        let mut changed = row.clone();
+        let connection = &mut changed.connection;
         let event = if refused {
             let said = "The provider refuses the credentials (401).";
-            row.connection.state = State::Degraded;
-            row.connection.state_reason = Some(REFUSED.to_owned());
-            row.connection.last_error = Some(said.to_owned());
+            connection.state = State::Degraded;
+            connection.state_reason = Some(REFUSED.to_owned());
+            connection.last_error = Some(said.to_owned());
             Event::now(EventKind::Refused, said.to_owned())
         } else {
-            row.connection.state = State::Active;
-            row.connection.state_reason = None;
-            row.connection.last_error = None;
+            connection.state = State::Active;
+            connection.state_reason = None;
+            connection.last_error = None;
             Event::now(EventKind::Recovered, None)
         };
-        match self.0.repository.update(row.clone(), revision, Along::event(event)).await {
-            Ok(()) => self.publish(&row),
-            // Somebody else wrote: what they know is as new.
-            Err(WriteError::Stale | WriteError::Taken(_)) => {}
-            Err(WriteError::Failed(error)) => return Err(error),
-        }
-        Ok(())
+        // Where somebody else was faster, what they know is as new.
+        self.write(changed, &row, Along::event(event)).await.map(drop)
+    }
+}
+
+/// Whether the connection does not stand so yet.
+fn changes(connection: &Connection, refused: bool) -> bool {
+    match refused {
+        true => connection.state == State::Active,
+        false => connection.state == State::Degraded && connection.state_reason.as_deref() == Some(REFUSED),
     }
 }

@@ -17,6 +17,8 @@ use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
 use secrecy::zeroize::{Zeroize, Zeroizing};
 
+use crate::model::hex;
+
 const VERSION: u8 = 1;
 const KEY: usize = 32;
 const KEY_ID: usize = 8;
@@ -246,10 +248,6 @@ fn place(parts: &[&[u8]]) -> Vec<u8> {
         place.extend_from_slice(part);
     }
     place
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

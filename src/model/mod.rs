@@ -10,7 +10,7 @@ pub use priority::Priority;
 pub use query::{FieldSet, Filter, FilterOp, Query, Sort};
 pub use schema::{Member, Members, Model, Type};
 pub use validate::{Verdict, escape, validate, validate_member};
-pub use value::{instant, number_text, parse_filter_value, plain_decimal};
+pub use value::{hex, in_microseconds, instant, number_text, parse_filter_value, plain_decimal};
 
 /// What can be done with a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -15,6 +15,16 @@ pub fn number_text(value: &Value) -> Option<String> {
     }
 }
 
+/// Cut to what stores keep: what was written equals what is read.
+pub fn in_microseconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
+/// Two lower-case digits a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A decimal number without an exponent (`3.5E8` becomes `350000000`); other digits stay as they are.
 /// `None` when it is no number, or would be longer than 400 characters.
 pub fn plain_decimal(text: &str) -> Option<String> {

@@ -92,15 +92,7 @@ where
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     let mut pace = Pace::default();
-    loop {
-        let asked = Instant::now();
-        let frame = match tokio::time::timeout(idle, body.frame()).await {
-            Err(_) => return Err(BodyError::Stalled(idle)),
-            Ok(None) => break,
-            Ok(Some(frame)) => frame.map_err(|error| broken(error.into()))?,
-        };
-        let Ok(data) = frame.into_data() else { continue };
-        pace.came(data.len(), asked.elapsed())?;
+    while let Some(data) = next_part(&mut body, idle, &mut pace).await? {
         if data.len() > cap.saturating_sub(first.len() + rest.len()) {
             return Err(BodyError::TooLarge(cap));
         }
@@ -118,8 +110,30 @@ where
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
+/// The next part of a body, for which nobody waits longer than `idle`; `None` at its end.
+pub(super) async fn next_part<B>(
+    body: &mut Pin<&mut B>,
+    idle: Duration,
+    pace: &mut Pace,
+) -> Result<Option<Bytes>, BodyError>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    loop {
+        let asked = Instant::now();
+        let Ok(frame) = tokio::time::timeout(idle, body.frame()).await else { return Err(BodyError::Stalled(idle)) };
+        let Some(frame) = frame else { return Ok(None) };
+        // What is no data are trailers, which nobody needs.
+        if let Ok(data) = frame.map_err(|error| broken(error.into()))?.into_data() {
+            pace.came(data.len(), asked.elapsed())?;
+            return Ok(Some(data));
+        }
+    }
+}
+
 /// A stall that a body in between has reported stays a stall.
-pub(super) fn broken(error: BoxError) -> BodyError {
+fn broken(error: BoxError) -> BodyError {
     match error.downcast::<BodyError>() {
         Ok(known) => *known,
         Err(other) => BodyError::Truncated(other),

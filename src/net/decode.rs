@@ -7,10 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
-use http_body_util::BodyExt;
-use tokio::time::Instant;
 
-use super::body::{BodyError, BoxError, Pace, broken, collect_capped};
+use super::body::{BodyError, BoxError, Pace, collect_capped, next_part};
 
 /// JSON shrinks to a fifth or a twentieth; more than this is made to hurt.
 const MAX_RATIO: usize = 200;
@@ -31,15 +29,7 @@ where
     let mut taken = 0_usize;
     let mut pace = Pace::default();
     let mut body = std::pin::pin!(body);
-    loop {
-        let asked = Instant::now();
-        let frame = match tokio::time::timeout(idle, body.frame()).await {
-            Err(_) => return Err(BodyError::Stalled(idle)),
-            Ok(None) => break,
-            Ok(Some(frame)) => frame.map_err(|error| broken(error.into()))?,
-        };
-        let Ok(data) = frame.into_data() else { continue };
-        pace.came(data.len(), asked.elapsed())?;
+    while let Some(data) = next_part(&mut body, idle, &mut pace).await? {
         for step in data.chunks(STEP) {
             taken += step.len();
             let decoder = decoder.get_or_insert_with(|| Decoder::new(coding, step, cap));

@@ -167,22 +167,7 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
     )
     .map_err(|_| StartError::Randomness)?;
     let budgets = Budgets::new(&config.budgets, connections.clone(), metrics.clone());
-    let pool: Option<Arc<dyn Pool>> = match &config.redis {
-        Some(url) => Some(Arc::new(Redis::new(url.expose(), metrics.clone()).map_err(StartError::Redis)?)),
-        None => None,
-    };
-    let quota = Quota::new(connections.clone(), pool, metrics.clone());
-    quota.share_among(config.replicas.unwrap_or(1));
-    let replicas = match config.replicas {
-        None if store.is_shared() => {
-            let id = crate::auth::base62::random(12).map_err(|_| StartError::Randomness)?;
-            let replicas = Arc::new(Replicas::new(id.into(), store.replicas()));
-            // Before the first request: until the others have counted this one, too, it is at least one that knows.
-            replicas.count(&quota).await;
-            Some(replicas)
-        }
-        _ => None,
-    };
+    let (quota, replicas) = quota(config, &store, &connections, &metrics).await?;
     let upstream = pipeline::upstream(connections.clone(), quota.clone(), client, budgets.clone(), metrics.clone());
     let unified = pipeline::unified(upstream.clone(), budgets.clone(), metrics.clone());
     let tls = Tls::open(&config.tls)?;
@@ -217,6 +202,29 @@ pub async fn build_with(config: &Config, store: Store, vault: Vault, files: &Fil
         upstream,
     });
     Ok(Running { app, store, tls, replicas, traced })
+}
+
+/// The vendors' allowances, with whoever counts the servers that share them.
+async fn quota(
+    config: &Config,
+    store: &Store,
+    connections: &Connections,
+    metrics: &Arc<Metrics>,
+) -> Result<(Quota, Option<Arc<Replicas>>), StartError> {
+    let pool: Option<Arc<dyn Pool>> = match &config.redis {
+        Some(url) => Some(Arc::new(Redis::new(url.expose(), metrics.clone()).map_err(StartError::Redis)?)),
+        None => None,
+    };
+    let quota = Quota::new(connections.clone(), pool, metrics.clone());
+    quota.share_among(config.replicas.unwrap_or(1));
+    if config.replicas.is_some() || !store.is_shared() {
+        return Ok((quota, None));
+    }
+    let id = crate::auth::base62::random(12).map_err(|_| StartError::Randomness)?;
+    let replicas = Arc::new(Replicas::new(id.into(), store.replicas()));
+    // Before the first request: until the others have counted this one, too, it is at least one that knows.
+    replicas.count(&quota).await;
+    Ok((quota, Some(replicas)))
 }
 
 /// The connections of a store, with what renews and revokes their credentials.

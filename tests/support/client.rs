@@ -153,6 +153,12 @@ impl Request<'_> {
 }
 
 impl Answer {
+    /// The headers but for those that tell of the moment: times, and what is left of a key's limit.
+    pub fn lasting_headers(&self) -> Vec<(String, String)> {
+        let lasts = |name: &str| !["date", "server-timing", "ratelimit"].contains(&name);
+        self.headers.iter().filter(|(name, _)| lasts(name)).cloned().collect()
+    }
+
     /// Reads one answer to its end.
     pub async fn read(stream: &mut TcpStream, head_only: bool) -> Self {
         let read = tokio::time::timeout(PATIENCE, Self::read_all(stream, head_only)).await;

@@ -23,7 +23,7 @@ pub use process::{Process, free_port, scratch, throughline};
 pub use proxy::ForwardProxy;
 pub use redis::RedisServer;
 pub use server::{Server, TOKEN, on_shared, start, start_alone, start_configured, start_with};
-pub use vendor::{Exchange, FakeVendor, Recorded, json_answer, plain_answer, provider};
+pub use vendor::{CUSTOM_OBJECTS, Exchange, FakeVendor, Recorded, json_answer, plain_answer, provider};
 
 use serde_json::Value;
 

@@ -201,6 +201,20 @@ pub fn plain_answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u
     bytes
 }
 
+/// Resources of that provider's account: custom objects, as its own schemas name them.
+pub const CUSTOM_OBJECTS: &str = r#"select: false
+fields: { id: { read: id }, name: title, custom_fields: { in: $ } }
+types:
+  fetch: { request: GET /schemas, records: schemas }
+  name: name
+  label: label
+  keep: { path: url }
+operations:
+  list: { request: "GET /things/{path}", records: items }
+  get: { request: "GET /things/{path}/{id}" }
+  create: { request: "POST /things/{path}", id: id }
+"#;
+
 /// The files of a small provider whose contacts are `{"id", "name", "mail"}`. `contacts` is laid over the lines of its
 /// fields and operations: a test replaces what it is about.
 pub fn provider(name: &str, contacts: Option<&str>) -> Vec<(String, String)> {

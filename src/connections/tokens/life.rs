@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::connections::clock::in_microseconds;
 use crate::limit::jitter;
+use crate::model::in_microseconds;
 
 /// The margin before the end is a fifth of the lifetime within these bounds, but never more than half of it.
 const LEAST_MARGIN: Duration = Duration::from_secs(60);

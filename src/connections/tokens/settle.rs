@@ -11,7 +11,6 @@ use super::escrow::Entry;
 use super::flight::Landed;
 use super::renew::Work;
 use super::{Failed, Fresh, Key, LOST_ROTATION, Lease, Life};
-use crate::connections::clock::in_microseconds;
 use crate::connections::connection::{Connection, Credentials, State, Tokens};
 use crate::connections::events::{Event, EventKind};
 use crate::connections::oauth::{Class, Granted, Refused};
@@ -19,6 +18,7 @@ use crate::connections::repository::{Failing, Row};
 use crate::connections::service::Connections;
 use crate::error::Result;
 use crate::limit::{jitter, jittered};
+use crate::model::in_microseconds;
 
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);

@@ -3,6 +3,7 @@
 use super::{Answer, Args, arg, string, text_arg};
 use crate::mapping::codec::{self, Codec};
 use crate::mapping::style::Styles;
+use crate::model::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::Value;
@@ -124,10 +125,6 @@ pub(super) fn phone(args: Args, _: Option<&Styles>) -> Answer {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let plus = if text.trim_start().trim_start_matches('(').starts_with('+') { "+" } else { "" };
     Ok((!digits.is_empty()).then(|| Value::String(format!("{plus}{digits}"))))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn sha256hex(args: Args, _: Option<&Styles>) -> Answer {

@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::failure::Failure;
-use crate::connections::in_microseconds;
+use crate::model::in_microseconds;
 
 /// In microseconds, which is what is kept; the server would round and not cut.
 pub(super) fn time(time: Timestamp) -> Timestamp {

@@ -11,6 +11,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Script};
 use tokio::time::timeout;
 
+use crate::model::hex;
 use crate::telemetry::Metrics;
 use crate::upstream::{Ask, Lease, POOL_SLOTS, Pool};
 
@@ -89,6 +90,6 @@ pub fn check(url: &str) -> Result<Client, String> {
 /// Accounts' names stay here.
 fn name(key: &str) -> String {
     let hash = digest::digest(&digest::SHA256, key.as_bytes());
-    let hex: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("{PREFIX}{hex}")
+    let start = hash.as_ref().get(..16).unwrap_or_default();
+    format!("{PREFIX}{}", hex(start))
 }

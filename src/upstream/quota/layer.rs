@@ -1,11 +1,8 @@
 //! The layer: a permit before each attempt, and what its answer tells after it.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
@@ -13,7 +10,7 @@ use super::{Pass, Permit, Quota};
 use crate::connections::Connection;
 use crate::error::{Error, Result};
 use crate::model::{Operation, Priority};
-use crate::net::{Body, BoxError, SendError};
+use crate::net::{Body, Holding, SendError};
 use crate::telemetry::Timings;
 use crate::upstream::{Future, Request, Response};
 
@@ -128,37 +125,11 @@ impl Pass {
         if !self.permits.iter().any(|(_, permit)| permit.lasts) {
             return;
         }
-        let permits = self.permits.into_iter().map(|(_, permit)| permit).collect();
+        let permits: Vec<Permit> = self.permits.into_iter().map(|(_, permit)| permit).collect();
         let body = std::mem::take(&mut response.body);
         response.body = match body {
             Body::Full(_) => body,
-            Body::Streaming(_) => Body::streaming(Holding { body, permits }),
+            Body::Streaming(_) => Body::streaming(Holding::new(body, permits)),
         };
-    }
-}
-
-struct Holding {
-    body: Body,
-    permits: Vec<Permit>,
-}
-
-impl http_body::Body for Holding {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
-            self.permits.clear();
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
