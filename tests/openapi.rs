@@ -59,7 +59,7 @@ fn routed(source: &str) -> BTreeSet<(String, String)> {
             depth += i32::from(letter == '(') - i32::from(letter == ')');
             depth == 0
         });
-        let call = &part[..end.expect("the end of a route")];
+        let call = part[..end.expect("the end of a route")].trim_start();
         let paths: Vec<String> = if call.starts_with('"') {
             vec![quoted(call)]
         } else if call.starts_with("base") {

@@ -66,8 +66,8 @@ async fn the_owner_sees_what_went_through_a_connection() {
         [
             json!(["POST", "create", 502, "outcome-unknown", "unknown", [null]]),
             json!(["GET", "read", 200, null, null, [503, 200]]),
-            json!(["POST", "create", 201, null, "executed", [200, 200]]),
-            json!(["GET", null, 400, "unsupported-filter", null, []]),
+            json!(["POST", "create", 201, null, "executed", [200]]),
+            json!(["GET", "list", 400, "unsupported-filter", null, []]),
             json!(["GET", "get", 200, null, null, [200]]),
         ]
     );
@@ -108,6 +108,7 @@ async fn what_is_refused_on_the_way_and_whoever_leaves_is_written_down_too() {
             if all.len() == 2 {
                 return all;
             }
+            println!("{all:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
