@@ -13,8 +13,9 @@ use serde_json::Value;
 
 use super::Request;
 use crate::auth::TenantId;
-use crate::connections::{ConnectionId, Key, in_microseconds};
+use crate::connections::{ConnectionId, Key};
 use crate::error::{Error, Result};
+use crate::model::in_microseconds;
 
 /// How long requests wait in memory.
 const FLUSH: Duration = Duration::from_secs(5);
