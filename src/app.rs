@@ -7,12 +7,12 @@ use futures_util::future::BoxFuture;
 use crate::audit::Audit;
 use crate::auth::{AdminToken, Keys};
 use crate::catalog::{Catalog, Overlays, Reloader, Shared};
-use crate::connections::{Connect, Connections, Mappings, Vault};
+use crate::connections::{Connect, Connections, Mappings, RequestLog, Vault};
 use crate::error::Result;
 use crate::idempotency::{Idempotency, Shield};
 use crate::net::admission::Admission;
 use crate::net::listen::{self, Lifecycle};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Tracer};
 use crate::{unified, upstream};
 
 #[derive(Clone)]
@@ -39,6 +39,9 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// What the admin listener asks for, if it asks for anything.
     pub admin_token: Option<AdminToken>,
+    pub tracer: Tracer,
+    /// The last requests through each connection.
+    pub requests: RequestLog,
     /// Who is let in.
     pub admission: Admission,
     /// What callers' connections are bound to.

@@ -17,7 +17,7 @@ use crate::net::listen;
 use crate::store::{Address, Location, check_redis};
 use crate::unified::cache::RuleConfig;
 use crate::upstream::BudgetConfig;
-use crate::{audit, idempotency, limit, net, telemetry, unified};
+use crate::{audit, connections, idempotency, limit, net, telemetry, unified};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -64,7 +64,9 @@ pub struct Config {
     pub cache_max_bytes: u64,
     /// What this deployment changes about a provider.
     pub providers: IndexMap<String, ProviderConfig>,
+    pub request_log: connections::RequestLogConfig,
     pub log: LogConfig,
+    pub tracing: telemetry::trace::Config,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -171,7 +173,9 @@ impl Default for Config {
             cache: Vec::new(),
             cache_max_bytes: 64 * 1024 * 1024,
             providers: IndexMap::new(),
+            request_log: connections::RequestLogConfig::default(),
             log: LogConfig::default(),
+            tracing: telemetry::trace::Config::default(),
         }
     }
 }
@@ -265,6 +269,8 @@ impl Config {
         }
         faults.extend(self.idempotency.fault());
         faults.extend(unified::cache::faults(&self.cache, self.cache_max_bytes));
+        faults.extend(self.request_log.faults());
+        faults.extend(self.tracing.faults());
         // The value is not repeated: it may hold a password.
         if let Some(Err(error)) = self.redis.as_ref().map(|url| check_redis(url.expose())) {
             faults.push(format!("redis: {error}"));

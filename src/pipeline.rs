@@ -71,7 +71,9 @@ pub fn upstream(
     metrics: Arc<Metrics>,
 ) -> upstream::Service {
     let stack = ServiceBuilder::new()
-        // Outermost: of an attempt that is made again nothing was handed on.
+        // Outermost: one span, whatever it takes; each attempt is a span below it.
+        .layer(upstream::TraceRequestLayer)
+        // Above the retry: of an attempt that is made again nothing was handed on.
         .layer(upstream::CountBytesLayer::new(budgets))
         // Above the credentials, so that each attempt is sent with the newest token.
         .layer(upstream::RetryLayer::new(metrics.clone()))

@@ -117,6 +117,9 @@ if ! $fast; then
     export THROUGHLINE_TEST_OIDC=$target/counterparts/oidc
     # Its tests have to run here, rather than say that they skip.
     export THROUGHLINE_REQUIRE_PROCESSES=1
+    doing='installing what reads traces'
+    tests/counterparts/otlp/install.sh "$target/counterparts/otlp"
+    export THROUGHLINE_TEST_OTLP=$target/counterparts/otlp THROUGHLINE_REQUIRE_OTLP=1
 else
     # Also where it was installed before: these tests take minutes.
     export THROUGHLINE_TEST_OIDC=$scratch/none

@@ -193,6 +193,7 @@ impl Scene {
             "/v1/mapping",
             &own,
             &format!("{own}/events"),
+            &format!("{own}/requests"),
             &format!("{own}/mapping"),
         ] {
             state.push(acme.get(path).await.json());

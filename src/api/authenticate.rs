@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 
+use super::facts::Facts;
 use super::problem::Refusal;
-use super::record::Facts;
 use crate::app::App;
 use crate::catalog::{Catalog, basic_user};
 use crate::error::{Error, Kind, Outcome};

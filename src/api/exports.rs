@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderValue, header};
 use serde_json::{Value, json};
 
@@ -46,8 +47,17 @@ pub async fn events(State(app): State<App>, Path(id): Path<String>, request: Req
     let (parts, _) = request.into_parts();
     let caller = caller(&parts)?;
     require_any(&caller)?;
+    let (limit, before) = paging(&parts)?;
+    let history = app.connections.history(&caller, &id, before, limit).await?;
+    let data: Vec<Value> = history.data.iter().map(event).collect();
+    let next = history.next.map(|number| number.to_string());
+    Ok(Json(json!({"data": data, "next_cursor": next})).into_response())
+}
+
+/// `limit` and `cursor` of a list in which rows have numbers.
+pub fn paging(parts: &Parts) -> Result<(usize, Option<u64>), Error> {
     let (mut limit, mut before) = (PAGE, None);
-    for (name, value) in once(pairs(&parts)?)? {
+    for (name, value) in once(pairs(parts)?)? {
         match name.as_str() {
             "limit" => {
                 let given = value.parse::<usize>().ok().filter(|limit| (1..=LONGEST_PAGE).contains(limit));
@@ -66,15 +76,11 @@ pub async fn events(State(app): State<App>, Path(id): Path<String>, request: Req
             _ => {
                 return Err(Error::new(Kind::UnknownParameter, "There is no such query parameter here.")
                     .violation(Violation::parameter(name, "it is not known"))
-                    .supported(["limit", "cursor"])
-                    .into());
+                    .supported(["limit", "cursor"]));
             }
         }
     }
-    let history = app.connections.history(&caller, &id, before, limit).await?;
-    let data: Vec<Value> = history.data.iter().map(event).collect();
-    let next = history.next.map(|number| number.to_string());
-    Ok(Json(json!({"data": data, "next_cursor": next})).into_response())
+    Ok((limit, before))
 }
 
 fn event(logged: &Logged) -> Value {
@@ -86,7 +92,7 @@ fn event(logged: &Logged) -> Value {
     })
 }
 
-fn require_any(caller: &Caller) -> Result<(), Error> {
+pub fn require_any(caller: &Caller) -> Result<(), Error> {
     if [Scope::Admin, Scope::Read].iter().any(|scope| caller.scopes.contains(*scope)) {
         return Ok(());
     }

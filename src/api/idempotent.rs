@@ -18,9 +18,10 @@ use tokio::time::Instant;
 
 use super::authenticate::{is_passthrough, without_keys};
 use super::body::{self, MAX_BODY};
+use super::facts::Facts;
 use super::prefer::{Prefer, Received, selector};
 use super::problem::{self, Refusal};
-use super::record::{Facts, RequestId};
+use super::record::RequestId;
 use super::target::caller;
 use crate::app::App;
 use crate::auth::Scope;

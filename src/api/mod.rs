@@ -1,5 +1,6 @@
 //! The HTTP API: routes, and what turns requests into calls and replies into answers.
 
+mod account;
 mod admin;
 mod answer;
 mod associations;
@@ -12,6 +13,7 @@ mod connections;
 mod crm;
 mod docs;
 mod exports;
+mod facts;
 mod freshness;
 mod idempotent;
 mod kept;
@@ -29,6 +31,7 @@ mod prefer;
 mod problem;
 mod providers;
 mod record;
+mod requests;
 mod shed;
 mod target;
 mod well_formed;
@@ -80,6 +83,7 @@ pub fn routes(guarded: impl Fn(Guard, MethodRouter<App>) -> MethodRouter<App>) -
         )
         .route("/v1/connections/{id}/credentials", reads(get(exports::credentials)))
         .route("/v1/connections/{id}/events", reads(get(exports::events)))
+        .route("/v1/connections/{id}/requests", reads(get(requests::list)))
         .route(
             "/v1/mapping",
             reads(get(mapping::get_tenant)).merge(manages(put(mapping::put_tenant).delete(mapping::delete_tenant))),

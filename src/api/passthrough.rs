@@ -8,10 +8,10 @@ use http::{HeaderName, HeaderValue, Method};
 use tower::ServiceExt;
 
 use super::authenticate::{remove_keys, without_keys};
+use super::facts::Facts;
 use super::path::Path;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
-use super::record::Facts;
 use super::shed::enter_connection;
 use super::target::{caller, not_executed, provider};
 use crate::app::App;
@@ -21,6 +21,7 @@ use crate::error::{Error, Kind, Violation};
 use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::Body;
+use crate::telemetry::trace::redacted_path;
 use crate::telemetry::{Labels, Operation, Outcome, PASSTHROUGH, Timings};
 use crate::upstream::path::passthrough_path;
 use crate::upstream::{self, Effect, headers};
@@ -68,15 +69,17 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
     }
     let found = app.connections.resolve(&caller, &selector).await;
     let connection = found.map_err(|error| if reads { error } else { not_executed(error) })?;
-    connection.check_usable()?;
-    enter_connection(app, &parts, &connection).await?;
-    if let Some(facts) = parts.extensions.get::<Facts>() {
-        facts.connection(&connection.id.0, &connection.provider);
-    }
-    let provider = provider(&app.catalog(), &connection)?;
     // The path as it came: decoding and encoding it again would change what the vendor sees.
     let raw = behind(parts.uri.path(), segments);
     let raw = if raw.is_empty() { "/" } else { raw };
+    // Before anything is refused: its owner is told of that, too.
+    if let Some(facts) = parts.extensions.get::<Facts>() {
+        facts.connection(&connection.id.0, &connection.provider);
+        facts.path(redacted_path(raw).into_owned());
+    }
+    connection.check_usable()?;
+    enter_connection(app, &parts, &connection).await?;
+    let provider = provider(&app.catalog(), &connection)?;
     let target = match parts.uri.query().map(without_keys).filter(|query| !query.is_empty()) {
         Some(query) => format!("{raw}?{query}"),
         None => raw.to_owned(),
@@ -119,6 +122,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
             caller: caller.key_id.clone(),
             priority: prefer.priority.unwrap_or(if reads { Priority::READ } else { Priority::WRITE }),
             deadline: prefer.deadline,
+            trace: timings.trace().clone(),
             timings,
         })
         .await;

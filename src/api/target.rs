@@ -6,12 +6,13 @@ use std::sync::Arc;
 use http::request::Parts;
 use tower::ServiceExt;
 
+use super::facts::Facts;
 use super::freshness::directives;
 use super::place::Place;
 use super::precondition::precondition;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
-use super::record::{Facts, RequestId};
+use super::record::RequestId;
 use super::shed::enter_connection;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
@@ -56,10 +57,11 @@ impl Target {
             return Err(Error::new(Kind::NotFound, detail).supported(catalog.models.keys().cloned()));
         }
         let connection = app.connections.resolve(&caller, &selector(&parts.headers)?).await?;
-        connection.check_usable()?;
-        enter_connection(app, parts, &connection).await?;
+        // First: its owner is told of what is refused, too.
         let facts = parts.extensions.get::<Facts>().cloned().unwrap_or_default();
         facts.connection(&connection.id.0, &connection.provider);
+        connection.check_usable()?;
+        enter_connection(app, parts, &connection).await?;
         let provider = provider(&catalog, &connection)?;
         let Some(resource) = provider.resource(&place.resource).cloned() else {
             let detail = format!("{} has no {}.", provider.title, place.resource);
@@ -96,6 +98,7 @@ impl Target {
             minimal: self.prefer.minimal,
             caller: self.caller,
             priority: self.prefer.priority.unwrap_or(Priority::of(operation)),
+            trace: self.timings.trace().clone(),
             timings: self.timings,
             progress: self.progress,
             precondition: self.precondition,

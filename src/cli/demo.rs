@@ -40,7 +40,7 @@ const TOKEN: &str = "demo-token";
 
 pub fn demo(args: &DemoArgs) -> u8 {
     let logging = telemetry::init(telemetry::Format::Pretty, &args.log).map_err(|error| error.to_string());
-    finish(logging.and_then(|()| in_threads(shown(args))))
+    finish(logging.and_then(|_| in_threads(shown(args))))
 }
 
 async fn shown(args: &DemoArgs) -> Result<u8, String> {

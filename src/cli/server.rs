@@ -2,6 +2,7 @@
 //! 0 after an orderly end, 1 if it could not start or requests had to be cut off, 130 and 143 after a second Ctrl-C or
 //! SIGTERM. A service manager that gave it a NOTIFY_SOCKET (systemd: Type=notify) is told when it is ready and when it ends.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -56,10 +57,36 @@ pub fn vault_key() -> Option<String> {
 
 pub fn serve(args: &ConfigArg) -> u8 {
     let started = args.load().and_then(|config| {
-        telemetry::init(config.log.format, &config.log.level).map_err(|error| error.to_string())?;
-        Ok(config)
+        let level = telemetry::init(config.log.format, &config.log.level).map_err(|error| error.to_string())?;
+        Ok((config, level))
     });
-    finish(started.and_then(|config| in_threads(async { served(&config).await.map_err(|error| error.to_string()) })))
+    finish(started.and_then(|(config, level)| {
+        in_threads(async {
+            let served = async { served(&config).await.map_err(|error| error.to_string()) };
+            tokio::select! {
+                code = served => code,
+                never = change_level(args, &level) => match never {},
+            }
+        })
+    }))
+}
+
+/// On SIGHUP, what is logged is read from the configuration again.
+async fn change_level(args: &ConfigArg, level: &telemetry::Level) -> Infallible {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+    loop {
+        if hangup.recv().await.is_none() {
+            return std::future::pending().await;
+        }
+        let changed = args.load().and_then(|config| {
+            level.set(&config.log.level).map_err(|error| error.to_string())?;
+            Ok(config.log.level)
+        });
+        match changed {
+            Ok(level) => tracing::info!(level, "What is logged was read from the configuration again"),
+            Err(faults) => tracing::error!(faults, "What is logged stays as it was"),
+        }
+    }
 }
 
 /// The exit code, after what went wrong was said.

@@ -16,6 +16,7 @@ mod manage;
 mod mappings;
 pub mod oauth;
 mod repository;
+mod requests;
 mod resolve;
 mod revocations;
 mod revoke;
@@ -38,6 +39,9 @@ pub use export::History;
 pub use manage::{Change, Created, NewConnection, OnConflict, Source};
 pub use mappings::{MappingRepository, Mappings};
 pub use repository::{Along, ConnectionRepository, Failing, Filter, Listed, Overview, Row, Times, WriteError};
+pub use requests::{
+    Config as RequestLogConfig, Page as RequestPage, Request as LoggedRequest, RequestLog, RequestRepository, Written,
+};
 pub use resolve::Selector;
 pub use revocations::{Revocation, RevocationRepository};
 pub use revoke::revoke;

@@ -4,6 +4,7 @@
 pub mod admission;
 mod body;
 mod client;
+mod collector;
 mod config;
 mod connector;
 mod decode;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use body::{Body, BodyError, BoxError, collect_capped};
 pub use client::{Client, ClientError};
+pub use collector::Collector;
 pub use config::Config;
 pub use decode::collect_decoded;
 pub use dial::{Dial, Wire};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::app::{App, Parts};
 use crate::audit::Audit;
@@ -15,17 +15,18 @@ use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reloader,
 use crate::config::Config;
 use crate::connections::oauth::{App as OAuthApp, DeployedApps, OAuth, SigningKey};
 use crate::connections::{
-    self, Clock, Connect, ConnectionId, Connections, Escrow, EscrowError, KeySource, Mappings, Vault, VaultError,
-    lasting_secret,
+    self, Clock, Connect, ConnectionId, Connections, Escrow, EscrowError, KeySource, Mappings, RequestLog, Vault,
+    VaultError, lasting_secret,
 };
 use crate::error::Error;
 use crate::idempotency::{Idempotency, Shield};
 use crate::net::admission::Admission;
 use crate::net::listen::{self, Lifecycle, Listen, Phase, Serving, Tls, TlsError};
-use crate::net::{Client, ClientError, Dial};
+use crate::net::{Client, ClientError, Collector, Dial};
 use crate::pipeline;
 use crate::store::{AddressError, Changed, Changes, OpenError, Redis, Role, Store};
-use crate::telemetry::{Listener, Metrics};
+use crate::telemetry::trace::Spans;
+use crate::telemetry::{Listener, Metrics, Tracer};
 use crate::unified::{self, ReadCache};
 use crate::upstream::{Budgets, Pool, Quota, Replicas};
 
@@ -34,6 +35,9 @@ const FLUSH: Duration = Duration::from_secs(30);
 
 /// How long renewals that have begun may take when the server stops: a token that is on its way would be lost.
 const LAST_RENEWALS: Duration = Duration::from_secs(20);
+
+/// How long the last spans may take to get to the collector when the server stops.
+const LAST_SPANS: Duration = Duration::from_secs(5);
 
 /// Connections changed by others that are read anew at the same time.
 const LOOKS: usize = 16;
@@ -86,6 +90,8 @@ pub struct Running {
     tls: Option<Tls>,
     /// This server among those that share the store, where they are counted.
     replicas: Option<Arc<Replicas>>,
+    /// What is told of requests, and who is told.
+    traced: Option<(Collector, Spans)>,
 }
 
 /// How serving ended.
@@ -195,6 +201,8 @@ pub async fn build_in(
     let reloader = Arc::new(Reloader::new(sources, options, catalog.clone(), metrics.clone()));
     let keys = keys(&store, &vault).await.map_err(StartError::Stored)?;
     let client = Client::dialling(&config.upstream, dial)?;
+    let (tracer, spans) = Tracer::new(&config.tracing, &metrics);
+    let traced = Collector::new(&config.tracing, &config.upstream, &metrics)?.zip(spans);
     let connections = connections(config, clock, &store, &vault, &catalog, &client, &metrics)?;
     let connect =
         Connect::new(config.public_origin(), store.connect(), connections.clone(), vault.clone(), catalog.clone());
@@ -245,6 +253,8 @@ pub async fn build_in(
         catalog,
         reloader,
         metrics,
+        tracer,
+        requests: RequestLog::new(store.requests(), &config.request_log),
         idempotency,
         shield,
         quota,
@@ -252,7 +262,7 @@ pub async fn build_in(
         unified,
         upstream,
     });
-    Ok(Running { app, store, tls, replicas })
+    Ok(Running { app, store, tls, replicas, traced })
 }
 
 /// The vendors' allowances, with whoever counts the servers that share them.
@@ -336,7 +346,7 @@ fn escrow(config: &Config) -> Result<Escrow, StartError> {
 
 /// Serves until `shutdown`, then finishes what has begun and writes down what is only in memory.
 pub async fn run<L: Listen>(running: Running, listeners: Listeners<L>, shutdown: impl Future<Output = ()>) -> Ended {
-    let Running { app, store, tls, replicas } = running;
+    let Running { app, store, tls, replicas, traced } = running;
     let flushing = tokio::spawn(app.keys.clone().flush_every(FLUSH));
     let auditing = tokio::spawn(app.audit.clone().look_after());
     let watching = tokio::spawn(forget_when_changed(app.clone(), store.changes()));
@@ -346,6 +356,13 @@ pub async fn run<L: Listen>(running: Running, listeners: Listeners<L>, shutdown:
     let counting = tokio::spawn(count_replicas(app.quota.clone(), replicas.clone()));
     let remembering = tokio::spawn(app.idempotency.clone().look_after());
     let keeping = tokio::spawn(app.cache.clone().look_after());
+    let noting = tokio::spawn(app.requests.clone().look_after());
+    let (stop_tracing, tracing_stopped) = oneshot::channel::<()>();
+    let exporting = traced.map(|(collector, spans)| {
+        tokio::spawn(collector.export(spans, async {
+            let _ = tracing_stopped.await;
+        }))
+    });
     let serving = |name: Listener, tls: Option<Tls>, lifecycle: &Lifecycle| Serving {
         name,
         config: app.edge.clone(),
@@ -386,15 +403,24 @@ pub async fn run<L: Listen>(running: Running, listeners: Listeners<L>, shutdown:
     keeping.abort();
     sweeping.abort();
     counting.abort();
+    noting.abort();
     app.cache.tell_peers().await;
+    drop(stop_tracing);
     if let Some(replicas) = replicas {
         replicas.leave().await;
     }
     app.connections.finish_renewals(LAST_RENEWALS).await;
     app.connections.flush_uses().await;
     app.audit.flush().await;
+    app.requests.flush().await;
     if let Err(error) = app.keys.flush().await {
         tracing::warn!(%error, "The times at which keys were last used could not be written");
+    }
+    if let Some(mut exporting) = exporting
+        && tokio::time::timeout(LAST_SPANS, &mut exporting).await.is_err()
+    {
+        exporting.abort();
+        tracing::warn!("The last spans did not get to the collector in time");
     }
     admin_lifecycle.enter(Phase::Closing);
     let _ = admin.await;

@@ -20,8 +20,8 @@ use tokio::sync::broadcast;
 use crate::audit::AuditRepository;
 use crate::auth::KeyRepository;
 use crate::connections::{
-    AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
-    SealedRepository, TokenRepository,
+    AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RequestRepository,
+    RevocationRepository, SealedRepository, TokenRepository,
 };
 use crate::error::Result;
 use crate::idempotency::IdempotencyRepository;
@@ -54,6 +54,7 @@ pub struct Repositories {
     pub connections: Arc<dyn ConnectionRepository>,
     pub tokens: Arc<dyn TokenRepository>,
     pub events: Arc<dyn EventRepository>,
+    pub requests: Arc<dyn RequestRepository>,
     pub revocations: Arc<dyn RevocationRepository>,
     pub sealed: Arc<dyn SealedRepository>,
     pub apps: Arc<dyn AppRepository>,
@@ -129,6 +130,10 @@ impl Store {
 
     pub fn events(&self) -> Arc<dyn EventRepository> {
         repository!(self, events)
+    }
+
+    pub fn requests(&self) -> Arc<dyn RequestRepository> {
+        repository!(self, requests)
     }
 
     pub fn revocations(&self) -> Arc<dyn RevocationRepository> {

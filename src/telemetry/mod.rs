@@ -4,13 +4,15 @@ mod allowance;
 mod log;
 mod metrics;
 mod timings;
+pub mod trace;
 
 pub use allowance::Allowance;
-pub use log::{Format, LogError, init};
+pub use log::{Format, Level, LogError, init};
 pub use metrics::{
     AttemptGuard, Attempted, BreakerEvent, BreakerState, BudgetOf, BudgetWindow, CacheResult, ConnectionState,
-    DECLARED, Declared, Evicted, GivenBack, HttpGuard, InFlight, Labels, Listener, Metrics, Operation, Outcome,
-    PASSTHROUGH, QuotaRefusal, Refreshed, Reloaded, Replay, RequestGuard, Retried, Route, Shed, StatusClass,
+    DECLARED, Declared, Evicted, Exported, GivenBack, HttpGuard, InFlight, Labels, Listener, Metrics, Operation,
+    Outcome, PASSTHROUGH, QuotaRefusal, Refreshed, Reloaded, Replay, RequestGuard, Retried, Route, Shed, StatusClass,
     StoreFailure, StoreFor, Throttle, TokenStage, Version, Vocabulary, Written,
 };
 pub use timings::Timings;
+pub use trace::{Span, Trace, Tracer};

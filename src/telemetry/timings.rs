@@ -1,12 +1,15 @@
-//! Where the time of one request went, and what is left of the limits it met. Shared by all that work on it and read once,
-//! for `Server-Timing` and `RateLimit`.
+//! Where the time of one request went, how often the provider was asked for it, and what is left of the limits it met.
+//! Shared by all that work on it and read once: for `Server-Timing`, `RateLimit` and what is written down of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::Allowance;
+use super::{Allowance, Trace};
+
+/// Statuses of a provider that are remembered of one request: the first ones.
+const STATUSES: usize = 8;
 
 /// Sums in nanoseconds; a request that asks the provider twice adds twice.
 #[derive(Debug, Default)]
@@ -15,9 +18,64 @@ pub struct Timings {
     quota: AtomicU64,
     mapping: AtomicU64,
     allowances: Mutex<Vec<Allowance>>,
+    attempts: AtomicU32,
+    retries: AtomicU32,
+    statuses: Mutex<Statuses>,
+    trace: Trace,
+}
+
+/// What the provider answered, in that order; 0 stands for no answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Statuses {
+    count: usize,
+    first: [u16; STATUSES],
 }
 
 impl Timings {
+    /// Of a request that is traced so.
+    pub fn under(trace: Trace) -> Self {
+        Self { trace, ..Self::default() }
+    }
+
+    /// The span of the whole request.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The provider is asked.
+    pub fn begin_attempt(&self) {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The provider answered with this status, or not at all.
+    pub fn end_attempt(&self, status: Option<u16>) {
+        let mut statuses = self.statuses.lock();
+        let count = statuses.count;
+        if let Some(slot) = statuses.first.get_mut(count) {
+            *slot = status.unwrap_or_default();
+            statuses.count += 1;
+        }
+    }
+
+    /// The same is sent once more after a failure.
+    pub fn add_retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn attempts(&self) -> u32 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
+    pub fn retries(&self) -> u32 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// What the provider answered at first; none where there was no answer.
+    pub fn statuses(&self) -> Vec<Option<u16>> {
+        let statuses = *self.statuses.lock();
+        statuses.first.iter().take(statuses.count).map(|status| (*status > 0).then_some(*status)).collect()
+    }
+
     /// Waiting for the provider: from sending a request to the last byte of the answer that was read here.
     pub fn add_upstream(&self, time: Duration) {
         add(&self.upstream, time);
@@ -83,6 +141,18 @@ fn add(sum: &AtomicU64, time: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attempts_are_counted_and_their_first_answers_remembered() {
+        let timings = Timings::default();
+        for status in [Some(503), None, Some(200)].into_iter().chain([Some(201); 9]) {
+            timings.begin_attempt();
+            timings.end_attempt(status);
+        }
+        timings.begin_attempt();
+        assert_eq!((timings.attempts(), timings.statuses().len()), (13, STATUSES));
+        assert_eq!(timings.statuses()[..4], [Some(503), None, Some(200), Some(201)]);
+    }
 
     #[test]
     fn overhead_is_what_is_ours() {

@@ -13,7 +13,7 @@ use crate::connections::Connection;
 use crate::error::Error;
 use crate::idempotency::Progress;
 use crate::model::{Operation, Priority, Query, Warning};
-use crate::telemetry::Timings;
+use crate::telemetry::{Timings, Trace};
 
 /// One operation on one resource of one connection. It keeps the catalog's snapshot it was routed by.
 #[derive(Clone)]
@@ -49,6 +49,8 @@ pub struct Call {
     /// The time that expressions see.
     pub now: Timestamp,
     pub timings: Arc<Timings>,
+    /// The span that it is a part of.
+    pub trace: Trace,
     /// Told when a write begins to be sent.
     pub progress: Progress,
     /// What the caller says of kept answers, on reads that may be answered from memory. Without it the vendor is asked.
@@ -183,6 +185,7 @@ impl Call {
             deadline,
             now: Timestamp::now(),
             timings: Arc::default(),
+            trace: Trace::default(),
             progress: Progress::default(),
             cache: None,
             warnings: Vec::new(),
@@ -192,7 +195,18 @@ impl Call {
     /// Another operation on the same resource in the course of this one: it shares deadline and timings.
     pub fn part(&self, operation: Operation) -> Self {
         let Call {
-            connection, provider, resource, object, minimal, priority, deadline, now, timings, progress, ..
+            connection,
+            provider,
+            resource,
+            object,
+            minimal,
+            priority,
+            deadline,
+            now,
+            timings,
+            trace,
+            progress,
+            ..
         } = self.clone();
         Self {
             object,
@@ -200,6 +214,7 @@ impl Call {
             priority,
             now,
             timings,
+            trace,
             progress,
             ..Self::new(connection, provider, resource, operation, deadline)
         }

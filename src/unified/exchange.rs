@@ -230,6 +230,7 @@ async fn exchange(
         priority: call.priority,
         deadline: call.deadline,
         timings: call.timings.clone(),
+        trace: call.trace.clone(),
     };
     let response = vendor.ask(request).await?;
     let status = response.status.as_u16();

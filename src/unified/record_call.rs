@@ -1,4 +1,4 @@
-//! Counts calls by provider, resource, operation and outcome, and how long they took.
+//! Counts calls by provider, resource, operation and outcome, and how long they took; each is a span of its request's trace.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
 use super::{Call, Reply};
-use crate::error::Error;
-use crate::telemetry::{Labels, Metrics, Outcome};
+use crate::error::{Error, Origin};
+use crate::telemetry::{Labels, Metrics, Outcome, trace};
 
 #[derive(Clone)]
 pub struct RecordCallLayer {
@@ -48,7 +48,7 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, call: Call) -> Self::Future {
+    fn call(&mut self, mut call: Call) -> Self::Future {
         let labels = Labels {
             provider: call.provider.name.clone(),
             resource: call.resource.name.clone(),
@@ -58,10 +58,27 @@ where
         // A guard, so that a call is counted also when the caller leaves before it ends.
         let guard = self.metrics.request(labels.clone(), timings.clone());
         let metrics = self.metrics.clone();
+        let mut span =
+            call.trace.span(trace::Kind::Internal, || format!("{} {}", labels.operation.as_str(), labels.resource));
+        if span.is_recorded() {
+            span.text("throughline.provider", &labels.provider);
+            span.text("throughline.resource", &labels.resource);
+            span.text("throughline.operation", labels.operation.as_str());
+        }
+        call.trace = span.trace();
         let reply = self.inner.call(call);
         Box::pin(async move {
             let reply = reply.await;
             metrics.mapping(&labels, timings.mapping());
+            match &reply {
+                // What the caller did wrong is no failure of the call.
+                Err(error) if error.get_origin() == Origin::Caller => {
+                    span.text("throughline.problem", error.kind().code())
+                }
+                Err(error) => span.failed(error.kind().code()),
+                Ok(_) => {}
+            }
+            drop(span);
             guard.finish(Outcome::of(&reply));
             reply
         })

@@ -1,4 +1,4 @@
-//! Records every HTTP exchange: one count, one time, one line at debug. Below retry, quota and credentials, so that what
+//! Records every HTTP exchange: one count, one time, one span, one line at debug. Below retry, quota and credentials, so that what
 //! is measured is the provider's time alone, and above the timeout, so that what never answered is counted too.
 
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use tower::{Layer, Service};
 use super::{Attempt, Future, Response};
 use crate::error::{Error, Result};
 use crate::net::SendError;
-use crate::telemetry::{Attempted, Metrics};
+use crate::telemetry::trace::{self, redacted_path};
+use crate::telemetry::{Attempted, Metrics, Span};
 
 #[derive(Clone)]
 pub struct RecordAttemptLayer {
@@ -49,12 +50,16 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, attempt: Attempt) -> Future {
+    fn call(&mut self, mut attempt: Attempt) -> Future {
         let labels = attempt.request.labels.clone();
         let connection = attempt.request.connection.id.clone();
         // A path may hold a customer's data, and a query its credential: neither is logged.
         let method = attempt.request.method.clone();
         let guard = self.metrics.attempt(labels.clone(), attempt.request.timings.clone());
+        let timings = attempt.request.timings.clone();
+        let mut span = span_of(&attempt);
+        span.trace().propagate(&mut attempt.headers);
+        timings.begin_attempt();
         let answer = self.inner.call(attempt);
         Box::pin(async move {
             let answer = answer.await;
@@ -73,7 +78,39 @@ where
                 "the provider was asked"
             );
             guard.finish(outcome);
+            timings.end_attempt(answer.as_ref().ok().map(|response| response.status.as_u16()));
+            match &answer {
+                Ok(response) if response.status.as_u16() >= 400 => span.failed(response.status.as_str()),
+                Ok(_) => {}
+                Err(_) => span.failed(outcome.as_str()),
+            }
+            if let Ok(response) = &answer {
+                span.number("http.response.status_code", response.status.as_u16());
+            }
+            drop(span);
             answer
         })
     }
+}
+
+/// Named as OpenTelemetry's conventions for HTTP clients have it. Of the URL it holds no query, which may carry the
+/// credential, and no segment that may be somebody's data.
+fn span_of(attempt: &Attempt) -> Span {
+    let (request, origin) = (&attempt.request, &attempt.access.origin);
+    // How many attempts there were before: the span above is theirs, too.
+    let before = request.trace.children();
+    let mut span = request.trace.span(trace::Kind::Client, || request.method.as_str().to_owned());
+    if span.is_recorded() {
+        let (scheme, default) = if origin.is_https() { ("https", 443) } else { ("http", 80) };
+        let prefix = if request.root { "" } else { origin.prefix() };
+        let path = redacted_path(&request.path_and_query);
+        span.text("http.request.method", request.method.as_str());
+        span.text("server.address", origin.host());
+        span.number("server.port", origin.port().unwrap_or(default));
+        span.text("url.full", &format!("{scheme}://{}{prefix}{path}", origin.authority()));
+        if before > 0 {
+            span.number("http.request.resend_count", before);
+        }
+    }
+    span
 }

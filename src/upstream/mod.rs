@@ -16,6 +16,7 @@ mod response;
 mod retry;
 mod send;
 mod timeout;
+mod trace;
 mod witness;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use response::{Response, Throttled};
 pub use retry::{Retry, RetryLayer};
 pub use send::Send;
 pub use timeout::{HeadTimeout, HeadTimeoutLayer};
+pub use trace::{TraceRequest, TraceRequestLayer};
 pub use witness::{Witness, WitnessLayer, Witnessed};
 
 use crate::error::Error;

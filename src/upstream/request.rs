@@ -9,7 +9,7 @@ use crate::connections::{Access, Connection};
 use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::Body;
-use crate::telemetry::{Labels, Timings};
+use crate::telemetry::{Labels, Timings, Trace};
 
 /// One logical request. It has no host: that is the connection's, and neither caller nor mapping can name another. A copy
 /// costs next to nothing.
@@ -41,6 +41,8 @@ pub struct Request {
     /// When the caller stops waiting.
     pub deadline: Instant,
     pub timings: Arc<Timings>,
+    /// The span that it is a part of.
+    pub trace: Trace,
 }
 
 /// What executing a request changes, which decides what may be sent again.
@@ -88,6 +90,7 @@ impl Request {
             priority: self.priority,
             deadline: self.deadline,
             timings: self.timings.clone(),
+            trace: self.trace.clone(),
         })
     }
 }

@@ -114,6 +114,7 @@ where
             return result;
         }
         metrics.retry(&provider, Retried::Sent);
+        timings.add_retry();
         drop(result);
         tokio::time::sleep(delay).await;
         if again.throttled {

@@ -169,6 +169,7 @@ impl Scene {
             caller: "key".into(),
             priority: Priority::READ,
             deadline: Instant::now() + Duration::from_secs(60),
+            trace: Default::default(),
             timings: self.timings.clone(),
         }
     }

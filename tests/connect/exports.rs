@@ -66,6 +66,7 @@ async fn an_import_takes_what_an_export_gives() {
     let foreign = client.key(&scene.server.make_key("globex", "export,read").await);
     foreign.get(&format!("/v1/connections/{id}/credentials")).await.problem(404, "connection-not-found");
     foreign.get(&format!("/v1/connections/{id}/events")).await.problem(404, "connection-not-found");
+    foreign.get(&format!("/v1/connections/{id}/requests")).await.problem(404, "connection-not-found");
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ impl Shared {
             mappings: self.model.clone(),
             idempotency: Arc::new(self.clone()),
             replicas: self.model.clone(),
+            requests: self.model.clone(),
             changes: self.changes.clone(),
         })
     }

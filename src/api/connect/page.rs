@@ -7,10 +7,10 @@ use http::request::Parts;
 
 use super::policy::{Forms, page, see_other};
 use super::{cookie, form, pages, trouble};
+use crate::api::facts::Facts;
 use crate::api::path::Path;
 use crate::api::prefer::decoded;
 use crate::api::problem::Refusal;
-use crate::api::record::Facts;
 use crate::app::App;
 use crate::catalog::Endpoint;
 use crate::connections::connect::{Browser, Done, NotMade, Offer, Opened, Trouble, Way, What, return_url, with_faults};

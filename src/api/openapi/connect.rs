@@ -63,6 +63,17 @@ pub fn events() -> Operation {
         .problems(&problems::EVENTS)
 }
 
+pub fn requests() -> Operation {
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100});
+    let scopes = "Needs one of the scopes `connect`, `admin`, `read`.";
+    operation("listRequests", "Connections", "The last requests through a connection", scopes)
+        .about("The newest first. Of each connection the last 100 are kept for three days, unless the deployment says otherwise; bodies, query values and records are not. Where a deployment has several servers, those of the others appear within some seconds.")
+        .parameter(query("limit", "Requests on the page.", limit))
+        .parameter(query("cursor", "`next_cursor` of the page before.", json!({"type": "string"})))
+        .answer(200, "A page.", "LoggedRequestPage", "LoggedRequestPage", &[])
+        .problems(&problems::EVENTS)
+}
+
 pub fn show() -> Operation {
     page("showConnectPage", "The page of a connect link", "For browsers. Looking at it changes nothing.")
         .response("200", "The page, or that the account is connected already.", html(), &[])

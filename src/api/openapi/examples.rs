@@ -95,6 +95,30 @@ pub fn api(provider: Option<&str>) -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "LoggedRequestPage",
+            json!({
+                "data": [{
+                    "at": "2026-09-01T12:00:00.120Z",
+                    "request_id": "req_4YkQ2v9sTzLm1aXc7RbE",
+                    "trace_id": "0af7651916cd43dd8448eb211c80319c",
+                    "key": "8fK2mQx4Lr",
+                    "method": "GET",
+                    "route": "/v1/crm/{resource}",
+                    "path": null,
+                    "resource": "contacts",
+                    "operation": "list",
+                    "status": 200,
+                    "problem": null,
+                    "outcome": null,
+                    "attempts": 2,
+                    "retries": 1,
+                    "provider_statuses": [503, 200],
+                    "duration_ms": {"total": 412.7, "upstream": 410.9, "quota": 0.0, "mapping": 0.9, "overhead": 1.8},
+                }],
+                "next_cursor": "4711",
+            }),
+        ),
+        (
             "Credentials",
             json!({
                 "type": "oauth2",

@@ -49,7 +49,7 @@ const RECORDS: [Line; 12] = [
     on("delete", "/{id}/associations/{other}/{other_id}", Each(relations::remove)),
 ];
 
-const OTHERS: [Line; 43] = [
+const OTHERS: [Line; 44] = [
     on("get", "/v1/crm/objects", Each(relations::types)),
     on("any", "/v1/passthrough", Alias),
     on("any", "/v1/passthrough/", Alias),
@@ -69,6 +69,7 @@ const OTHERS: [Line; 43] = [
     on("delete", "/v1/connections/{id}/mapping", Once(overrides::delete_of_connection)),
     on("get", "/v1/connections/{id}/credentials", Once(connect::credentials)),
     on("get", "/v1/connections/{id}/events", Once(connect::events)),
+    on("get", "/v1/connections/{id}/requests", Once(connect::requests)),
     on("get", "/v1/mapping", Once(overrides::get_of_tenant)),
     on("put", "/v1/mapping", Once(overrides::put_of_tenant)),
     on("delete", "/v1/mapping", Once(overrides::delete_of_tenant)),

@@ -70,10 +70,11 @@ async fn fill(transaction: &Transaction<'_>, mut arriving: mpsc::Receiver<Piece>
     };
     let target = count(transaction).await?;
     check(&source, &target)?;
-    // The next event gets a number after those that were copied.
-    let numbers =
-        "SELECT setval(pg_get_serial_sequence('connection_events', 'number'), max(number)) FROM connection_events";
-    transaction.batch_execute(numbers).await?;
+    // The next event, or request, gets a number after those that were copied.
+    for table in ["connection_events", "connection_requests"] {
+        let numbers = format!("SELECT setval(pg_get_serial_sequence('{table}', 'number'), max(number)) FROM {table}");
+        transaction.batch_execute(&numbers).await?;
+    }
     Ok(target)
 }
 

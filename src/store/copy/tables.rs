@@ -91,6 +91,11 @@ pub(in crate::store) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "connection_requests",
+        key: 1,
+        columns: &[("number", Integer), ("tenant", Text), ("connection", Text), ("at", Time), ("request", Text)],
+    },
+    Table {
         name: "revocations",
         key: 1,
         columns: &[

@@ -131,7 +131,7 @@ impl ConnectionRepository for Postgres {
                     let deleted = query(at, sql, &[&tenant.as_str(), &id.as_str(), &count(expected)]).await?;
                     let Some(deleted) = deleted.first() else { return Ok(false) };
                     let customer: Arc<str> = get_text(deleted, "customer_id")?;
-                    for table in ["mappings", "connection_events", "idempotency"] {
+                    for table in ["mappings", "connection_events", "connection_requests", "idempotency"] {
                         let sql = format!("DELETE FROM {table} WHERE tenant = $1 AND connection = $2");
                         execute(at, &sql, &[&tenant.as_str(), &id.as_str()]).await?;
                     }

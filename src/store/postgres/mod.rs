@@ -15,6 +15,7 @@ mod listen;
 mod mappings;
 mod notify;
 mod replicas;
+mod requests;
 mod revocations;
 mod rows;
 mod schema;

@@ -111,7 +111,7 @@ impl ConnectionRepository for Sqlite {
                 .prepare_cached("DELETE FROM connections WHERE tenant = ?1 AND id = ?2 AND revision = ?3")?
                 .execute(params![tenant.as_str(), id.as_str(), count(expected)])?;
             if deleted > 0 {
-                for table in ["mappings", "connection_events", "idempotency"] {
+                for table in ["mappings", "connection_events", "connection_requests", "idempotency"] {
                     let sql = format!("DELETE FROM {table} WHERE tenant = ?1 AND connection = ?2");
                     database.prepare_cached(&sql)?.execute(key)?;
                 }

@@ -12,6 +12,7 @@ mod keys;
 mod lock;
 mod mappings;
 mod replicas;
+mod requests;
 mod revocations;
 mod schema;
 mod sealed;

@@ -7,9 +7,9 @@ use prometheus::Registry;
 
 use super::family::{Counters, Gauges, Histograms, Label, Vector};
 use super::labels::{
-    Attempted, BreakerEvent, BreakerState, BudgetOf, BudgetWindow, CacheResult, ConnectionState, Evicted, GivenBack,
-    Listener, Operation, Outcome, QuotaRefusal, Refreshed, Reloaded, Replay, Retried, Route, Shed, StatusClass,
-    StoreFailure, StoreFor, Throttle, TokenStage, Version, Written,
+    Attempted, BreakerEvent, BreakerState, BudgetOf, BudgetWindow, CacheResult, ConnectionState, Evicted, Exported,
+    GivenBack, Listener, Operation, Outcome, QuotaRefusal, Refreshed, Reloaded, Replay, Retried, Route, Shed,
+    StatusClass, StoreFailure, StoreFor, Throttle, TokenStage, Version, Written,
 };
 use super::names::{Limit, Names, Provider, Resource, Revision};
 use crate::error;
@@ -219,6 +219,8 @@ families! {
     catalog_info: Gauges { revision: Revision } sparse;
     /// Always 1; the version is the label.
     build_info: Gauges { version: Version } sparse;
+    /// Spans of traces, by what became of them.
+    trace_spans_total: Counters { result: Exported };
     /// Threads that run requests.
     runtime_workers: Gauges {};
     /// Tasks that have not ended.

@@ -117,6 +117,10 @@ impl<L: Labels> Counters<L> {
     pub(super) fn inc_by(&self, names: &Names, labels: L, count: u64) {
         self.with(names, labels, |counter| counter.inc_by(count));
     }
+
+    pub(super) fn get(&self, names: &Names, labels: L) -> u64 {
+        self.with(names, labels, IntCounter::get)
+    }
 }
 
 impl<L: Labels> Gauges<L> {

@@ -163,6 +163,14 @@ closed! {
         Bypass = "bypass",
     }
 
+    /// What became of spans.
+    Exported {
+        Sent = "sent",
+        /// The collector is slower than requests are.
+        QueueFull = "queue-full",
+        Undelivered = "undelivered",
+    }
+
     /// Why a kept answer was thrown out.
     Evicted {
         Size = "size",

@@ -24,9 +24,9 @@ use names::Names;
 pub use families::{DECLARED, Declared};
 pub use guards::{AttemptGuard, HttpGuard, InFlight, RequestGuard};
 pub use labels::{
-    Attempted, BreakerEvent, BreakerState, BudgetOf, BudgetWindow, CacheResult, ConnectionState, Evicted, GivenBack,
-    Listener, Operation, Outcome, QuotaRefusal, Refreshed, Reloaded, Replay, Retried, Route, Shed, StatusClass,
-    StoreFailure, StoreFor, Throttle, TokenStage, Version, Written,
+    Attempted, BreakerEvent, BreakerState, BudgetOf, BudgetWindow, CacheResult, ConnectionState, Evicted, Exported,
+    GivenBack, Listener, Operation, Outcome, QuotaRefusal, Refreshed, Reloaded, Replay, Retried, Route, Shed,
+    StatusClass, StoreFailure, StoreFor, Throttle, TokenStage, Version, Written,
 };
 pub use names::{PASSTHROUGH, Vocabulary};
 
@@ -156,6 +156,18 @@ impl Metrics {
         let names = self.names.load();
         self.families.cache_entries.set(&names, (), entries);
         self.families.cache_bytes.set(&names, (), bytes);
+    }
+
+    /// What became of spans.
+    pub fn trace_spans(&self, result: Exported, spans: usize) {
+        self.families.trace_spans_total.inc_by(&self.names.load(), (result,), spans as u64);
+    }
+
+    /// Spans that did not get to the collector so far.
+    pub fn lost_trace_spans(&self) -> u64 {
+        let names = self.names.load();
+        let lost = |result| self.families.trace_spans_total.get(&names, (result,));
+        lost(Exported::QueueFull) + lost(Exported::Undelivered)
     }
 
     /// A failure that could have been sent again.

@@ -1,4 +1,4 @@
-//! The schemas of connect links, OAuth apps, events and the audit log.
+//! The schemas of connect links, OAuth apps, events, logged requests and the audit log.
 
 use serde_json::{Map, Value, json};
 
@@ -74,6 +74,8 @@ pub fn connect() -> Map<String, Value> {
             },
         },
         "EventPage": page("Event"),
+        "LoggedRequest": logged_request(),
+        "LoggedRequestPage": page("LoggedRequest"),
         "AuditRow": {
             "type": "object",
             "description": "Who did what. Values and secrets are no part of it.",
@@ -96,4 +98,53 @@ pub fn connect() -> Map<String, Value> {
         },
         "AuditPage": page("AuditRow"),
     }))
+}
+
+fn logged_request() -> Value {
+    let maybe = |about: &str| json!({"type": ["string", "null"], "description": about});
+    let ms = |about: &str| json!({"type": "number", "description": about});
+    json!({
+        "type": "object",
+        "description": "A request that went through a connection, or was refused on its way.",
+        "required": [
+            "at", "request_id", "trace_id", "key", "method", "route", "path", "resource", "operation", "status", "problem",
+            "outcome", "attempts", "retries", "provider_statuses", "duration_ms",
+        ],
+        "properties": {
+            "at": {"type": "string", "format": "date-time", "description": "When it came."},
+            "request_id": {"type": "string", "description": "`X-Request-Id` of its answer."},
+            "trace_id": maybe("Of the trace that its caller sent, or that it is in."),
+            "key": maybe("The id of the API key."),
+            "method": {"type": "string"},
+            "route": {"type": "string", "description": "The route's pattern."},
+            "path": maybe("Of raw requests: where they went, without the query. What may be somebody's data is `REDACTED`."),
+            "resource": maybe("`passthrough` of raw requests; null for one that was refused before."),
+            "operation": maybe("What was done; of raw requests `read` or `write`."),
+            "status": {"type": ["integer", "null"], "description": "Of the answer; null for a caller who left before."},
+            "problem": maybe("The code of the problem."),
+            "outcome": {
+                "type": ["string", "null"],
+                "enum": ["not-executed", "executed", "unknown", null],
+                "description": "Of writes: what became of it.",
+            },
+            "attempts": {"type": "integer", "description": "Exchanges with the provider."},
+            "retries": {"type": "integer", "description": "Of them, those that were made again after a failure."},
+            "provider_statuses": {
+                "type": "array",
+                "items": {"type": ["integer", "null"]},
+                "description": "The provider's first eight answers; null stands for none.",
+            },
+            "duration_ms": {
+                "type": "object",
+                "required": ["total", "upstream", "quota", "mapping", "overhead"],
+                "properties": {
+                    "total": ms("Until the head of the answer."),
+                    "upstream": ms("Waiting for the provider."),
+                    "quota": ms("Waiting for the provider's allowance."),
+                    "mapping": ms("Translating."),
+                    "overhead": ms("All that is neither the provider's nor its allowance's; mapping is part of it."),
+                },
+            },
+        },
+    })
 }

@@ -63,3 +63,15 @@ CREATE TABLE replicas (
     id        TEXT NOT NULL PRIMARY KEY,
     last_seen TEXT NOT NULL
 ) STRICT;
+
+-- The last requests through each connection: JSON, without bodies and query values.
+CREATE TABLE connection_requests (
+    number     INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    tenant     TEXT NOT NULL,
+    connection TEXT NOT NULL,
+    at         TEXT NOT NULL,
+    request    TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX connection_requests_of ON connection_requests (tenant, connection, number);
+CREATE INDEX connection_requests_by_age ON connection_requests (at);

@@ -15,6 +15,7 @@ mod place;
 mod random;
 mod renewals;
 mod replicas;
+mod requests;
 mod revocations;
 mod samples;
 mod sealed;
@@ -140,6 +141,13 @@ conformance! {
         the_census_counts_what_shows,
     },
     replicas::{those_who_were_seen_lately_are_counted},
+    requests::{
+        requests_come_newest_first_and_in_pages,
+        the_newest_requests_of_each_connection_are_kept,
+        requests_of_others_are_never_seen_and_those_of_nobody_not_kept,
+        requests_go_with_their_connection,
+        old_requests_are_swept,
+    },
     revocations::{
         a_revocation_is_claimed_by_one,
         of_two_who_claim_each_gets_others,

@@ -6,8 +6,8 @@ use super::model::Model;
 use crate::audit::AuditRepository;
 use crate::auth::{KeyRepository, base62};
 use crate::connections::{
-    AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RevocationRepository,
-    SealedRepository, TokenRepository,
+    AppRepository, ConnectRepository, ConnectionRepository, EventRepository, MappingRepository, RequestRepository,
+    RevocationRepository, SealedRepository, TokenRepository,
 };
 use crate::idempotency::IdempotencyRepository;
 use crate::store::tests::Scratch;
@@ -20,6 +20,7 @@ pub(in crate::store::tests) struct Place {
     pub connections: Arc<dyn ConnectionRepository>,
     pub tokens: Arc<dyn TokenRepository>,
     pub events: Arc<dyn EventRepository>,
+    pub requests: Arc<dyn RequestRepository>,
     pub revocations: Arc<dyn RevocationRepository>,
     pub apps: Arc<dyn AppRepository>,
     pub connect: Arc<dyn ConnectRepository>,
@@ -39,6 +40,7 @@ impl From<&Store> for Place {
             connections: store.connections(),
             tokens: store.tokens(),
             events: store.events(),
+            requests: store.requests(),
             revocations: store.revocations(),
             apps: store.apps(),
             connect: store.connect(),
@@ -60,6 +62,7 @@ pub(super) fn model() -> Place {
         connections: model.clone(),
         tokens: model.clone(),
         events: model.clone(),
+        requests: model.clone(),
         revocations: model.clone(),
         apps: model.clone(),
         connect: model.clone(),

@@ -101,6 +101,7 @@ impl ConnectionRepository for Model {
         }
         state.rows.remove(&id);
         state.events.retain(|(key, _)| key.tenant != tenant || key.id != id);
+        state.requests.retain(|(_, request)| request.of.tenant != tenant || request.of.id != id);
         state.writes.retain(|at, _| at.tenant != tenant || at.connection != id);
         state.mappings.remove(&(tenant, Some(id)));
         state.record(along.audit);

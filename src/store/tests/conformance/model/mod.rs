@@ -15,7 +15,9 @@ use parking_lot::Mutex;
 
 use crate::audit::{Chain, Recorded};
 use crate::auth::{KeyRecord, TenantId};
-use crate::connections::{ConnectionId, Consent, Event, KEPT, Key, Logged, Revocation, Row, Session, StoredApp};
+use crate::connections::{
+    ConnectionId, Consent, Event, KEPT, Key, Logged, Revocation, Row, Session, StoredApp, Written,
+};
 use crate::error::{Error, Result};
 use crate::idempotency::Place;
 
@@ -43,6 +45,7 @@ struct State {
     keys: BTreeMap<Arc<str>, KeyRecord>,
     rows: BTreeMap<ConnectionId, Stored>,
     events: Vec<(Key, Logged)>,
+    requests: Vec<(u64, Written)>,
     numbers: u64,
     revocations: BTreeMap<Arc<str>, (Timestamp, Revocation)>,
     apps: BTreeMap<(TenantId, Arc<str>), StoredApp>,

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::{Model, taken};
 use crate::auth::{KeyRecord, KeyRepository, TenantId};
 use crate::connections::{
-    AppRepository, ConnectRepository, ConnectionId, Consent, Event, EventRepository, Logged, MappingRepository,
-    Revocation, RevocationRepository, Session, StoredApp,
+    AppRepository, ConnectRepository, ConnectionId, Consent, Event, EventRepository, Key, Logged, MappingRepository,
+    RequestRepository, Revocation, RevocationRepository, Session, StoredApp, Written,
 };
 use crate::error::Result;
 use crate::upstream::ReplicaRepository;
@@ -87,6 +87,52 @@ impl EventRepository for Model {
             key.tenant == tenant && key.id == connection && before.is_none_or(|before| logged.number < before)
         });
         ready(Ok(own.take(limit).map(|(_, logged)| logged.clone()).collect())).boxed()
+    }
+}
+
+impl RequestRepository for Model {
+    fn append_aside(&self, requests: Vec<Written>, keep: usize) -> BoxFuture<'_, Result<()>> {
+        let state = &mut *self.0.lock();
+        for request in requests {
+            if state.row(&request.of.tenant, &request.of.id).is_none() {
+                continue;
+            }
+            let of = request.of.clone();
+            state.numbers += 1;
+            state.requests.push((state.numbers, request));
+            let own = |known: &Key| *known == of;
+            let count = state.requests.iter().filter(|(_, known)| own(&known.of)).count();
+            if count > keep
+                && let Some(oldest) = state.requests.iter().position(|(_, known)| own(&known.of))
+            {
+                state.requests.remove(oldest);
+            }
+        }
+        ready(Ok(())).boxed()
+    }
+
+    fn list(
+        &self,
+        tenant: TenantId,
+        connection: ConnectionId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(u64, String)>>> {
+        let state = self.0.lock();
+        let own = state.requests.iter().rev().filter(|(number, request)| {
+            request.of.tenant == tenant && request.of.id == connection && before.is_none_or(|before| *number < before)
+        });
+        ready(Ok(own.take(limit).map(|(number, request)| (*number, request.text.clone())).collect())).boxed()
+    }
+
+    fn sweep(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64>> {
+        let mut gone = 0;
+        self.0.lock().requests.retain(|(_, request)| {
+            let goes = request.at < before && gone < limit;
+            gone += usize::from(goes);
+            !goes
+        });
+        ready(Ok(gone as u64)).boxed()
     }
 }
 

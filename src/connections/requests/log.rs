@@ -1,0 +1,246 @@
+//! Requests wait in memory for a few seconds, the newest of each connection, and are then written together.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Request;
+use crate::auth::TenantId;
+use crate::connections::{ConnectionId, Key};
+use crate::error::{Error, Result};
+use crate::model::in_microseconds;
+
+/// How long requests wait in memory.
+const FLUSH: Duration = Duration::from_secs(5);
+const SWEEP: Duration = Duration::from_secs(3600);
+/// Requests that wait in the whole process, about 500 bytes each. Past that, further ones are not written down.
+const WAITING: usize = 20_000;
+/// Requests that are written in one transaction, and rows that are deleted in one.
+const CHUNK: usize = 500;
+const BATCH: usize = 1_000;
+/// The most that can be kept of one connection.
+const MOST: u32 = 1_000;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Requests that are kept of each connection; 0 switches the log off.
+    pub keep: u32,
+    /// Hours that they are kept.
+    pub keep_hours: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { keep: 100, keep_hours: 72 }
+    }
+}
+
+impl Config {
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.keep > MOST {
+            faults.push(format!("request_log.keep: {} is more than can be kept of a connection ({MOST})", self.keep));
+        }
+        if !(1..=24 * 365).contains(&self.keep_hours) {
+            faults
+                .push("request_log.keep_hours: it has to be 1 to 8760 (a year); `keep: 0` switches the log off".into());
+        }
+        faults
+    }
+}
+
+/// A request on its way into the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub of: Key,
+    pub at: Timestamp,
+    /// JSON.
+    pub text: String,
+}
+
+pub trait RequestRepository: Send + Sync + 'static {
+    /// Writes requests by the clock: it does not count as an operation of a request. Of each of their connections the
+    /// newest `keep` stay. Those of connections that are gone are left out.
+    fn append_aside(&self, requests: Vec<Written>, keep: usize) -> BoxFuture<'_, Result<()>>;
+
+    /// At most `limit` requests before the one of the number `before`, the newest first: number and text.
+    fn list(
+        &self,
+        tenant: TenantId,
+        connection: ConnectionId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(u64, String)>>>;
+
+    /// Deletes what came before `before`, at most `limit` of them. Returns how many went.
+    fn sweep(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64>>;
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct RequestLog(Arc<Inner>);
+
+struct Inner {
+    repository: Arc<dyn RequestRepository>,
+    waiting: Mutex<Waiting>,
+    /// Held while requests are written, so that their order stays.
+    writing: tokio::sync::Mutex<()>,
+    config: Config,
+}
+
+#[derive(Default)]
+struct Waiting {
+    of: HashMap<ConnectionId, Few>,
+    count: usize,
+    /// Not written down since the last flush, for want of room.
+    left_out: u64,
+}
+
+struct Few {
+    tenant: TenantId,
+    requests: VecDeque<Request>,
+}
+
+/// Requests, the newest first.
+pub struct Page {
+    pub data: Vec<Value>,
+    /// `before` of the next page, if there is one.
+    pub next: Option<u64>,
+}
+
+impl RequestLog {
+    pub fn new(repository: Arc<dyn RequestRepository>, config: &Config) -> Self {
+        Self(Arc::new(Inner {
+            repository,
+            waiting: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            config: config.clone(),
+        }))
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.0.config.keep > 0
+    }
+
+    /// Takes a request down. Memory only.
+    pub fn record(&self, tenant: &TenantId, connection: &ConnectionId, request: Request) {
+        if self.is_on() {
+            self.0.waiting.lock().push(tenant, connection, request, self.0.config.keep as usize);
+        }
+    }
+
+    /// What has gone through a connection, as far as it is kept. What this process has taken down is written first.
+    pub async fn page(&self, of: Key, before: Option<u64>, limit: usize) -> Result<Page> {
+        if before.is_none() {
+            self.write(Some(of.id.clone())).await?;
+        }
+        // One more than asked for tells whether there is a next page.
+        let mut rows = self.0.repository.list(of.tenant, of.id, before, limit.saturating_add(1)).await?;
+        let next = rows.get(..limit).and_then(<[_]>::last).filter(|_| rows.len() > limit).map(|(number, _)| *number);
+        rows.truncate(limit);
+        let data = rows.iter().map(|(_, text)| serde_json::from_str(text).map_err(Error::internal));
+        Ok(Page { data: data.collect::<Result<_>>()?, next })
+    }
+
+    /// Writes down what waits. What the store does not take is said in the log of the process, and is lost.
+    pub async fn flush(&self) {
+        let left_out = std::mem::take(&mut self.0.waiting.lock().left_out);
+        if left_out > 0 {
+            tracing::warn!(requests = left_out, "Too many requests waited to be written into the logs of connections");
+        }
+        if let Err(error) = self.write(None).await {
+            tracing::warn!(%error, "The last requests could not be written into the logs of their connections");
+        }
+    }
+
+    /// Of one connection, or of all.
+    async fn write(&self, only: Option<ConnectionId>) -> Result<()> {
+        let _turn = self.0.writing.lock().await;
+        let waiting = self.0.waiting.lock().take(only.as_ref());
+        let mut failed = Ok(());
+        for chunk in waiting.chunks(CHUNK) {
+            let texts = chunk.iter().map(|(of, request)| Written {
+                of: of.clone(),
+                at: in_microseconds(request.at),
+                text: request.to_json().to_string(),
+            });
+            // The others may still go through.
+            if let Err(error) = self.0.repository.append_aside(texts.collect(), self.0.config.keep as usize).await {
+                failed = Err(error);
+            }
+        }
+        failed
+    }
+
+    async fn sweep(&self) {
+        let hours = i64::from(self.0.config.keep_hours);
+        let Ok(before) = Timestamp::now().saturating_sub(SignedDuration::from_hours(hours)) else { return };
+        loop {
+            match self.0.repository.sweep(before, BATCH).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => return tracing::warn!(%error, "The logs of connections' requests could not be swept"),
+            }
+        }
+    }
+
+    /// Flushes and sweeps until the future is dropped; `serve` runs this as a task and flushes once more at the end.
+    pub async fn look_after(self) {
+        let mut flush = tokio::time::interval(FLUSH);
+        let mut sweep = tokio::time::interval(SWEEP);
+        flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = flush.tick() => self.flush().await,
+                _ = sweep.tick() => self.sweep().await,
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, tenant: &TenantId, connection: &ConnectionId, request: Request, keep: usize) {
+        // Of a connection that is busy, only what will be kept waits.
+        let full = self.count >= WAITING;
+        let few = match self.of.get_mut(connection) {
+            Some(few) => few,
+            None if full => {
+                self.left_out += 1;
+                return;
+            }
+            None => {
+                let few = Few { tenant: tenant.clone(), requests: VecDeque::new() };
+                self.of.entry(connection.clone()).or_insert(few)
+            }
+        };
+        if few.requests.len() >= keep || full {
+            self.left_out += u64::from(few.requests.len() < keep);
+            few.requests.pop_front();
+            self.count -= 1;
+        }
+        few.requests.push_back(request);
+        self.count += 1;
+    }
+
+    fn take(&mut self, only: Option<&ConnectionId>) -> Vec<(Key, Request)> {
+        let taken: Vec<(ConnectionId, Few)> = match only {
+            Some(id) => self.of.remove_entry(id).into_iter().collect(),
+            None => self.of.drain().collect(),
+        };
+        let keyed = taken.into_iter().flat_map(|(id, few)| {
+            let key = Key { tenant: few.tenant, id };
+            few.requests.into_iter().map(move |request| (key.clone(), request))
+        });
+        let requests: Vec<_> = keyed.collect();
+        self.count -= requests.len();
+        requests
+    }
+}

@@ -1,0 +1,62 @@
+//! The last requests of connections in SQLite.
+
+use std::collections::HashSet;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use rusqlite::{TransactionBehavior, params};
+
+use super::Sqlite;
+use super::columns::{count, get_count, time};
+use crate::connections::{ConnectionId, RequestRepository, TenantId, Written};
+use crate::error::Result;
+
+impl RequestRepository for Sqlite {
+    fn append_aside(&self, requests: Vec<Written>, keep: usize) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.run_aside(move |database| {
+            let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for Written { of, at, text } in &requests {
+                let sql = "INSERT INTO connection_requests (tenant, connection, at, request) SELECT ?1, ?2, ?3, ?4
+                           WHERE EXISTS (SELECT 1 FROM connections WHERE tenant = ?1 AND id = ?2)";
+                let values = params![of.tenant.as_str(), of.id.as_str(), time(*at), text];
+                transaction.prepare_cached(sql)?.execute(values)?;
+            }
+            let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+            for of in requests.iter().map(|written| &written.of).collect::<HashSet<_>>() {
+                let sql = "DELETE FROM connection_requests WHERE tenant = ?1 AND connection = ?2 AND number <=
+                             (SELECT number FROM connection_requests WHERE tenant = ?1 AND connection = ?2
+                              ORDER BY number DESC LIMIT 1 OFFSET ?3)";
+                transaction.prepare_cached(sql)?.execute(params![of.tenant.as_str(), of.id.as_str(), keep])?;
+            }
+            transaction.commit()
+        }))
+    }
+
+    fn list(
+        &self,
+        tenant: TenantId,
+        connection: ConnectionId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(u64, String)>>> {
+        Box::pin(self.run(move |database| {
+            let mut statement = database.prepare_cached(
+                "SELECT number, request FROM connection_requests
+                 WHERE tenant = ?1 AND connection = ?2 AND number < ?3 ORDER BY number DESC LIMIT ?4",
+            )?;
+            let before = before.map_or(i64::MAX, count);
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let values = params![tenant.as_str(), connection.as_str(), before, limit];
+            statement.query_map(values, |row| Ok((get_count(row, "number")?, row.get("request")?)))?.collect()
+        }))
+    }
+
+    fn sweep(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(self.run_aside(move |database| {
+            let sql = "DELETE FROM connection_requests WHERE number IN
+                         (SELECT number FROM connection_requests WHERE at < ?1 LIMIT ?2)";
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            Ok(database.prepare_cached(sql)?.execute(params![time(before), limit])? as u64)
+        }))
+    }
+}
