@@ -67,8 +67,18 @@ const GRANT: &str = r#"
 const CANARIES: [&str; 5] =
     ["acme-customer-canary", "acme-app-canary", "acme-key-canary", "acme_line_canary", "acme-token-canary"];
 
-/// Routes that no key opens: pages for browsers, whose tokens and states are tested with them, and this description.
-const OPEN: [&str; 4] = ["/connect/{token}", "/connect/style.css", "/oauth/callback/{provider}", "/openapi.json"];
+/// Routes that no key opens: pages for browsers, whose tokens and states are tested with them, and this description, which
+/// is the same for everybody.
+const OPEN: [&str; 8] = [
+    "/connect/{token}",
+    "/connect/style.css",
+    "/oauth/callback/{provider}",
+    "/openapi.json",
+    "/docs",
+    "/docs/{page}",
+    "/docs/api/{group}",
+    "/docs/problems/{code}",
+];
 
 /// One operation of the description.
 struct Operation {

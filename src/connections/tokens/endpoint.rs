@@ -14,7 +14,7 @@ use crate::limit::{Breaker, Gcra, Permit};
 /// What an app sends to a token endpoint at most. A hundred thousand connections with tokens of half an hour need seventy a
 /// second; a thousand whose tokens have all ended while nothing ran are renewed in ten seconds, not at once. A provider
 /// that allows less says so with a 429, which holds the endpoint for as long as it asks.
-const RATE: (u32, Duration) = (100, Duration::from_secs(1));
+const RATE: (u32, Duration) = (20, Duration::from_millis(200));
 const FAILURES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
