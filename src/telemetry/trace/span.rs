@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
@@ -181,7 +182,7 @@ impl Span {
                     Kind::Client => SpanKind::Client,
                 }
                 .into(),
-                start_time_unix_nano: nanoseconds(SystemTime::now()),
+                start_time_unix_nano: nanoseconds(Timestamp::now()),
                 ..otlp::Span::default()
             };
             Box::new(Open { span, began: Instant::now() })
@@ -238,9 +239,8 @@ impl Drop for Span {
     }
 }
 
-fn nanoseconds(at: SystemTime) -> u64 {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+fn nanoseconds(at: Timestamp) -> u64 {
+    u64::try_from(at.as_nanosecond()).unwrap_or_default()
 }
 
 /// An id is never zero. Without randomness there would be no TLS either: then it is one of the process's, and not unique.
