@@ -203,7 +203,6 @@ impl Scene {
             "/v1/mapping",
             &own,
             &format!("{own}/events"),
-            &format!("{own}/requests"),
             &format!("{own}/mapping"),
         ] {
             state.push(acme.get(path).await.json());
@@ -219,6 +218,15 @@ impl Scene {
         state.push(json!(revoked));
         state.push(acme.get("/v1/audit?limit=1").await.json()["data"][0]["number"].clone());
         state
+    }
+
+    /// What the log of acme's connection tells of the calls made with it: status and problem.
+    async fn calls(&self, acme: &Client) -> Vec<(u64, String)> {
+        let log = acme.get(&format!("/v1/connections/{}/requests", self.theirs.connection)).await.json();
+        let calls = log["data"].as_array().expect("requests").iter();
+        calls
+            .map(|call| (call["status"].as_u64().unwrap_or(0), call["problem"].as_str().unwrap_or("").to_owned()))
+            .collect()
     }
 }
 
@@ -363,6 +371,7 @@ async fn nothing_of_another_tenant_is_to_be_seen_or_touched() {
         }
         assert_eq!(scene.vendor.count(), 0, "{place} reached the vendor");
         assert_eq!(scene.state(&acme).await, before, "{place} changed something of acme's");
+        assert_eq!(scene.calls(&acme).await, [], "{place} is in acme's log");
     }
 }
 
@@ -389,6 +398,7 @@ async fn a_key_reaches_nothing_outside_its_limits() {
             assert_eq!(scene.vendor.count(), 0, "{place} reached the vendor");
         }
         assert_eq!(scene.state(&acme).await, before, "{} {} changed something", operation.method, operation.path);
+        assert_eq!(scene.calls(&acme).await, [], "{} {} is in the log", operation.method, operation.path);
     }
     // Lists show what is within the limits, and the log of the whole tenant is closed.
     for (limit, client) in &limited {
@@ -433,6 +443,9 @@ async fn a_key_without_a_scope_learns_nothing() {
         assert_eq!(scene.vendor.count(), 0, "{place} reached the vendor");
     }
     assert_eq!(scene.state(&acme).await, before);
+    // These calls are the tenant's own: what was refused when the connection was known is in its log.
+    let refused = (403, "missing-scope".to_owned());
+    assert!(scene.calls(&acme).await.iter().all(|call| *call == refused));
 }
 
 #[tokio::test]
