@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::params;
 
 use super::Sqlite;
 use super::columns::{count, get_count, time};
@@ -13,22 +13,21 @@ use crate::error::Result;
 
 impl RequestRepository for Sqlite {
     fn append_aside(&self, requests: Vec<Written>, keep: usize) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.run_aside(move |database| {
-            let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Box::pin(self.write_aside(move |database| {
             for Written { of, at, text } in &requests {
                 let sql = "INSERT INTO connection_requests (tenant, connection, at, request) SELECT ?1, ?2, ?3, ?4
                            WHERE EXISTS (SELECT 1 FROM connections WHERE tenant = ?1 AND id = ?2)";
                 let values = params![of.tenant.as_str(), of.id.as_str(), time(*at), text];
-                transaction.prepare_cached(sql)?.execute(values)?;
+                database.prepare_cached(sql)?.execute(values)?;
             }
             let keep = i64::try_from(keep).unwrap_or(i64::MAX);
             for of in requests.iter().map(|written| &written.of).collect::<HashSet<_>>() {
                 let sql = "DELETE FROM connection_requests WHERE tenant = ?1 AND connection = ?2 AND number <=
                              (SELECT number FROM connection_requests WHERE tenant = ?1 AND connection = ?2
                               ORDER BY number DESC LIMIT 1 OFFSET ?3)";
-                transaction.prepare_cached(sql)?.execute(params![of.tenant.as_str(), of.id.as_str(), keep])?;
+                database.prepare_cached(sql)?.execute(params![of.tenant.as_str(), of.id.as_str(), keep])?;
             }
-            transaction.commit()
+            Ok(())
         }))
     }
 
@@ -52,7 +51,7 @@ impl RequestRepository for Sqlite {
     }
 
     fn sweep(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64>> {
-        Box::pin(self.run_aside(move |database| {
+        Box::pin(self.write_aside(move |database| {
             let sql = "DELETE FROM connection_requests WHERE number IN
                          (SELECT number FROM connection_requests WHERE at < ?1 LIMIT ?2)";
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
