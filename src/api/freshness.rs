@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+use super::kept::is_known;
 use crate::error::{Error, Kind, Violation};
 use crate::unified::cache::{Directives, Kept, Source, Told, Why};
 
@@ -118,9 +119,7 @@ pub fn unless_known(parts: &Parts, response: Response) -> Response {
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
     let Some(tag) = tag.and_then(|tag| tag.strip_prefix("W/")).filter(|_| reads) else { return response };
-    let known = parts.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut known = known.flat_map(|value| value.split(',')).map(str::trim);
-    if !known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag) {
+    if !is_known(&parts.headers, &[tag]) {
         return response;
     }
     let (mut head, _) = response.into_parts();

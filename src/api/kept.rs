@@ -40,7 +40,7 @@ impl Kept {
         let compressed = takes_gzip(asked);
         // Each coding is a representation of its own, with a tag of its own.
         let tag = self.tag_of(compressed);
-        let mut response = if is_known(asked, &[tag.clone(), self.tag_of(!compressed)]) {
+        let mut response = if is_known(asked, &[&tag, &self.tag_of(!compressed)]) {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             let body = if compressed { &self.gzip } else { &self.plain };
@@ -84,11 +84,11 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
     any
 }
 
-/// Compared as weak tags (RFC 9110, 8.8.3.2).
-fn is_known(asked: &HeaderMap, tags: &[String]) -> bool {
+/// Whether `If-None-Match` names one of these tags, compared as weak ones (RFC 9110, 8.8.3.2). They come without `W/`.
+pub fn is_known(asked: &HeaderMap, tags: &[&str]) -> bool {
     let values = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut sent = values.flat_map(|value| value.split(',')).map(str::trim);
-    sent.any(|sent| sent == "*" || tags.iter().any(|tag| sent.strip_prefix("W/").unwrap_or(sent) == tag))
+    sent.any(|sent| sent == "*" || tags.contains(&sent.strip_prefix("W/").unwrap_or(sent)))
 }
 
 /// What was made of the newest revision of the catalog that was asked for.
