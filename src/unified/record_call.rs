@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
 use super::{Call, Reply};
-use crate::error::{Error, Origin};
+use crate::error::Error;
 use crate::telemetry::{Labels, Metrics, Outcome, trace};
 
 #[derive(Clone)]
@@ -70,13 +70,8 @@ where
         Box::pin(async move {
             let reply = reply.await;
             metrics.mapping(&labels, timings.mapping());
-            match &reply {
-                // What the caller did wrong is no failure of the call.
-                Err(error) if error.get_origin() == Origin::Caller => {
-                    span.text("throughline.problem", error.kind().code())
-                }
-                Err(error) => span.failed(error.kind().code()),
-                Ok(_) => {}
+            if let Err(error) = &reply {
+                span.ended(error);
             }
             drop(span);
             guard.finish(Outcome::of(&reply));

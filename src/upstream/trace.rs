@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
 use super::{Future, Request, Response};
-use crate::error::{Error, Origin, Result};
+use crate::error::{Error, Result};
 use crate::telemetry::trace::Kind;
 
 #[derive(Clone, Copy)]
@@ -56,10 +56,7 @@ where
                 span.number("throughline.quota_wait_us", i64::try_from(waited.as_micros()).unwrap_or(i64::MAX));
             }
             match &answer {
-                Err(error) if error.get_origin() == Origin::Caller => {
-                    span.text("throughline.problem", error.kind().code());
-                }
-                Err(error) => span.failed(error.kind().code()),
+                Err(error) => span.ended(error),
                 Ok(response) => span.number("http.response.status_code", response.status.as_u16()),
             }
             answer

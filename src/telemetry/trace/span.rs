@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::{self as otlp, Status};
 use super::Config;
 use super::context::{Parent, TRACEPARENT, TRACESTATE, id_text, traceparent};
 use super::queue::{Queue, Spans};
+use crate::error::{Error, Origin};
 use crate::telemetry::Metrics;
 
 /// Flags of a span that tell whether its parent is of another service.
@@ -217,6 +218,15 @@ impl Span {
         self.text("error.type", kind);
         if let Some(open) = &mut self.open {
             open.span.status = Some(Status { code: StatusCode::Error.into(), message: String::new() });
+        }
+    }
+
+    /// It ended with this error. What the caller did wrong is no failure of what the span is about.
+    pub fn ended(&mut self, error: &Error) {
+        let code = error.kind().code();
+        match error.get_origin() {
+            Origin::Caller => self.text("throughline.problem", code),
+            Origin::Throughline | Origin::Provider => self.failed(code),
         }
     }
 
