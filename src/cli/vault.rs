@@ -105,8 +105,9 @@ fn rotate(args: &VaultRotate) -> Result<Vec<String>, String> {
 async fn knows_all(config: &Config) -> Result<(), String> {
     let store = serve::open_store(config, Role::Command).await.map_err(|error| error.to_string())?;
     store.close().await;
-    let Migrated { to, known, .. } = store.migrated();
-    if to > known {
+    let migrated = store.migrated();
+    if migrated.is_newer() {
+        let Migrated { to, known, .. } = migrated;
         return Err(format!("the store has schema {to}, this release knows {known}: rotate with the newer release"));
     }
     Ok(())
