@@ -11,6 +11,7 @@ use super::uses::Uses;
 use super::{Action, AuditRepository, Entry, Recorded, Use, Wanted, deployment};
 use crate::auth::TenantId;
 use crate::error::Result;
+use crate::model::cut;
 use crate::telemetry::{Metrics, Written};
 
 /// How long uses wait in memory.
@@ -93,9 +94,7 @@ impl Audit {
         // One more than asked for tells whether there is a next page.
         let wanted = Wanted { limit: limit.saturating_add(1), ..wanted };
         let mut data = self.0.repository.list(tenant.clone(), wanted).await?;
-        let more = data.len() > limit;
-        data.truncate(limit);
-        let next = data.last().filter(|_| more).map(|last| last.number);
+        let next = cut(&mut data, limit, |last| last.number);
         Ok(Page { data, next })
     }
 

@@ -8,6 +8,7 @@ use super::events::{Event, EventKind, Logged};
 use super::service::Connections;
 use crate::auth::Caller;
 use crate::error::{Error, Kind, Result};
+use crate::model::cut;
 
 /// A page of events, the newest first.
 #[derive(Debug)]
@@ -41,9 +42,7 @@ impl Connections {
         let connection = self.own_row(caller, id).await?.connection;
         // One more than asked for tells whether there is a next page.
         let mut data = self.0.events.list(connection.tenant, connection.id, before, limit.saturating_add(1)).await?;
-        let more = data.len() > limit;
-        data.truncate(limit);
-        let next = data.last().filter(|_| more).map(|last| last.number);
+        let next = cut(&mut data, limit, |last| last.number);
         Ok(History { data, next })
     }
 }

@@ -17,6 +17,7 @@ use crate::audit::{Action, Entry};
 use crate::auth::Caller;
 use crate::catalog::Provider;
 use crate::error::{Error, Kind, Result, Violation};
+use crate::model::cut;
 
 /// How often a write is tried again when somebody else was faster.
 const ATTEMPTS: usize = 5;
@@ -181,10 +182,8 @@ impl Connections {
             ..filter
         };
         let mut data = self.0.repository.list(caller.tenant.clone(), filter).await?;
-        let more = data.len() > limit;
-        data.truncate(limit);
-        let data: Vec<Overview> = data.into_iter().map(|overview| self.with_use(overview)).collect();
-        let next = data.last().filter(|_| more).map(|last| last.connection.id.clone());
+        let next = cut(&mut data, limit, |last| last.connection.id.clone());
+        let data = data.into_iter().map(|overview| self.with_use(overview)).collect();
         Ok(Listed { data, next })
     }
 

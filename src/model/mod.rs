@@ -14,6 +14,13 @@ pub use schema::{Member, Members, Model, Type};
 pub use validate::{Verdict, escape, validate, validate_member};
 pub use value::{hex, in_microseconds, instant, number_text, parse_filter_value, plain_decimal};
 
+/// Cuts a page to its `limit`, which was read with one row more; what tells the last row, if there is a next page.
+pub fn cut<T, N>(rows: &mut Vec<T>, limit: usize, number: impl FnOnce(&T) -> N) -> Option<N> {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last().filter(|_| more).map(number)
+}
+
 /// What can be done with a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {

@@ -15,7 +15,7 @@ use super::Request;
 use crate::auth::TenantId;
 use crate::connections::{ConnectionId, Key};
 use crate::error::{Error, Result};
-use crate::model::in_microseconds;
+use crate::model::{cut, in_microseconds};
 
 /// How long requests wait in memory.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -144,8 +144,7 @@ impl RequestLog {
         }
         // One more than asked for tells whether there is a next page.
         let mut rows = self.0.repository.list(of.tenant, of.id, before, limit.saturating_add(1)).await?;
-        let next = rows.get(..limit).and_then(<[_]>::last).filter(|_| rows.len() > limit).map(|(number, _)| *number);
-        rows.truncate(limit);
+        let next = cut(&mut rows, limit, |(number, _)| *number);
         let data = rows.iter().map(|(_, text)| serde_json::from_str(text).map_err(Error::internal));
         Ok(Page { data: data.collect::<Result<_>>()?, next })
     }
