@@ -101,16 +101,22 @@ async fn an_answer_that_was_under_way_when_something_was_written_is_not_kept() {
     assert_eq!(name(&scene.client().get(RECORD).await), "Lovelace");
 }
 
-#[tokio::test]
-async fn while_a_write_is_under_way_the_vendor_is_asked() {
-    let scene = Scene::start(json!([{"ttl": "1h"}])).await;
-    let client = scene.client();
-    client.get(RECORD).await;
+/// A write that the vendor has got and does not answer yet.
+async fn held_write(scene: &Scene) -> tokio::task::JoinHandle<Answer> {
     scene.hold("POST /contacts");
     let writer = scene.client().with("Prefer", "return=minimal");
     let writing =
         tokio::spawn(async move { write(&writer, "POST", "/v1/crm/contacts", json!({"last_name": "L"})).await });
     scene.arrived("POST /contacts", 1).await;
+    writing
+}
+
+#[tokio::test]
+async fn while_a_write_is_under_way_the_vendor_is_asked() {
+    let scene = Scene::start(json!([{"ttl": "1h"}])).await;
+    let client = scene.client();
+    client.get(RECORD).await;
+    let writing = held_write(&scene).await;
     scene.call_it("Lovelace");
     let meanwhile = client.get(RECORD).await;
     assert_eq!((name(&meanwhile).as_str(), status(&meanwhile)), ("Lovelace", "throughline; fwd=stale"));
@@ -125,11 +131,7 @@ async fn a_writer_who_leaves_is_no_reason_to_believe_the_old() {
     let scene = Scene::start(json!([{"ttl": "1h"}])).await;
     let client = scene.client();
     client.get(RECORD).await;
-    scene.hold("POST /contacts");
-    let writer = scene.client().with("Prefer", "return=minimal");
-    let writing =
-        tokio::spawn(async move { write(&writer, "POST", "/v1/crm/contacts", json!({"last_name": "L"})).await });
-    scene.arrived("POST /contacts", 1).await;
+    let writing = held_write(&scene).await;
     writing.abort();
     scene.call_it("Lovelace");
     scene.let_go();
