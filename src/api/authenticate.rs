@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 
+use super::callers_time::{CallersTime, over};
 use super::facts::Facts;
 use super::problem::Refusal;
 use crate::app::App;
@@ -37,7 +38,10 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
         let error = if request.method().is_safe() { error } else { error.outcome(Outcome::NotExecuted) };
         return refused(error);
     }
-    match app.keys.authenticate(&key).await {
+    let time = request.extensions().get::<CallersTime>().cloned();
+    let time = time.unwrap_or_else(|| CallersTime::of(request.headers()));
+    let known = time.cut(app.keys.authenticate(&key)).await;
+    match known.unwrap_or_else(|| Err(over(false))) {
         Ok(caller) => {
             if let Some(facts) = request.extensions().get::<Facts>() {
                 facts.caller(&caller.tenant.0, &caller.key_id);

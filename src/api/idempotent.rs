@@ -14,12 +14,12 @@ use futures_util::{FutureExt, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::authenticate::{is_passthrough, without_keys};
 use super::body::{self, MAX_BODY};
+use super::callers_time::{CallersTime, over, over_meanwhile};
 use super::facts::Facts;
-use super::prefer::{Prefer, Received, selector};
+use super::prefer::{Prefer, selector};
 use super::problem::{self, Refusal};
 use super::record::RequestId;
 use super::target::caller;
@@ -62,7 +62,33 @@ impl Guard {
     }
 }
 
+/// Runs a route's handler for as long as its caller waits. What of it is dropped then is a write that nobody waits for any
+/// more: it goes on if it has begun, and is given up if it has not.
 async fn guard_writes(State((app, guard)): State<(App, Guard)>, mut request: Request, next: Next) -> Response {
+    let time = request.extensions().get::<CallersTime>().cloned();
+    let time = time.unwrap_or_else(|| CallersTime::of(request.headers()));
+    let key = Key::of(request.headers()).ok().flatten();
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) || guard == Guard::Read;
+    let progress = Progress::default();
+    request.extensions_mut().insert(progress.clone());
+    if let Some(response) = time.cut(guarded(app, guard, request, next, progress.clone())).await {
+        return response;
+    }
+    refused(match (guard, progress.has_begun()) {
+        (_, false) => over(!reads),
+        (Guard::Management, true) => over_meanwhile(Kind::Overloaded),
+        (_, true) => {
+            let error = over_meanwhile(Kind::OutcomeUnknown);
+            // Under its key the answer will be found.
+            match key {
+                Some(key) => error.idempotency_key(&key.0).retryable(true),
+                None => error,
+            }
+        }
+    })
+}
+
+async fn guarded(app: App, guard: Guard, request: Request, next: Next, progress: Progress) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if guard == Guard::Raw && reads {
         return next.run(request).await;
@@ -75,15 +101,18 @@ async fn guard_writes(State((app, guard)): State<(App, Guard)>, mut request: Req
         (Guard::Write, _) => MAX_BODY,
         (Guard::Raw, _) => MAX_RAW,
         (Guard::Management, Some(_)) => return refused(no_key_here()),
-        (_, None) => return next.run(request).await,
+        (Guard::Management, None) => {
+            // What it has done when it is cut off only the store knows.
+            progress.begin();
+            return next.run(request).await;
+        }
+        (Guard::Read, None) => return next.run(request).await,
         (Guard::Read, Some(_)) => {
             let mut response = next.run(request).await;
             add_warning(response.headers_mut(), "ignored-header;header=\"Idempotency-Key\"");
             return response;
         }
     };
-    let progress = Progress::default();
-    request.extensions_mut().insert(progress.clone());
     let work = match key {
         None => handled(next, request, progress.clone()).boxed(),
         Some(key) => once(app.clone(), next, request, key, most, progress.clone()).boxed(),
@@ -142,7 +171,7 @@ enum Started {
 /// Reads the request whole and claims it.
 async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<Started, Error> {
     let not_executed = |error: Error| error.outcome(Outcome::NotExecuted);
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     // An answer is given again to those only who might have asked for it.
     let scopes: &[Scope] = match is_passthrough(parts.uri.path()) {
         true => &[Scope::Passthrough, Scope::Write],
@@ -157,9 +186,12 @@ async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<St
         facts.connection(&connection.id.0, &connection.provider);
     }
     let minimal = Prefer::of(&parts).map_err(not_executed)?.minimal;
-    let body = body::bytes(body, most).await?;
-    // The store's time with the claim is the caller's.
-    parts.extensions.insert(Received(Instant::now()));
+    let time = parts.extensions.get::<CallersTime>().cloned().unwrap_or_else(|| CallersTime::of(&parts.headers));
+    // The caller waits from here on; the store's time with the claim is a part of it.
+    time.stop();
+    let body = body::bytes(body, most).await;
+    time.begin();
+    let body = body?;
     let query = parts.uri.query().map(without_keys).unwrap_or_default();
     let asked = Parts {
         method: parts.method.as_str(),
@@ -169,7 +201,7 @@ async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<St
         minimal,
         body: &body,
     };
-    Ok(match app.idempotency.begin(&connection, key, &asked).await? {
+    Ok(match app.idempotency.begin(&connection, key, &asked, time.ends()).await? {
         Begun::New(claimant) => Started::New(Box::new((Request::from_parts(parts, Body::from(body)), claimant))),
         Begun::Replay(answer) => Started::Replay(answer),
     })

@@ -8,6 +8,7 @@ pub mod audit;
 mod authenticate;
 mod batch;
 mod body;
+mod callers_time;
 mod connect;
 mod connections;
 mod crm;

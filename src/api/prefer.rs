@@ -7,11 +7,12 @@ use http::HeaderMap;
 use http::request::Parts;
 use tokio::time::Instant;
 
+use super::callers_time::CallersTime;
 use crate::connections::Selector;
 use crate::error::{Error, Kind, Violation};
 use crate::model::Priority;
 
-const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+pub const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: u64 = 120;
 
 #[derive(Debug, Clone, Copy)]
@@ -22,39 +23,36 @@ pub struct Prefer {
     pub priority: Option<Priority>,
 }
 
-/// When a request was there as a whole, where that is known before its handler runs: what is done in between is a part
-/// of the time that its caller waits (RFC 7240 §4.3).
-#[derive(Debug, Clone, Copy)]
-pub struct Received(pub Instant);
-
 impl Prefer {
     /// Preferences that are not known are ignored, as RFC 7240 demands; a `wait` that is no number is a mistake.
     pub fn of(parts: &Parts) -> Result<Self, Error> {
         let headers = &parts.headers;
-        let mut wait = DEFAULT_WAIT;
-        let mut minimal = false;
-        for value in headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()) {
-            for preference in value.split(',').map(str::trim) {
-                match preference.split_once('=') {
-                    Some(("wait", seconds)) => {
-                        let seconds =
-                            seconds.parse::<u64>().ok().filter(|seconds| (1..=LONGEST_WAIT).contains(seconds));
-                        wait = Duration::from_secs(seconds.ok_or_else(|| {
-                            let expected = format!("seconds from 1 to {LONGEST_WAIT}");
-                            Error::new(Kind::InvalidRequest, "The preference `wait` cannot be understood.")
-                                .violation(Violation::parameter("Prefer", "wait is no such number").expected(expected))
-                        })?);
-                    }
-                    Some(("return", "minimal")) => minimal = true,
-                    _ => {}
-                }
-            }
-        }
+        let wait = wait(headers)?;
+        let minimal = preferences(headers).any(|preference| preference == ("return", "minimal"));
         let mut urgencies = headers.get_all("priority").iter().filter_map(|value| value.to_str().ok());
         let priority = urgencies.next_back().and_then(Priority::parse);
-        let since = parts.extensions.get().map_or_else(Instant::now, |Received(at)| *at);
-        Ok(Self { deadline: since + wait, minimal, priority })
+        let deadline = parts.extensions.get().map_or_else(|| Instant::now() + wait, CallersTime::ends);
+        Ok(Self { deadline, minimal, priority })
     }
+}
+
+/// Those that have a value.
+fn preferences(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).filter_map(|preference| preference.trim().split_once('='))
+}
+
+/// How long a caller waits for its answer.
+pub fn wait(headers: &HeaderMap) -> Result<Duration, Error> {
+    // Of several the last one counts, and each has to be one.
+    preferences(headers).filter(|(name, _)| *name == "wait").try_fold(DEFAULT_WAIT, |_, (_, seconds)| {
+        let seconds = seconds.parse::<u64>().ok().filter(|seconds| (1..=LONGEST_WAIT).contains(seconds));
+        seconds.map(Duration::from_secs).ok_or_else(|| {
+            let expected = format!("seconds from 1 to {LONGEST_WAIT}");
+            Error::new(Kind::InvalidRequest, "The preference `wait` cannot be understood.")
+                .violation(Violation::parameter("Prefer", "wait is no such number").expected(expected))
+        })
+    })
 }
 
 /// The connection that the headers name. Whether they agree is for `connections` to say.
@@ -122,7 +120,7 @@ mod tests {
     async fn a_callers_time_runs_from_the_receipt_of_its_request() {
         let (mut parts, ()) =
             http::Request::builder().header("prefer", "wait=3").body(()).expect("a request").into_parts();
-        parts.extensions.insert(Received(Instant::now()));
+        parts.extensions.insert(CallersTime::of(&parts.headers));
         tokio::time::advance(Duration::from_secs(5)).await;
         assert!(Prefer::of(&parts).expect("good preferences").deadline < Instant::now());
         parts.extensions.clear();

@@ -10,6 +10,7 @@ use tracing::Instrument;
 
 use super::account::Account;
 use super::authenticate::is_passthrough;
+use super::callers_time::CallersTime;
 use super::problem;
 use crate::app::App;
 use crate::error::Error;
@@ -36,10 +37,12 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     let account = Account::open(&app, &request, &id);
     let counted = app.metrics.http_request(Route::of(account.route()));
     let raw = is_passthrough(request.uri().path());
+    let time = CallersTime::of(request.headers());
     let extensions = request.extensions_mut();
     extensions.insert(Arc::clone(account.timings()));
     extensions.insert(account.facts());
     extensions.insert(RequestId(id.clone()));
+    extensions.insert(time);
     let span = tracing::info_span!("request", request_id = %id);
     let mut response = next.run(request).instrument(span).await;
     let error = response.extensions_mut().remove::<Arc<Error>>();

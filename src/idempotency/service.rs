@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout_at};
+
 use super::{Answer, Claim, Claimed, Config, End, IdempotencyRepository, Key, Parts, Place, Shield};
 use crate::auth::base62;
 use crate::connections::{Connection, SealedAt, Vault};
@@ -25,6 +28,9 @@ const SWEEP: usize = 1_000;
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 const RETRIES: u32 = 12;
+
+/// An answer waits at least so long for its end to be written down, and as long as its caller does.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A write takes a second or so; who asks again then finds the answer.
 const COME_BACK: Duration = Duration::from_secs(1);
@@ -58,6 +64,8 @@ pub struct Claimant {
     place: Place,
     fingerprint: Arc<str>,
     claim: Arc<str>,
+    /// For so long the caller waits.
+    by: Instant,
     _counted: Counted,
 }
 
@@ -86,8 +94,8 @@ impl Idempotency {
         self.0.config.keep_body
     }
 
-    /// Claims the write, durably; or says why not, or how it ended the first time.
-    pub async fn begin(&self, connection: &Connection, key: &Key, parts: &Parts<'_>) -> Result<Begun> {
+    /// Claims the write, durably; or says why not, or how it ended the first time. `by` is the caller's deadline.
+    pub async fn begin(&self, connection: &Connection, key: &Key, parts: &Parts<'_>, by: Instant) -> Result<Begun> {
         let inner = &self.0;
         let place = key.place(&connection.tenant, &connection.id, parts);
         let fingerprint = parts.fingerprint();
@@ -99,6 +107,7 @@ impl Idempotency {
             place: place.clone(),
             fingerprint: fingerprint.clone(),
             claim: claim.clone(),
+            by,
             _counted: Counted(self.clone()),
         };
         let asked = Claim { id: claim, owner: inner.owner.clone(), fingerprint, lease: LEASE, ttl: inner.config.ttl() };
@@ -131,7 +140,7 @@ impl Idempotency {
             }
             Err(error) => {
                 // The store may have taken it and lost the word of it.
-                claimant.release_later();
+                claimant.release(delays());
                 Err(unavailable(error))
             }
         }
@@ -195,22 +204,17 @@ impl Claimant {
 
     /// Nothing was done: the same key may do it yet.
     pub async fn not_executed(self) {
-        let inner = &self.idempotency.0;
-        if let Err(error) = inner.repository.release(self.place.clone(), self.claim.clone()).await {
-            tracing::warn!(%error, "An idempotency key could not be given back; it is tried again");
-            self.release_later();
-        }
+        let until = self.patience();
+        let _ = timeout_at(until, self.release(at_once())).await;
     }
 
-    /// The answer does not wait for a store that is away; at worst the end is unknown once the lease has run out.
+    /// The answer does not wait for a store that is slow or away; at worst the end is unknown once the lease has run out.
     async fn settle(self, end: End) {
-        if self.try_settle(&end).await {
-            return;
-        }
+        let until = self.patience();
         let shield = self.idempotency.0.shield.clone();
-        shield.spawn(async move {
-            for delay in delays() {
-                tokio::time::sleep(delay).await;
+        let written = shield.spawn(async move {
+            for delay in at_once() {
+                pause(delay).await;
                 if self.try_settle(&end).await {
                     return;
                 }
@@ -219,6 +223,11 @@ impl Claimant {
                 "How a write with an idempotency key ended could not be written down: it counts as unknown"
             );
         });
+        let _ = timeout_at(until, written).await;
+    }
+
+    fn patience(&self) -> Instant {
+        self.by.max(Instant::now() + PATIENCE)
     }
 
     async fn try_settle(&self, end: &End) -> bool {
@@ -234,17 +243,21 @@ impl Claimant {
         }
     }
 
-    fn release_later(self) {
+    /// Beside whoever waits for it.
+    fn release(self, delays: impl Iterator<Item = Duration> + Send + 'static) -> JoinHandle<()> {
         let shield = self.idempotency.0.shield.clone();
         shield.spawn(async move {
-            for delay in delays() {
-                tokio::time::sleep(delay).await;
+            for delay in delays {
+                pause(delay).await;
                 let repository = &self.idempotency.0.repository;
-                if repository.release(self.place.clone(), self.claim.clone()).await.is_ok() {
-                    return;
+                match repository.release(self.place.clone(), self.claim.clone()).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::warn!(%error, "An idempotency key could not be given back; it is tried again");
+                    }
                 }
             }
-        });
+        })
     }
 
     fn seal(&self, answer: &Answer) -> Result<Vec<u8>> {
@@ -268,6 +281,17 @@ impl Claimant {
 
 fn delays() -> impl Iterator<Item = Duration> {
     (0..RETRIES).map(|retry| FIRST_RETRY.saturating_mul(2_u32.saturating_pow(retry)).min(LAST_RETRY))
+}
+
+fn at_once() -> impl Iterator<Item = Duration> {
+    std::iter::once(Duration::ZERO).chain(delays())
+}
+
+/// Without a pause not even the clock's next tick is waited for.
+async fn pause(delay: Duration) {
+    if !delay.is_zero() {
+        sleep(delay).await;
+    }
 }
 
 fn not_executed(error: Error) -> Error {

@@ -12,4 +12,5 @@ mod connect;
 mod http2;
 mod matrix;
 mod overload;
+mod store;
 mod transport;

@@ -22,7 +22,7 @@ impl Quota {
         let status = response.status.as_u16();
         let may_throttle = provider.errors.may_throttle(status);
         let body = match may_throttle || provider.quotas.reads_body(status) {
-            true => peek(&mut response.body).await,
+            true => peek(&mut response.body, asked.deadline).await,
             false => Value::Null,
         };
         let now = Timestamp::now();

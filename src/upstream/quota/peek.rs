@@ -21,9 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 type Read = Result<Frame<Bytes>, BoxError>;
 
-/// The body as JSON; null if it is longer, slower, broken or none.
-pub async fn peek(body: &mut Body) -> Value {
-    let by = Instant::now() + PATIENCE;
+/// The body as JSON; null if it is longer, slower, broken or none, or comes later than the caller waits.
+pub async fn peek(body: &mut Body, deadline: Instant) -> Value {
+    let by = deadline.min(Instant::now() + PATIENCE);
     let mut rest = std::mem::take(body);
     let mut begun = VecDeque::new();
     let mut text = BytesMut::new();
@@ -102,7 +102,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_read_is_put_back() {
         let mut body = parts(vec![Ok("{\"a\"".into()), Ok(": 1}".into())]);
-        assert_eq!(peek(&mut body).await, serde_json::json!({"a": 1}));
+        assert_eq!(peek(&mut body, Instant::now() + IDLE).await, serde_json::json!({"a": 1}));
         assert_eq!(body.size_hint().exact(), Some(8));
         assert_eq!(collect_capped(body, 100, IDLE).await.expect("whole"), "{\"a\": 1}");
     }
@@ -111,10 +111,10 @@ mod tests {
     async fn a_long_body_and_a_broken_one_stay_what_they_are() {
         let long = "x".repeat(MOST);
         let mut body = parts(vec![Ok(long.clone()), Ok(long.clone()), Ok("end".into())]);
-        assert_eq!(peek(&mut body).await, Value::Null);
+        assert_eq!(peek(&mut body, Instant::now() + IDLE).await, Value::Null);
         assert_eq!(collect_capped(body, 3 * MOST, IDLE).await.expect("whole").len(), 2 * MOST + 3);
         let mut cut = parts(vec![Ok("{".into()), Err("reset")]);
-        assert_eq!(peek(&mut cut).await, Value::Null);
+        assert_eq!(peek(&mut cut, Instant::now() + IDLE).await, Value::Null);
         assert!(collect_capped(cut, 100, IDLE).await.is_err());
     }
 
@@ -126,7 +126,7 @@ mod tests {
         }));
         let mut body = Body::streaming(StreamBody::new(slow.map(|text| text.map(|text| Frame::data(text.into())))));
         let began = Instant::now();
-        assert_eq!(peek(&mut body).await, Value::Null);
+        assert_eq!(peek(&mut body, Instant::now() + IDLE).await, Value::Null);
         assert_eq!(began.elapsed(), PATIENCE);
         assert_eq!(collect_capped(body, 100, IDLE).await.expect("whole"), "{}");
     }
