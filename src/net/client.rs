@@ -22,7 +22,8 @@ use super::body::Body;
 use super::connector::Connector;
 use super::dial::Dial;
 use super::guard::AddressGuard;
-use super::proxy::Proxy;
+use super::proxy::{Proxy, RetiresAt};
+use super::resolve::{Resolve, System};
 use super::send_error::{Failure, Phase, SendError};
 
 /// How long the head of an answer may take where nobody says otherwise.
@@ -59,8 +60,17 @@ impl Client {
 
     /// The same with connections that `dial` opens, if there is one.
     pub fn dialling(config: &Config, dial: Option<Arc<dyn Dial>>) -> Result<Self, ClientError> {
+        Self::resolving(config, dial, Arc::new(System))
+    }
+
+    /// The same with names whose addresses somebody else knows than the system.
+    pub(super) fn resolving(
+        config: &Config,
+        dial: Option<Arc<dyn Dial>>,
+        names: Arc<dyn Resolve>,
+    ) -> Result<Self, ClientError> {
         let tls = tls(config.ca_file.as_deref())?;
-        let connector = Connector::new(AddressGuard::new(config), tls, config.proxy.clone(), dial);
+        let connector = Connector::new(AddressGuard::new(config), tls, config.proxy.clone(), dial, names);
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             // Without a timer hyper-util keeps idle connections for ever.
@@ -94,7 +104,16 @@ impl Client {
         // Filled in at the moment the request is given to a connection: before that no byte of it can have left.
         let connection = capture_connection(&mut request);
         match timeout_at(head_by, self.pool.request(request)).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                let retires = response.extensions().get::<RetiresAt>();
+                if retires.is_some_and(|RetiresAt(at)| *at <= Instant::now())
+                    && let Some(connected) = connection.connection_metadata().as_ref()
+                {
+                    // The answer is read to its end; then the connection is closed.
+                    connected.poison();
+                }
+                Ok(response)
+            }
             Ok(Err(error)) => Err(SendError::while_sending(error)),
             Err(_) => {
                 let started = connection.connection_metadata().is_some();

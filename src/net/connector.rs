@@ -3,18 +3,16 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::vec;
 
 use http::Uri;
 use http::uri::Scheme;
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -25,6 +23,7 @@ use tower::Service;
 use super::dial::{Dial, Tcp};
 use super::guard::AddressGuard;
 use super::proxy::{Proxy, Stream};
+use super::resolve::{Resolve, Resolver, permitted};
 use super::send_error::{Failure, Phase, SendError};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -34,19 +33,12 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(20);
 
 #[derive(Clone)]
 pub(super) struct Connector {
-    tcp: HttpConnector<GuardedResolver>,
+    tcp: HttpConnector<Resolver>,
     tls: TlsConnector,
     guard: Arc<AddressGuard>,
     proxy: Option<Proxy>,
     /// In place of the system.
     dial: Option<Arc<dyn Dial>>,
-}
-
-/// The system's resolver without the addresses that may not be reached.
-#[derive(Clone)]
-struct GuardedResolver {
-    resolver: GaiResolver,
-    guard: Arc<AddressGuard>,
 }
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, SendError>> + Send>>;
@@ -57,6 +49,7 @@ impl Connector {
         tls: rustls::ClientConfig,
         proxy: Option<Proxy>,
         dial: Option<Arc<dyn Dial>>,
+        names: Arc<dyn Resolve>,
     ) -> Self {
         let guard = Arc::new(guard);
         // With a proxy its name is the only one that is resolved here, and the operator has chosen it.
@@ -64,8 +57,7 @@ impl Connector {
             Some(_) => Arc::new(AddressGuard { allow_private: true, allow: Vec::new() }),
             None => guard.clone(),
         };
-        let resolver = GuardedResolver { resolver: GaiResolver::new(), guard: resolved };
-        let mut tcp = HttpConnector::new_with_resolver(resolver);
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(names, resolved));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
@@ -88,8 +80,7 @@ impl Connector {
         };
         let tcp = connected.map_err(|_| SendError::from(Failure::TimedOut(Phase::Connect)))??;
         if !secure {
-            let io = MaybeHttpsStream::Http(tcp);
-            return Ok(if self.proxy.is_some() { Stream::read_by_proxy(io) } else { Stream::straight(io) });
+            return Ok(Stream::new(MaybeHttpsStream::Http(tcp), self.proxy.is_some()));
         }
         let name = ServerName::try_from(host).map_err(|error| SendError::new(Failure::Tls, error))?;
         match timeout(TLS_LIMIT, self.tls.connect(name, TokioIo::new(tcp))).await {
@@ -97,7 +88,7 @@ impl Connector {
             // rustls calls what it refuses invalid; everything else is a connection that broke before there was one.
             Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(SendError::new(Failure::Tls, error)),
             Ok(Err(error)) => Err(SendError::new(Failure::Connect, error)),
-            Ok(Ok(stream)) => Ok(Stream::straight(MaybeHttpsStream::Https(TokioIo::new(stream)))),
+            Ok(Ok(stream)) => Ok(Stream::new(MaybeHttpsStream::Https(TokioIo::new(stream)), false)),
         }
     }
 
@@ -138,24 +129,6 @@ impl Service<Uri> for Connector {
     }
 }
 
-impl Service<Name> for GuardedResolver {
-    type Response = vec::IntoIter<SocketAddr>;
-    type Error = SendError;
-    type Future = BoxFuture<Self::Response>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let Self { mut resolver, guard } = self.clone();
-        Box::pin(async move {
-            let found = resolver.call(name).await.map_err(|error| SendError::new(Failure::Dns, error))?;
-            Ok(permitted(found.collect(), &guard)?.into_iter())
-        })
-    }
-}
-
 /// One address after the other, as the system does it.
 async fn dialled(dial: &dyn Dial, guard: &AddressGuard, uri: &Uri) -> Result<TokioIo<Tcp>, SendError> {
     let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
@@ -169,34 +142,4 @@ async fn dialled(dial: &dyn Dial, guard: &AddressGuard, uri: &Uri) -> Result<Tok
         }
     }
     Err(failed)
-}
-
-/// The addresses of a name that may be reached. A name with public and inner ones leads to the public ones only.
-fn permitted(found: Vec<SocketAddr>, guard: &AddressGuard) -> Result<Vec<SocketAddr>, Failure> {
-    let any = !found.is_empty();
-    let allowed: Vec<SocketAddr> = found.into_iter().filter(|address| guard.allows(address.ip())).collect();
-    match (any, allowed.is_empty()) {
-        (true, true) => Err(Failure::RefusedAddress),
-        (false, _) => Err(Failure::Dns),
-        (true, false) => Ok(allowed),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
-        texts.iter().map(|text| text.parse().expect(text)).collect()
-    }
-
-    #[test]
-    fn of_a_names_addresses_only_the_public_ones_are_reached() {
-        let guard = AddressGuard::default();
-        let mixed = ["10.0.0.1:443", "8.8.8.8:443", "[::1]:443", "[2606:4700::1111]:443", "[::ffff:127.0.0.1]:443"];
-        assert_eq!(permitted(addresses(&mixed), &guard), Ok(addresses(&["8.8.8.8:443", "[2606:4700::1111]:443"])));
-        let inner = ["169.254.169.254:80", "[fd00:ec2::254]:80", "[64:ff9b::a00:1]:80"];
-        assert_eq!(permitted(addresses(&inner), &guard), Err(Failure::RefusedAddress));
-        assert_eq!(permitted(Vec::new(), &guard), Err(Failure::Dns));
-    }
 }

@@ -14,8 +14,11 @@ mod holding;
 pub mod listen;
 mod origin;
 mod proxy;
+mod resolve;
 mod send_error;
 
+#[cfg(test)]
+mod address_tests;
 #[cfg(test)]
 mod tests;
 

@@ -9,6 +9,7 @@ use std::io;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,8 +20,10 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::dial::Tcp;
+use crate::limit::jitter;
 
 /// Where the proxy is and who we are to it. The password is never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,25 +102,33 @@ impl std::fmt::Debug for Proxy {
     }
 }
 
-/// A connection that knows whether a proxy reads the requests on it: those are written in absolute form.
+/// A host may move to other addresses, which only new connections see: one that is older than this is not used again. With
+/// the minute that one idles at most, no request goes out on a connection that is older than five minutes.
+const USED_FOR: Duration = Duration::from_secs(240);
+
+/// A connection that knows its age, and whether a proxy reads the requests on it: those are written in absolute form.
 pub(super) struct Stream {
     io: MaybeHttpsStream<TokioIo<Tcp>>,
     read_by_proxy: bool,
+    retires: RetiresAt,
 }
 
-impl Stream {
-    pub(super) fn straight(io: MaybeHttpsStream<TokioIo<Tcp>>) -> Self {
-        Self { io, read_by_proxy: false }
-    }
+/// When a connection gets its last request. It comes along with every answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RetiresAt(pub(super) Instant);
 
-    pub(super) fn read_by_proxy(io: MaybeHttpsStream<TokioIo<Tcp>>) -> Self {
-        Self { io, read_by_proxy: true }
+impl Stream {
+    /// A connection that has just been opened.
+    pub(super) fn new(io: MaybeHttpsStream<TokioIo<Tcp>>, read_by_proxy: bool) -> Self {
+        // Those that were opened together are not opened anew together.
+        let age = USED_FOR.mul_f64(1.0 - jitter() / 4.0);
+        Self { io, read_by_proxy, retires: RetiresAt(Instant::now() + age) }
     }
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        self.io.connected().proxy(self.read_by_proxy)
+        self.io.connected().proxy(self.read_by_proxy).extra(self.retires)
     }
 }
 
