@@ -177,6 +177,52 @@ async fn the_operators_doings_stand_in_the_logs_of_those_they_concern() {
 }
 
 #[tokio::test]
+async fn a_reload_that_nobody_asked_for_stands_in_the_deployments_log() {
+    let (folder, vendor) = (scratch("watched"), FakeVendor::start().await);
+    let write = |files: Vec<(String, String)>| {
+        for (name, text) in files {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().expect("a provider's folder")).expect("a folder");
+            std::fs::write(path, text).expect("written");
+        }
+    };
+    write(provider("fake", None));
+    let store = Store::memory().expect("a store");
+    let server = start_configured(provider("fake", None), &[("fake", &vendor)], store, |config| {
+        config.mappings = Some(folder.clone());
+    })
+    .await;
+    let rows = || async { server.store.audit().rows(throughline::audit::deployment(), 0, 9).await.expect("rows") };
+    let first = server.app.catalog().revision.clone();
+    // The watch begins with the folder as it is then: a change before that would not be one.
+    let contacts = "fields: { id: { read: id } }\noperations: { get: { request: 'GET /contacts/{id}' } }\n";
+    until("the folder is watched", || async {
+        write(provider("fake", Some(&format!("# {:?}\n{contacts}", Instant::now()))));
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        !rows().await.is_empty()
+    })
+    .await;
+    let second = server.app.catalog().revision.clone();
+    write(vec![("fake/contacts.yaml".into(), "feelds: {}".into())]);
+    until("a bad file is noticed", || async { rows().await.len() > 1 }).await;
+
+    let rows = rows().await;
+    let told: Vec<_> =
+        rows.iter().map(|row| (&*row.entry.actor, row.entry.action.as_str(), &*row.entry.outcome)).collect();
+    assert_eq!(
+        told,
+        [("throughline", "mappings.reloaded", "ok"), ("throughline", "mappings.reloaded", "refused")],
+        "by the server itself"
+    );
+    assert_ne!(first, second);
+    assert_eq!(rows[0].entry.subject.as_deref(), Some(second.as_str()), "the revision after it");
+    for (row, before) in rows.iter().zip([&first, &second]) {
+        let detail = row.entry.detail.as_deref().unwrap_or_default();
+        assert!(detail.contains("watched folder") && detail.contains(before.as_str()), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn a_customer_on_a_connect_link_is_the_actor_of_what_comes_of_it() {
     let files = provider("fake", None);
     let vendor = FakeVendor::start().await;

@@ -17,5 +17,5 @@ pub use action::Action;
 pub use chain::{Fault, Verified, Verifier, hash};
 pub use entry::{Entry, deployment};
 pub use repository::{AuditRepository, Chain, Recorded, Wanted};
-pub use service::{Audit, Config, Page};
+pub use service::{Audit, Config, Page, ReloadedBy};
 pub use uses::{Use, Used};

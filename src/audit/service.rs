@@ -35,6 +35,15 @@ impl Default for Config {
     }
 }
 
+/// Why the mappings were loaded anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReloadedBy {
+    /// By HTTP or by a signal.
+    Operator,
+    /// The server noticed that a folder had changed.
+    Watcher,
+}
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Audit(Arc<Inner>);
@@ -71,11 +80,19 @@ impl Audit {
         self.counted(1, self.0.repository.append(vec![entry]).await)
     }
 
-    /// The operator had the mappings loaded anew: the revision, or none if they were refused. It has happened, so that a
-    /// failure is only logged.
-    pub async fn reloaded(&self, revision: Option<&str>) {
-        let entry = Entry::by_operator(deployment(), Action::MappingsReloaded);
-        let entry = match revision {
+    /// The mappings were loaded anew: the revision before, and the one that is in place now, or none if it was refused. It
+    /// has happened, so that a failure is only logged.
+    pub async fn reloaded(&self, by: ReloadedBy, before: &str, now: Option<&str>) {
+        let entry = match by {
+            ReloadedBy::Operator => Entry::by_operator(deployment(), Action::MappingsReloaded),
+            ReloadedBy::Watcher => Entry::by_itself(deployment(), Action::MappingsReloaded),
+        };
+        let why = match by {
+            ReloadedBy::Operator => "it was asked for",
+            ReloadedBy::Watcher => "a watched folder had changed",
+        };
+        let entry = entry.detail(format!("{why}; the revision before was {before}"));
+        let entry = match now {
             Some(revision) => entry.about(revision),
             None => entry.outcome("refused"),
         };

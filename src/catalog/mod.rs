@@ -51,7 +51,7 @@ pub use overlay::{Layer, MAX_OVERRIDE, Overlays, check_form, layers};
 pub use passthrough::Passthrough;
 pub use provider::{Provider, Setting};
 pub use quota::{Allows, Heard, Hint, QuotaChange, Quotas, Rule, header_values};
-pub use reload::{Reloader, Sources};
+pub use reload::{Reload, Reloader, Sources};
 pub use resource::{Resource, Select};
 pub use source::{Kind as NodeKind, Node, Problem};
 pub use spec::{ClientProof, Flow, QuotaScope, Refusal, Rotation, Unauthorized};

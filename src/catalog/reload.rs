@@ -58,6 +58,15 @@ fn look(folder: &Path, hasher: &mut DefaultHasher) {
     }
 }
 
+/// What became of a reload.
+#[derive(Debug)]
+pub struct Reload {
+    /// The revision that was in place.
+    pub before: String,
+    /// The one that is in place now, or why it is the one before.
+    pub now: Result<String, Vec<Problem>>,
+}
+
 /// Loads revisions and puts them in place.
 pub struct Reloader {
     sources: Sources,
@@ -71,8 +80,13 @@ impl Reloader {
         Self { sources, options, catalog, metrics }
     }
 
-    /// The revision that is in place now. Any problem keeps the one before.
-    pub async fn reload(&self) -> Result<String, Vec<Problem>> {
+    /// Any problem keeps the revision before.
+    pub async fn reload(&self) -> Reload {
+        let before = self.catalog.load().revision.clone();
+        Reload { before, now: self.load().await }
+    }
+
+    async fn load(&self) -> Result<String, Vec<Problem>> {
         let (sources, options) = (self.sources.clone(), self.options.clone());
         let loading = tokio::task::spawn_blocking(move || {
             let files = sources.read().map_err(|problem| vec![problem])?;
@@ -99,28 +113,42 @@ impl Reloader {
         }
     }
 
-    /// Reloads whenever the folders have changed and come to rest.
-    pub async fn watch(&self) {
+    /// The folders as they are from now on.
+    pub async fn watch(&self) -> Watch {
+        let sources = self.sources.clone();
+        let known = fingerprint(&sources).await;
+        Watch { sources, known }
+    }
+}
+
+/// Looks at the folders.
+pub struct Watch {
+    sources: Sources,
+    known: u64,
+}
+
+impl Watch {
+    /// Resolves when the folders have changed and come to rest.
+    pub async fn changed(&mut self) {
         if self.sources.mappings.is_none() && self.sources.overrides.is_none() {
             return std::future::pending().await;
         }
-        let look = || {
-            let sources = self.sources.clone();
-            async move { tokio::task::spawn_blocking(move || sources.fingerprint()).await.unwrap_or_default() }
-        };
-        let mut loaded = look().await;
-        let mut seen = loaded;
+        let mut seen = self.known;
         loop {
             tokio::time::sleep(LOOK).await;
-            let now = look().await;
-            if now == seen && now != loaded {
-                loaded = now;
-                // What is wrong has been logged, and is seen again in what /reload answers.
-                let _ = self.reload().await;
+            let now = fingerprint(&self.sources).await;
+            if now == seen && now != self.known {
+                self.known = now;
+                return;
             }
             seen = now;
         }
     }
+}
+
+async fn fingerprint(sources: &Sources) -> u64 {
+    let sources = sources.clone();
+    tokio::task::spawn_blocking(move || sources.fingerprint()).await.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -139,14 +167,15 @@ mod tests {
         let reloader = Reloader::new(sources, Options::default(), catalog.clone(), metrics);
 
         std::fs::write(folder.join("acme/provider.yaml"), "titel: x\n").expect("written");
-        let problems = reloader.reload().await.expect_err("a bad file");
+        let problems = reloader.reload().await.now.expect_err("a bad file");
         assert!(problems.iter().any(|problem| problem.to_string().contains("provider.yaml:1")), "{problems:?}");
         assert_eq!(catalog.load().revision, before);
 
         let good = "title: X\nbase_url: https://x.test\nhosts: { api: ['https://x.test'] }\nauth: { token: {} }\n";
         std::fs::write(folder.join("acme/provider.yaml"), good).expect("written");
-        let after = reloader.reload().await.expect("a good file");
-        assert!(after != before && catalog.load().provider("acme").is_some());
+        let reloaded = reloader.reload().await;
+        assert_eq!(reloaded.before, before);
+        assert!(reloaded.now.expect("a good file") != before && catalog.load().provider("acme").is_some());
         std::fs::remove_dir_all(&folder).expect("removed");
     }
 }

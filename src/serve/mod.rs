@@ -9,9 +9,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::app::{App, Parts};
-use crate::audit::Audit;
+use crate::audit::{Audit, ReloadedBy};
 use crate::auth::{AdminToken, AdminTokenError, Keys, Pepper, TenantId};
-use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reloader, Sources};
+use crate::catalog::{self, Catalog, Files, Options, Overlays, Problem, Reload, Reloader, Sources};
 use crate::config::Config;
 use crate::connections::oauth::{App as OAuthApp, DeployedApps, OAuth, SigningKey};
 use crate::connections::{
@@ -473,8 +473,8 @@ async fn reload_when_asked(app: App, tls: Option<Tls>) {
         let Ok(mut hangup) = hangup else { return std::future::pending().await };
         while hangup.recv().await.is_some() {
             // What is wrong has been logged.
-            let reloaded = app.reloader.reload().await;
-            app.audit.reloaded(reloaded.as_deref().ok()).await;
+            let Reload { before, now } = app.reloader.reload().await;
+            app.audit.reloaded(ReloadedBy::Operator, &before, now.as_deref().ok()).await;
             if let Some(Err(error)) = app.admin_token.as_ref().map(AdminToken::reload) {
                 tracing::error!(%error, "The admin listener's token stays as it was");
             }
@@ -489,5 +489,14 @@ async fn reload_when_asked(app: App, tls: Option<Tls>) {
             None => std::future::pending().await,
         }
     };
-    tokio::join!(asked, renewed, app.reloader.watch());
+    let changed = async {
+        let mut watch = app.reloader.watch().await;
+        loop {
+            watch.changed().await;
+            // What is wrong has been logged, and is seen again in what /reload answers.
+            let Reload { before, now } = app.reloader.reload().await;
+            app.audit.reloaded(ReloadedBy::Watcher, &before, now.as_deref().ok()).await;
+        }
+    };
+    tokio::join!(asked, renewed, changed);
 }

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use crate::api::problem::Refusal;
 use crate::app::App;
-use crate::audit::{Action, Entry, deployment};
+use crate::audit::{Action, Entry, ReloadedBy, deployment};
 use crate::auth::{AdminToken, TenantId};
+use crate::catalog::Reload;
 use crate::error::{Error, Kind, Violation};
 
 pub fn admin(app: App) -> Router {
@@ -98,8 +99,8 @@ async fn alive() -> &'static str {
 /// Loads the mappings and the listener's token anew: 200 with the revision, or 422 with every problem. What has one stays
 /// as it was.
 async fn reload(State(app): State<App>) -> Response {
-    let reloaded = app.reloader.reload().await;
-    app.audit.reloaded(reloaded.as_deref().ok()).await;
+    let Reload { before, now: reloaded } = app.reloader.reload().await;
+    app.audit.reloaded(ReloadedBy::Operator, &before, reloaded.as_deref().ok()).await;
     let token = app.admin_token.as_ref().map_or(Ok(()), AdminToken::reload);
     match (reloaded, token) {
         (Ok(revision), Ok(())) => Json(json!({ "revision": revision })).into_response(),
