@@ -23,6 +23,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 /// A vendor that wants to be left alone for longer is left alone: the caller learns of the delay instead.
 const LONGEST_DELAY: Duration = Duration::from_secs(300);
+/// An attempt that has less could not even be sent, and its end would hide what the vendor has said.
+const LEAST_TIME: Duration = Duration::from_millis(100);
 
 /// Resends may add a tenth to what callers ask for, and one a second where hardly anybody asks.
 const BUDGET_WINDOW: Duration = Duration::from_secs(10);
@@ -105,7 +107,7 @@ where
         }
         let delay = backoff(resends).max(again.not_before.unwrap_or_default());
         // What would come too late to be of use is not begun: the caller learns of the failure, and the delay, now.
-        if delay > LONGEST_DELAY || Instant::now() + delay >= deadline {
+        if delay > LONGEST_DELAY || Instant::now() + delay + LEAST_TIME >= deadline {
             metrics.retry(&provider, Retried::NoTime);
             return result;
         }

@@ -13,4 +13,5 @@ mod http2;
 mod matrix;
 mod overload;
 mod store;
+mod throttled;
 mod transport;

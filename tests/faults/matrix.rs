@@ -11,7 +11,7 @@ use crate::http2;
 use crate::scene::Scene;
 use crate::vendor::{Line, Vendor};
 
-const CONTACTS: &str = r#"id: { pattern: '[A-Za-z0-9]+' }
+pub const CONTACTS: &str = r#"id: { pattern: '[A-Za-z0-9]+' }
 limit: { default: 10, max: 100 }
 fields:
   id: { read: id }
@@ -43,18 +43,18 @@ operations:
 const ONE: &str = r#"{"id": "1", "name": "King", "items": []}"#;
 
 /// A request by what sending it twice does.
-struct Asked {
-    name: &'static str,
-    method: &'static str,
-    path: &'static str,
-    write: bool,
+pub struct Asked {
+    pub name: &'static str,
+    pub method: &'static str,
+    pub path: &'static str,
+    pub write: bool,
 }
 
 const fn asked(name: &'static str, method: &'static str, path: &'static str, write: bool) -> Asked {
     Asked { name, method, path, write }
 }
 
-const COLUMNS: [Asked; 6] = [
+pub const COLUMNS: [Asked; 6] = [
     asked("a read", "GET", "/v1/crm/contacts/1", false),
     asked("a search by POST", "GET", "/v1/crm/contacts", false),
     asked("an upsert that is repeatable", "PUT", "/v1/crm/contacts?match=last_name", true),
@@ -92,7 +92,7 @@ const ROWS: [(&str, End, [bool; 6], &str); 9] = [
 ];
 
 /// Whether a request is a write that must not be executed twice.
-fn is_once(line: &str) -> bool {
+pub fn is_once(line: &str) -> bool {
     !["GET ", "POST /base/contacts/find", "POST /base/contacts/keep"].iter().any(|start| line.starts_with(start))
 }
 

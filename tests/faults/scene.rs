@@ -40,14 +40,27 @@ impl Scene {
         scene
     }
 
+    /// The same with these lines in the file of the provider.
+    pub async fn limited(vendor: &Vendor, contacts: &str, lines: &str) -> Self {
+        let mut files = provider("fake", Some(contacts));
+        files.iter_mut().filter(|(name, _)| name.ends_with("provider.yaml")).for_each(|(_, text)| text.push_str(lines));
+        let mut scene = Self::of(&vendor.url(), files, |_| {}).await;
+        scene.seen = Some(vendor.seen.clone());
+        scene
+    }
+
     pub async fn at(url: &str, configure: impl FnOnce(&mut Config)) -> Self {
         Self::with(url, None, configure).await
     }
 
     async fn with(url: &str, contacts: Option<&str>, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::of(url, provider("fake", contacts), configure).await
+    }
+
+    async fn of(url: &str, files: Vec<(String, String)>, configure: impl FnOnce(&mut Config)) -> Self {
         listen_to_logs();
         let store = Store::memory().expect("a store");
-        let server = start_configured(provider("fake", contacts), &[], store, |config| {
+        let server = start_configured(files, &[], store, |config| {
             config.providers.entry("fake".to_owned()).or_default().base_url = Some(url.to_owned());
             config.upstream.ca_file = Some(certificates("authority"));
             configure(config);

@@ -38,14 +38,15 @@ impl Quota {
             provider.errors.classify(status, &headers, &body, asked.operation, now)
         });
         match throttled.map(|classified| (classified.kind, classified.retry_after)) {
-            Some((kind @ (Kind::RateLimited | Kind::QuotaExhausted), delay)) => {
+            Some((kind @ (Kind::RateLimited | Kind::QuotaExhausted), told)) => {
                 let exhausted = kind == Kind::QuotaExhausted;
-                let delay = pass.throttled(exhausted, delay, &hints);
+                let delay = pass.throttled(exhausted, told, &hints);
                 self.0.metrics.quota_throttled(&provider.name, Throttle::of(kind));
                 response.throttled = Some(Throttled { delay: Some(delay), exhausted });
-                // A caller of the unified API is told our delay where the vendor names none; a raw answer stays as it is.
+                // A caller of the unified API is told our delay where the vendor names none that can be meant; a raw answer
+                // stays as it is.
                 let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
-                if !asked.passthrough && !response.headers.contains_key(RETRY_AFTER) {
+                if !asked.passthrough && told.is_none() {
                     response.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
                 }
             }
