@@ -105,4 +105,4 @@ macro_rules! targets {
     )*};
 }
 
-targets!(path headers delays cursor expression style yaml catalog key requests);
+targets!(path headers delays cursor expression style yaml catalog key requests signals);

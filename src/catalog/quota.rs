@@ -382,6 +382,8 @@ impl Signal {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::source::Node;
     use super::*;
     use crate::mapping::Engine;
@@ -437,6 +439,35 @@ limit_signals:
             hints(200, &[("usage", "18/42")], Value::Null),
             [Hint { rule: Some(1), remaining: Some(42), ..Hint::default() }]
         );
+    }
+
+    /// What `told` says in every place and unit, read as it is and by the engine.
+    const UNITS: &str = r#"
+limits:
+  - { name: burst, count: 100, per: 10s }
+limit_signals:
+  - { quota: burst, when: '$exists($headers.told)', remaining: '$headers.told', limit: '$headers.told', reset: { s: '$headers.told' } }
+  - { remaining: '$number($headers.told)', limit: '$number($headers.told) * 2', reset: { ms: '$headers.told' } }
+  - { reset: { epoch-s: '$headers.told' }, retry_after: { epoch-ms: '$headers.told' } }
+  - { reset: { http-date: '$headers.told' }, retry_after: { s: '-$number($headers.told)' } }
+"#;
+
+    proptest! {
+        #[test]
+        fn whatever_a_header_says_the_wait_is_bounded(
+            told in prop_oneof![any::<Vec<u8>>(), r"-?[0-9]{0,25}(\.[0-9]{0,20})?(e-?[0-9]{1,4})?".prop_map(String::into_bytes)],
+        ) {
+            static QUOTAS: LazyLock<Quotas> = LazyLock::new(|| compile(UNITS, &IndexMap::new()).expect("a good file"));
+            let Ok(value) = http::HeaderValue::from_bytes(&told) else { return Ok(()) };
+            let headers = HeaderMap::from_iter([(HeaderName::from_static("told"), value)]);
+            let heard = Heard::new(429, &headers, &Value::Null, Timestamp::now());
+            for hint in QUOTAS.hints(&heard) {
+                for delay in [hint.reset, hint.retry_after].into_iter().flatten() {
+                    prop_assert!(delay <= Duration::from_secs(7 * 86_400), "{delay:?}");
+                }
+                prop_assert!(hint.limit != Some(0), "an allowance of nothing");
+            }
+        }
     }
 
     #[test]

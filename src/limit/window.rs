@@ -137,10 +137,12 @@ impl Window {
         let mut needed = u64::from(self.used) + u64::from(ahead) + 1;
         let mut at = now;
         if needed > u64::from(capacity) {
-            needed -= u64::from(capacity);
+            // More than may be used now were used before it was made less; all of them leave within a span.
+            let over = u64::from(self.used.saturating_sub(capacity));
+            needed -= u64::from(capacity) + over;
             // So many spans have to pass as a whole.
             let rounds = needed.saturating_sub(1) / u64::from(capacity);
-            needed -= rounds * u64::from(capacity);
+            needed = needed - rounds * u64::from(capacity) + over;
             at = self.frees(needed, now) + self.per.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX));
         }
         let in_turn = self.turn.max(now) + self.pace() * ahead;
@@ -306,6 +308,18 @@ mod tests {
         assert_eq!(take_all(&mut window, opens - Duration::from_millis(1)), 0);
         assert_eq!(take_all(&mut window, opens), 10);
         assert!(window.opens(25, opens) > opens + SECOND * 20, "whole spans have to pass");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_smaller_limit_is_open_again_within_a_span() {
+        let start = Instant::now();
+        let mut window = Window::new(100, SECOND * 10, start);
+        take_all(&mut window, start);
+        window.tell(window.given(), None, Some(4), 1, start);
+        let opens = window.opens(0, start);
+        assert!(opens <= start + SECOND * 11, "{:?}", opens - start);
+        assert_eq!(take_all(&mut window, opens), 4);
+        assert!(window.opens(4, opens) >= opens + SECOND * 20, "those who wait go four at a time");
     }
 
     #[tokio::test(start_paused = true)]

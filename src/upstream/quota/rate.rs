@@ -146,3 +146,60 @@ pub fn until_half_hour() -> Duration {
     let second = Timestamp::now().as_second().rem_euclid(HALF_HOUR);
     Duration::from_secs(u64::try_from(HALF_HOUR - second).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WEEK: u64 = 7 * 86_400;
+
+    /// What one answer tells: what is left, the limit, and in how many seconds it begins anew; and whether it holds.
+    type Told = (Option<u32>, Option<u32>, Option<u64>, bool);
+
+    fn tellings() -> impl Strategy<Value = Vec<(Told, u64)>> {
+        let number = || prop::option::of(prop_oneof![Just(0_u32), 1..200_u32, any::<u32>()]);
+        // A limit of nothing is none, and no time is longer than a week: the catalog sees to both.
+        let limit = number().prop_map(|limit| limit.filter(|limit| *limit > 0));
+        let told = (number(), limit, prop::option::of(0..=WEEK), any::<bool>());
+        prop::collection::vec((told, 0..100_000_u64), 1..20)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_vendor_tells_a_permit_comes_in_bounded_time(
+            count in 1..2_000_u32,
+            per in prop_oneof![1..100_u64, Just(86_400)],
+            replicas in 1..6_u32,
+            pooled in any::<bool>(),
+            tellings in tellings(),
+        ) {
+            let (began, per) = (Instant::now(), Duration::from_secs(per));
+            let mut now = began;
+            let mut rate = Rate::new(count, per, pooled, now);
+            for ((remaining, limit, reset, holds), later) in tellings {
+                let number = rate.take(replicas, now);
+                let reset = reset.map(Duration::from_secs);
+                rate.tell(number, remaining, limit, reset, replicas, now);
+                if let (true, Some(reset)) = (holds, reset) {
+                    rate.hold(now + reset, reset >= LONG);
+                }
+                now += Duration::from_millis(later);
+            }
+            // The longest hold, a day that begins anew, and a span with its slots; a lost pool is left after a minute.
+            let longest = now + Duration::from_secs(WEEK) + per * 2 + Duration::from_secs(120);
+            let opens = rate.opens(0, replicas, now);
+            prop_assert!(opens <= longest, "{:?}", opens - now);
+            rate.answered(None, now, now);
+            while rate.take(replicas, now).is_none() {
+                prop_assert!(now <= longest, "nothing after {:?}", now - began);
+                // Whoever waits asks the pool, which stays away.
+                if rate.ask(1, replicas, now).is_some() {
+                    rate.answered(None, now, now);
+                }
+                now = rate.opens(0, replicas, now).max(now + Duration::from_millis(1));
+            }
+        }
+    }
+}

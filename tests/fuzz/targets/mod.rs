@@ -11,6 +11,7 @@ pub mod headers;
 pub mod key;
 pub mod path;
 pub mod requests;
+pub mod signals;
 pub mod style;
 pub mod yaml;
 
