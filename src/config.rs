@@ -39,8 +39,10 @@ pub struct Config {
     /// `sqlite:` and a path: one `serve` per file, commands may run beside it. Or a URL of a PostgreSQL database:
     /// any number of them.
     pub store: Location,
-    /// A Redis that leases permits, for several servers with one store: `redis://host:6379/0`.
+    /// A Redis that leases permits, for several servers with one store: `redis://host:6379/0`, `rediss://` over TLS.
     pub redis: Option<Secret>,
+    /// PEM file with the certificate authorities that Redis's certificate may be of, in the place of the public ones.
+    pub redis_ca_file: Option<PathBuf>,
     /// How many servers share the vendors' limits; without it the store counts them.
     pub replicas: Option<u32>,
     pub vault: VaultConfig,
@@ -159,6 +161,7 @@ impl Default for Config {
             public_url: None,
             store: "sqlite:./throughline.db".into(),
             redis: None,
+            redis_ca_file: None,
             replicas: None,
             vault: VaultConfig::default(),
             escrow: None,
@@ -274,6 +277,13 @@ impl Config {
         // The value is not repeated: it may hold a password.
         if let Some(Err(error)) = self.redis.as_ref().map(|url| check_redis(url.expose())) {
             faults.push(format!("redis: {error}"));
+        }
+        let over_tls = self.redis.as_ref().is_some_and(|url| url.expose().starts_with("rediss://"));
+        if self.redis_ca_file.is_some() && !over_tls {
+            faults.push(
+                "redis_ca_file: it is looked at for a Redis over TLS: give redis a URL that begins with rediss://"
+                    .into(),
+            );
         }
         if self.replicas == Some(0) {
             faults.push("replicas: this server is one, so it is 1 or more (or null: the store counts them)".into());
@@ -391,6 +401,9 @@ mod tests {
         assert_eq!(config.upstream.ca_file, Some("own.pem".into()), "the single setting lies over the section");
         assert_eq!(config.upstream.allow_addresses.len(), 1);
         assert!(config.redis.is_none() && config.replicas.is_none() && config.public_url.is_none());
+        let refused = [("THROUGHLINE_REDIS", "redis://cache.test:6379"), ("THROUGHLINE_REDIS_CA_FILE", "ca.pem")];
+        let refused = Config::load(None, refused.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert!(refused.expect_err("no TLS").join("").contains("begins with rediss://"));
         let secret = config.providers["acme"].client_secret.as_ref().map(Secret::expose);
         assert_eq!(secret, Some("{a,b}: #&*\" c"));
     }

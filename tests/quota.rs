@@ -406,3 +406,123 @@ async fn a_warm_request_makes_no_call_of_redis() {
     }
     assert_eq!(redis.leases().await, 0);
 }
+
+/// The second in which a lost Redis comes back: nobody is given twice what there is, nobody fails, and it is not stormed.
+#[tokio::test]
+async fn a_redis_that_comes_back_gives_nothing_twice() {
+    let Some(mut redis) = support::RedisServer::start().await else { return };
+    let vendor = FakeVendor::start().await;
+    let (one, two) = (one_of_two(TWENTY, &vendor, &redis).await, one_of_two(TWENTY, &vendor, &redis).await);
+    let (both, arrivals) = ([&one, &two], noting(&vendor, ""));
+    assert_eq!(flood(&both, 20).await, 40);
+    // Gone for as long as it takes until each keeps to an equal part; and one that hangs, and knows everything still.
+    for hangs in [false, true] {
+        // A new one has answered nobody yet.
+        let before = if hangs { redis.leases().await } else { 0 };
+        match hangs {
+            true => redis.hang(true),
+            false => redis.end(),
+        }
+        assert_eq!(flood(&both, 30).await, 60);
+        flood_until(&both, |server| !pool_is_up(server)).await;
+        arrivals.lock().clear();
+        let sent = vendor.count();
+        let returning = async {
+            vendor.wait_for(sent + 10).await;
+            if hangs { redis.hang(false) } else { assert!(redis.begin().await) }
+        };
+        let (answered, ()) = tokio::join!(flood(&both, 60), returning);
+        assert_eq!(answered, 120, "nobody fails");
+        flood_until(&both, pool_is_up).await;
+        let most = most_within(&arrivals.lock(), ALMOST);
+        assert!(most <= 20, "{most} in a second (hanging: {hangs}): {:?}", arrivals.lock());
+        let asked = redis.leases().await - before;
+        assert!(asked <= 200, "{asked} questions for {} requests", arrivals.lock().len());
+    }
+}
+
+/// A Redis that takes connections and says nothing: what a server has for itself is there at once.
+#[tokio::test]
+async fn a_redis_that_hangs_holds_nobody_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("redis://{}/0", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            kept.push(stream);
+        }
+    });
+    let vendor = FakeVendor::start().await;
+    let lines = "limits:\n  - { name: burst, count: 200, per: 1s, scope: account }\n";
+    let store = throughline::store::Store::memory().expect("a store");
+    let server = support::start_configured(of_accounts(lines), &[("fake", &vendor)], store, |config| {
+        config.redis = Some(serde_json::from_value(json!(url)).expect("a text"));
+        config.replicas = Some(2);
+    })
+    .await;
+    noting(&vendor, "");
+    assert_eq!(get(server.on("fake")).await.status, 200);
+    let mut slowest = Duration::ZERO;
+    // A fifth of the half is its own; from the half of that on it asks, again and again.
+    for _ in 0..19 {
+        let began = Instant::now();
+        assert_eq!(get(server.on("fake")).await.status, 200);
+        slowest = slowest.max(began.elapsed());
+    }
+    assert!(slowest < SECOND / 2, "{slowest:?}");
+    let began = Instant::now();
+    assert_eq!(flood(&[&server], 100).await, 100, "and what is beyond that waits for the limit, not for Redis");
+    assert!(began.elapsed() < SECOND * 8, "{:?}", began.elapsed());
+    assert!(!pool_is_up(&server));
+}
+
+/// A server of two that reaches Redis in this way. None if it cannot be set up like that.
+async fn reaching(url: &str, authorities: Option<&std::path::Path>, vendor: &FakeVendor) -> Server {
+    let store = throughline::store::Store::memory().expect("a store");
+    support::start_configured(of_accounts(TWENTY), &[("fake", vendor)], store, |config| {
+        config.redis = Some(serde_json::from_value(json!(url)).expect("a text"));
+        config.redis_ca_file = authorities.map(Into::into);
+        config.replicas = Some(2);
+    })
+    .await
+}
+
+/// Over TLS with a certificate of an authority of one's own, and as a user who may do no more than it takes.
+#[tokio::test]
+async fn a_redis_may_want_tls_and_a_password() {
+    let folder = support::scratch("redis-tls");
+    let openssl = |arguments: &str| {
+        let run = std::process::Command::new("openssl").args(arguments.split(' ')).current_dir(&folder).output();
+        let run = run.expect("openssl is installed");
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"));
+    openssl(&format!("req {key} -keyout redis.key -out redis.csr -subj /CN=redis -addext subjectAltName=IP:127.0.0.1"));
+    openssl(
+        "x509 -req -in redis.csr -CA ca.pem -CAkey ca.key -CAcreateserial -copy_extensions copy -days 2 -out redis.pem",
+    );
+    let at = |name: &str| folder.join(name);
+    let path = |name: &str| at(name).to_str().expect("text").to_owned();
+    let user = "throughline on >s3cret@/ ~throughline:quota:* +evalsha +eval +script|load +time +get +set +expire +pexpire \
+                +hget +hgetall +hincrby +hdel";
+    let (certificate, private) = (path("redis.pem"), path("redis.key"));
+    let mut options = vec!["--tls-cert-file", &certificate, "--tls-key-file", &private, "--tls-auth-clients", "no"];
+    options.extend(["--requirepass", "another", "--user"].into_iter().chain(user.split_whitespace()));
+    let Some(redis) = support::RedisServer::with(&options).await else { return };
+    let vendor = FakeVendor::start().await;
+    noting(&vendor, "");
+    let place = format!("127.0.0.1:{}/0", redis.port());
+
+    let good = reaching(&format!("rediss://throughline:s3cret%40%2F@{place}"), Some(&at("ca.pem")), &vendor).await;
+    assert_eq!(flood(&[&good], 15).await, 15);
+    assert!(pool_is_up(&good), "it leases");
+    let metrics = good.app.metrics.render().expect("text");
+    assert!(metrics.contains("throughline_quota_pool_up 1"), "{metrics}");
+    // Nobody else is believed, and nobody fails because of it.
+    for (user, authorities) in [("throughline:s3cret%40%2F", None), ("throughline:wrong", Some(at("ca.pem")))] {
+        let refused = reaching(&format!("rediss://{user}@{place}"), authorities.as_deref(), &vendor).await;
+        assert_eq!(flood(&[&refused], 15).await, 15);
+        assert!(!pool_is_up(&refused), "{user}");
+    }
+}

@@ -273,7 +273,10 @@ async fn quota(
     metrics: &Arc<Metrics>,
 ) -> Result<(Quota, Option<Arc<Replicas>>), StartError> {
     let pool: Option<Arc<dyn Pool>> = match &config.redis {
-        Some(url) => Some(Arc::new(Redis::new(url.expose(), metrics.clone()).map_err(StartError::Redis)?)),
+        Some(url) => {
+            let redis = Redis::new(url.expose(), config.redis_ca_file.as_deref(), metrics.clone());
+            Some(Arc::new(redis.map_err(StartError::Redis)?))
+        }
         None => None,
     };
     let quota = Quota::new(connections.clone(), pool, metrics.clone());

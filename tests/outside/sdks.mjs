@@ -44,7 +44,15 @@ for (const { name, provider, run } of [hubspot, pipedrive]) {
       console.log(`  FAULT  ${what.padEnd(34)} ${error?.stack ?? JSON.stringify(error)}`);
     }
   };
-  await run({ require, base, key: ready.key, step });
+  // A key of ours that gets one request a second, which a client that knows nothing of it meets.
+  const slow = async () => {
+    const body = JSON.stringify({ scopes: ['read', 'passthrough'], limits: { rate: 1, burst: 1 } });
+    const headers = { authorization: `Bearer ${ready.key}`, 'content-type': 'application/json' };
+    const made = await fetch(`${ready.api}/v1/keys`, { method: 'POST', headers, body });
+    if (made.status !== 201) throw new Error(`no key: ${made.status} ${await made.text()}`);
+    return (await made.json()).key;
+  };
+  await run({ require, base, key: ready.key, slow, step });
 }
 console.log(`sdks: ${steps} steps with the vendors' own clients in ${((Date.now() - began) / 1000).toFixed(0)} s${faults ? `, ${faults} faults` : ''}`);
 process.exit(faults ? 1 : 0);

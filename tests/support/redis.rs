@@ -11,12 +11,23 @@ use super::free_port;
 pub struct RedisServer {
     port: u16,
     process: Option<Child>,
+    /// What its command line says besides.
+    options: Vec<String>,
+    /// It answers in TLS alone, so that only its port is looked at.
+    secure: bool,
 }
 
 impl RedisServer {
     /// `None` where it is not installed. THROUGHLINE_REQUIRE_REDIS makes its absence a failure.
     pub async fn start() -> Option<Self> {
-        let mut server = Self { port: free_port().port(), process: None };
+        Self::with(&[]).await
+    }
+
+    /// The same with these options of its own.
+    pub async fn with(options: &[&str]) -> Option<Self> {
+        let secure = options.contains(&"--tls-cert-file");
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut server = Self { port: free_port().port(), process: None, options, secure };
         if server.begin().await {
             return Some(server);
         }
@@ -30,7 +41,11 @@ impl RedisServer {
     pub async fn begin(&mut self) -> bool {
         let port = self.port.to_string();
         let mut command = Command::new("redis-server");
-        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        match self.secure {
+            true => command.args(["--port", "0", "--tls-port", &port]),
+            false => command.args(["--port", &port]),
+        };
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]).args(&self.options);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         loop {
             // It has ended if something else had the port for a moment.
@@ -49,6 +64,18 @@ impl RedisServer {
 
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// It keeps its connections and what it knows, takes more of them, and says nothing; or goes on.
+    pub fn hang(&self, hangs: bool) {
+        let process = self.process.as_ref().expect("it runs");
+        let signal = if hangs { "-STOP" } else { "-CONT" };
+        let sent = Command::new("kill").args([signal, &process.id().to_string()]).status().expect("a signal");
+        assert!(sent.success());
     }
 
     pub fn end(&mut self) {
@@ -74,10 +101,14 @@ impl RedisServer {
 
     async fn answers(&self) -> bool {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)).await else { return false };
-        let mut answer = [0; 7];
+        if self.secure {
+            return stream.local_addr().ok() != stream.peer_addr().ok();
+        }
+        let mut answer = [0; 5];
         stream.write_all(b"PING\r\n").await.is_ok()
             && stream.read_exact(&mut answer).await.is_ok()
-            && &answer == b"+PONG\r\n"
+            // One that wants a password says so.
+            && (&answer == b"+PONG" || &answer == b"-NOAU")
     }
 
     async fn ask(&self, command: &str) -> String {

@@ -1,6 +1,7 @@
 //! Permits that several processes share, in Redis. It only makes more of an allowance usable than an equal part for each:
 //! without it nothing fails. Nothing is kept there but numbers under hashed names.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +9,9 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::digest;
 use futures_util::future::BoxFuture;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Script};
+use redis::{Client, Script, TlsCertificates};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::time::timeout;
 
 use crate::model::hex;
@@ -28,9 +31,13 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Does not connect yet: a Redis that is away at the start is no reason not to serve.
-    pub fn new(url: &str, metrics: Arc<Metrics>) -> Result<Self, String> {
-        let client = check(url)?;
+    /// Does not connect yet: a Redis that is away at the start is no reason not to serve. `authorities` is a PEM file with
+    /// those that are trusted in the place of the public ones.
+    pub fn new(url: &str, authorities: Option<&Path>, metrics: Arc<Metrics>) -> Result<Self, String> {
+        let client = match authorities {
+            Some(path) => trusting(check(url)?, path)?,
+            None => check(url)?,
+        };
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(PATIENCE))
@@ -85,8 +92,25 @@ impl Pool for Redis {
 
 /// What would be right. Says nothing of what was given: that may hold a password.
 pub fn check(url: &str) -> Result<Client, String> {
-    Client::open(url)
-        .map_err(|_| "it is not a URL such as redis://user:password@host:6379/0 (TLS is not supported)".to_owned())
+    // In a fragment the library would read that no certificate is to be looked at.
+    let open = if url.contains('#') { None } else { Client::open(url).ok() };
+    open.ok_or_else(|| {
+        "it is not a URL such as redis://user:password@host:6379/0, or rediss:// for TLS, in which the special \
+         characters of a password are percent-encoded"
+            .to_owned()
+    })
+}
+
+/// The same client, over TLS with a certificate of these authorities.
+fn trusting(client: Client, path: &Path) -> Result<Client, String> {
+    let unusable = |why: String| format!("redis_ca_file: {}: {why}", path.display());
+    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    if CertificateDer::pem_slice_iter(&pem).next().is_none_or(|first| first.is_err()) {
+        return Err(unusable("the file holds no certificate".to_owned()));
+    }
+    let certificates = TlsCertificates { client_tls: None, root_cert: Some(pem) };
+    Client::build_with_tls(client.get_connection_info().clone(), certificates)
+        .map_err(|_| unusable("it needs a URL that begins with rediss://".to_owned()))
 }
 
 /// Accounts' names stay here.

@@ -18,6 +18,12 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// For so long at most nobody takes more than its own part after the pool was lost or forgot everything: what was leased
 /// before still counts at the vendor.
 const CAREFUL: Duration = Duration::from_secs(60);
+/// Who has heard for longer than this that the pool is away does not know it any more: it is asked every second, and its
+/// silence takes a second.
+const KNOWN: Duration = Duration::from_secs(2);
+/// For so long nobody leases anything when the pool is back: by then all others know it too, and have told it what they
+/// used without it.
+const RETURNING: Duration = Duration::from_secs(3);
 
 /// Who leases permits. An answer that takes too long is none.
 pub trait Pool: Send + Sync + 'static {
@@ -62,6 +68,10 @@ pub struct Share {
     asking: bool,
     ask_after: Instant,
     lost: Option<Instant>,
+    /// When it was last heard that it is away.
+    away_at: Instant,
+    /// It is back, and nothing is leased before that.
+    back_at: Option<Instant>,
     /// The pool has not been told yet what was used without it.
     silent: bool,
 }
@@ -69,7 +79,18 @@ pub struct Share {
 impl Share {
     pub fn new(per: Duration, now: Instant) -> Self {
         let own = Window::new(1, per, now);
-        Self { own, left: 0, slot: 0, until: now, asking: false, ask_after: now, lost: None, silent: true }
+        Self {
+            own,
+            left: 0,
+            slot: 0,
+            until: now,
+            asking: false,
+            ask_after: now,
+            lost: None,
+            away_at: now,
+            back_at: None,
+            silent: true,
+        }
     }
 
     /// Takes a permit that belongs to this process.
@@ -102,9 +123,9 @@ impl Share {
         self.own.give_back(now);
     }
 
-    /// The pool was lost so long ago that nothing of it counts any more: everybody keeps to an equal part.
+    /// The pool was lost so long ago that nothing of it counts any more, and is still away: everybody keeps to an equal part.
     pub fn is_gone(&self, per: Duration, now: Instant) -> bool {
-        self.lost.is_some_and(|lost| now >= lost + per.min(CAREFUL))
+        now < self.away_at + KNOWN && self.lost.is_some_and(|lost| now >= lost + per.min(CAREFUL))
     }
 
     /// When there may be another permit.
@@ -161,12 +182,23 @@ impl Share {
         self.asking = false;
         let Some(lease) = lease else {
             self.lost.get_or_insert(now);
+            self.away_at = now;
+            self.back_at = None;
             self.silent = true;
             self.ask_after = now + AGAIN;
             return;
         };
-        self.lost = None;
         self.silent = false;
+        if self.lost.take().is_some() {
+            self.back_at = Some(now + RETURNING);
+        }
+        if let Some(back) = self.back_at.filter(|back| now < *back) {
+            // It was told; what it gave goes back with the next question.
+            (self.left, self.slot, self.until) = (lease.granted, lease.slot, now);
+            self.ask_after = back;
+            return;
+        }
+        self.back_at = None;
         if lease.granted == 0 {
             self.ask_after = asked + lease.opens.max(Duration::from_millis(1));
             return;
@@ -181,4 +213,89 @@ impl Share {
 
 fn own_part(count: u32, replicas: u32) -> u32 {
     count / DIVIDED / replicas.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+
+    use super::super::rate::Rate;
+    use super::*;
+
+    const COUNT: u32 = 20;
+    const SPAN: u64 = 1_000;
+    const TICK: u64 = 5;
+    const OUT_FROM: u64 = 3_000;
+    const OUT_UNTIL: u64 = 9_000;
+
+    /// What Redis does with an ask, in milliseconds.
+    #[derive(Default)]
+    struct Played(BTreeMap<u64, u32>);
+
+    impl Played {
+        fn lease(&mut self, ask: &Ask, now: u64) -> Lease {
+            let length = SPAN / u64::from(SLOTS);
+            let slot = now / length;
+            if let Some(leased) = self.0.get_mut(&ask.back_slot) {
+                *leased = leased.saturating_sub(ask.back);
+            }
+            *self.0.entry(slot).or_default() += ask.add;
+            self.0.retain(|known, _| *known + u64::from(SLOTS) + 1 >= slot);
+            let used: u32 = self.0.values().sum();
+            let granted = ask.want.min(ask.count.saturating_sub(used));
+            *self.0.entry(slot).or_default() += granted;
+            let oldest = self.0.iter().find(|(_, leased)| **leased > 0).map_or(slot, |(slot, _)| *slot);
+            let opens = ((oldest + u64::from(SLOTS) + 2) * length).saturating_sub(now);
+            let (good_for, opens) = (Duration::from_millis((slot + 1) * length - now), Duration::from_millis(opens));
+            Lease { granted, slot, good_for, opens }
+        }
+    }
+
+    /// Two servers that would send all they may from `busy_from` on, while the pool is out for six seconds, and takes so
+    /// long to say nothing. When permits were given.
+    fn played(busy_from: [u64; 2], silent_for: u64) -> Vec<u64> {
+        let began = Instant::now();
+        let at = |milliseconds: u64| began + Duration::from_millis(milliseconds);
+        let mut pool = Played::default();
+        let mut servers = busy_from.map(|from| (Rate::new(COUNT, Duration::from_millis(SPAN), true, began), from));
+        let mut asked: [VecDeque<(u64, u64, Option<Lease>)>; 2] = Default::default();
+        let mut given = Vec::new();
+        for now in (0..20_000).step_by(TICK as usize) {
+            for ((rate, from), asked) in servers.iter_mut().zip(&mut asked) {
+                while let Some((_, since, lease)) = asked.pop_front_if(|(answers, ..)| *answers <= now) {
+                    rate.answered(lease, at(since), at(now));
+                }
+                if now < *from {
+                    continue;
+                }
+                while rate.take(2, at(now)).is_some() {
+                    given.push(now);
+                }
+                if let Some(ask) = rate.ask(5, 2, at(now)) {
+                    let out = (OUT_FROM..OUT_UNTIL).contains(&now);
+                    let lease = (!out).then(|| pool.lease(&ask, now));
+                    asked.push_back((now + if out { silent_for } else { TICK }, now, lease));
+                }
+            }
+        }
+        given
+    }
+
+    /// However it goes away and comes back, and whoever notices it first.
+    #[test]
+    fn a_pool_that_comes_back_gives_nothing_twice() {
+        for silent_for in [TICK, 1_000] {
+            // The other has work all the time, or begins in the very second in which it comes back, or after that.
+            for second in [0, 5_000, OUT_UNTIL - 500, OUT_UNTIL + 5, OUT_UNTIL + 700, OUT_UNTIL + 2_500] {
+                let given = played([0, second], silent_for);
+                for first in &given {
+                    let within = given.iter().filter(|at| (*first..first + SPAN).contains(*at)).count();
+                    assert!(within <= COUNT as usize, "{within} from {first} ms on; {silent_for} ms, {second} ms");
+                }
+                let late = given.iter().filter(|at| **at >= OUT_UNTIL + 5_000).count();
+                // Six seconds are left.
+                assert!(late >= 6 * COUNT as usize * 3 / 4, "it is used again: {late} of 120");
+            }
+        }
+    }
 }

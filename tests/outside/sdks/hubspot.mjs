@@ -14,7 +14,7 @@ async function refusal(ApiException, promise) {
   return error;
 }
 
-export async function run({ require, base, key, step }) {
+export async function run({ require, base, key, slow, step }) {
   const { Client } = require(name);
   const { ApiException } = require(`${name}/lib/codegen/crm/contacts`);
   const { contacts, companies, owners } = new Client({ basePath: base, accessToken: key }).crm;
@@ -96,6 +96,24 @@ export async function run({ require, base, key, step }) {
     const error = await refused(stranger.crm.contacts.basicApi.getPage(1));
     assert.deepEqual([error.code, error.body.code], [401, 'unauthenticated']);
     return `ApiException ${error.code} ${error.body.code}`;
+  });
+  await step('refused: a limit of ours', async () => {
+    // It tries again by itself for the vendor's own words alone; a limit of ours it reports, in its own class.
+    const limiterOptions = { minTime: 0, maxConcurrent: 12 };
+    const hasty = new Client({ basePath: base, accessToken: await slow(), numberOfApiCallRetries: 3, limiterOptions });
+    const pages = await Promise.allSettled([1, 2, 3].map(() => hasty.crm.contacts.basicApi.getPage(1)));
+    const errors = pages.filter(({ status }) => status === 'rejected').map(({ reason }) => reason);
+    assert(errors.length > 0 && errors.length < 3, `${errors.length} of 3 were refused`);
+    for (const error of errors) {
+      assert(error instanceof ApiException, `${error?.constructor?.name} instead of ApiException: ${error}`);
+      assert.deepEqual([error.code, error.body.code, error.body.origin], [429, 'rate-limited', 'caller']);
+      assert.equal(error.headers['throughline-origin'], 'throughline');
+    }
+    const seconds = Number(errors[0].headers['retry-after']);
+    assert(seconds >= 1 && seconds <= 3);
+    await new Promise((done) => setTimeout(done, seconds * 1000));
+    assert.equal((await hasty.crm.contacts.basicApi.getPage(1)).results.length, 1);
+    return `${errors.length} times ApiException ${errors[0].code} ${errors[0].body.code}; answered after Retry-After: ${seconds}`;
   });
   await step('more searches than the limit', async () => {
     // Its own pace, which keeps it below the limit, is taken away; that it tries again stays.

@@ -15,7 +15,7 @@ async function refused(promise) {
   );
 }
 
-export async function run({ require, base, key, step }) {
+export async function run({ require, base, key, slow, step }) {
   const [first, second] = [require(`${name}/v1`), require(`${name}/v2`)];
   const configured = (version) => ({ basePath: `${base}/api/${version}` });
   const persons = new second.PersonsApi(new second.Configuration({ apiKey: key, ...configured('v2') }));
@@ -97,6 +97,16 @@ export async function run({ require, base, key, step }) {
     const error = await refused(stranger.getPersons({ limit: 1 }));
     assert.deepEqual([error.status, error.code], [401, 'unauthenticated']);
     return `${error.status} ${error.code}`;
+  });
+  await step('refused: a limit of ours', async () => {
+    const hasty = new second.PersonsApi(new second.Configuration({ apiKey: await slow(), ...configured('v2') }));
+    const pages = await Promise.allSettled([1, 2, 3].map(() => hasty.getPersons({ limit: 1 })));
+    const errors = pages.filter(({ status }) => status === 'rejected').map(({ reason }) => reason);
+    assert(errors.length > 0 && errors.length < 3, `${errors.length} of 3 were refused`);
+    for (const error of errors) assert.deepEqual([error.status, error.code, error.retryable], [429, 'rate-limited', true]);
+    await new Promise((done) => setTimeout(done, errors[0].retry_after * 1000));
+    assert.equal((await hasty.getPersons({ limit: 1 })).data.length, 1);
+    return `${errors.length} times ${errors[0].status} ${errors[0].code}; answered after ${errors[0].retry_after} s`;
   });
   await step('an access token instead of a key', async () => {
     const settings = new second.Configuration({ accessToken: key, ...configured('v2') });
