@@ -80,7 +80,8 @@ pub fn upstream(
         .layer(around(upstream::Retry::new(metrics.clone())))
         // Below the retry, so that an answer that breaks off is a failed attempt; raw ones stream past it.
         .layer(around(upstream::Read))
-        // A token that the vendor refuses is renewed once and the request sent again; no failure that retry knows.
+        // Who waits for a token waits here, with nothing in hand. One that the vendor refuses is renewed once and the request
+        // sent again; no failure that retry knows.
         .layer(around(upstream::Renew::new(connections.clone())))
         // A host that is out is left in peace, and its callers are told at once.
         .layer(around(upstream::Breaker::new(connections.clone(), metrics.clone())))

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::ExposeSecret;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Attempt, Request, Response, headers};
-use crate::connections::{Access, Connections};
-use crate::error::{Error, Kind, Outcome};
+use crate::connections::{Access, Connection, Connections};
+use crate::error::{Error, Kind, Outcome, Result};
 use crate::stack::{Answer, Around, Stage};
 
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -37,11 +37,7 @@ impl Around<Request> for AddCredentials {
         let mut below = below.clone();
         let connections = self.connections.clone();
         Box::pin(async move {
-            let found = timeout_at(request.deadline, connections.access(&request.connection)).await;
-            let found = found.unwrap_or_else(|_| Err(pending()));
-            // Without a credential nothing is sent.
-            let write = request.is_write();
-            let access = found.map_err(|error| if write { error.outcome(Outcome::NotExecuted) } else { error })?;
+            let access = obtain(&connections, &request.connection, request.deadline, request.is_write()).await?;
             // The request itself may be kept for another attempt: its headers never hold a credential.
             let mut headers = Arc::unwrap_or_clone(std::mem::take(&mut request.headers));
             headers::inject(&mut headers, &access);
@@ -55,6 +51,19 @@ impl Around<Request> for AddCredentials {
             Ok(response)
         })
     }
+}
+
+/// The newest credential. Waits where there is no good one, until the request's deadline.
+pub async fn obtain(
+    connections: &Connections,
+    connection: &Connection,
+    deadline: Instant,
+    write: bool,
+) -> Result<Arc<Access>> {
+    let found = timeout_at(deadline, connections.access(connection)).await;
+    let found = found.unwrap_or_else(|_| Err(pending()));
+    // Without a credential nothing is sent.
+    found.map_err(|error| if write { error.outcome(Outcome::NotExecuted) } else { error })
 }
 
 fn pending() -> Error {

@@ -1,9 +1,12 @@
-//! A 401 that another credential can mend is sent once more. It is a definite refusal, so that nothing happens twice, not
-//! even a write; only a body that streamed through is gone. Below retry, whose budget is for failures of the provider.
+//! Sees to it that there is a credential to send with: waits for one before anything else is taken, and sends a request
+//! once more that came back with a 401 which another credential can mend. That is a definite refusal, so that nothing
+//! happens twice, not even a write; only a body that streamed through is gone. Below retry, whose budget is for failures
+//! of the provider; above the permits, since those who wait for a token would otherwise spend theirs all at once after it.
 
 use http::StatusCode;
 use tokio::time::timeout_at;
 
+use super::credentials::obtain;
 use super::{Request, Response};
 use crate::connections::Connections;
 use crate::stack::{Answer, Around, Stage};
@@ -29,6 +32,7 @@ impl Around<Request> for Renew {
         Box::pin(async move {
             let (connection, deadline) = (request.connection.clone(), request.deadline);
             let again = request.try_clone();
+            obtain(&connections, &connection, deadline, request.is_write()).await?;
             let answer = below.call(request).await?;
             if answer.status != StatusCode::UNAUTHORIZED {
                 connections.heard(&connection, answer.generation, false);
