@@ -36,6 +36,6 @@ with tempfile.TemporaryDirectory() as work:
             sections.append(parts.ALL[name](run, options))
     finally:
         run.stop_all()
-how = f"{options.rounds} rounds of {options.seconds} s"
-report.write(options.into, sections, how, options.binary)
+how = f"Rounds: {options.rounds} of {options.seconds} s"
+report.write(options.into, sections, how, options.binary, whole=set(wanted) == set(parts.ALL))
 print(options.into.read_text())

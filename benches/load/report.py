@@ -47,10 +47,12 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def write(path, sections, how, binary):
+def write(path, sections, how, binary, whole):
+    """Replaces what was measured, and where all was, every goal."""
     old = path.read_text() if path.exists() else ""
     parts = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", old, re.M | re.S))
-    goals = {row[0]: row for row in rows_of(parts.pop(GOALS, ""))}
+    before = rows_of(parts.pop(GOALS, ""))
+    goals = {} if whole else {row[0]: row for row in before}
     for section in sections:
         parts[section.title] = f"{section.text}\n\n{how}, {machine(binary)}."
         goals |= {goal.what: goal.row() for goal in section.goals}

@@ -59,7 +59,7 @@ class Scene:
     def __init__(self, work, binary, client):
         self.work, self.binary, self.client = pathlib.Path(work), binary, client
         self.running = []
-        self.ports = dict(zip(["vendor", "nginx", "nginx_cache", "api", "admin"], free_ports(5)))
+        self.ports = dict(zip(["vendor", "nginx", "nginx_cache"], free_ports(3)))
 
     def start_nginx(self):
         (self.work / "www").mkdir()
@@ -111,11 +111,13 @@ class Proxy:
     def __init__(self, scene, name, **settings):
         self.scene, self.folder = scene, scene.work / name
         self.folder.mkdir()
+        self.address, admin = (f"127.0.0.1:{port}" for port in free_ports(2))
+        self.api, self.admin = f"http://{self.address}", f"http://{admin}"
         base = f"http://127.0.0.1:{scene.ports['vendor']}"
         many = {"count": 1_000_000_000}
         config = {
-            "listen": f"127.0.0.1:{scene.ports['api']}",
-            "admin_listen": f"127.0.0.1:{scene.ports['admin']}",
+            "listen": self.address,
+            "admin_listen": admin,
             "store": f"sqlite:{self.folder}/throughline.db",
             "vault": {"key_file": f"{self.folder}/vault.key"},
             "upstream": {"dangerous_allow_private_addresses": True},
@@ -137,11 +139,14 @@ class Proxy:
         return subprocess.run([self.scene.binary, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def start(self):
-        self.process = self.scene.spawn([self.scene.binary, "serve", "--config", str(self.config)], self.folder.name)
-        self.scene.wait(f"http://127.0.0.1:{self.scene.ports['admin']}/readyz")
+        self.spawn()
+        self.scene.wait(f"{self.admin}/readyz")
         if self.connection is None:
             self.connection = json.loads(self.ask("/v1/connections", new_connection("bench")))["id"]
         return self
+
+    def spawn(self):
+        self.process = self.scene.spawn([self.scene.binary, "serve", "--config", str(self.config)], self.folder.name)
 
     def stop(self):
         self.scene.stop(self.process)
@@ -153,8 +158,8 @@ class Proxy:
     def ask(self, path, body=None):
         headers = {**self.headers(), "Content-Type": "application/json"}
         data = json.dumps(body).encode() if body is not None else None
-        url = f"http://127.0.0.1:{self.scene.ports['api']}{path}"
-        return urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30).read()
+        request = urllib.request.Request(self.api + path, data, headers)
+        return urllib.request.urlopen(request, timeout=30).read()
 
     def request(self, method, path, body="", connection=None):
         """A file with the request as it goes over the wire, for the client."""
@@ -173,8 +178,7 @@ class Proxy:
         """One request for each word; the ids of the answers."""
         file = self.scene.work / "words"
         file.write_text("".join(f"{word}\n" for word in words))
-        address = f"127.0.0.1:{self.scene.ports['api']}"
-        command = [self.scene.client, "each", address, request, str(threads), str(file)]
+        command = [self.scene.client, "each", self.address, request, str(threads), str(file)]
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
 
     def cpu(self):
@@ -182,10 +186,10 @@ class Proxy:
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
-    def resident(self):
-        """Memory in use. MiB."""
+    def memory(self):
+        """Memory in use, and what of it is not the program's file. MiB."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+        return [int(re.search(rf"{name}:\s+(\d+)", status).group(1)) / 1024 for name in ("VmRSS", "RssAnon")]
 
 
 def new_connection(customer):
