@@ -20,6 +20,7 @@ use std::time::Duration;
 use cases::{Case, Mappings};
 use criterion::{BatchSize, Criterion};
 use jiff::Timestamp;
+use regex::Regex;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use throughline::connections::Vault;
@@ -60,23 +61,33 @@ fn main() {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .configure_from_args();
-    translation(&mut criterion, &runtime, &mappings);
+    // What is not asked for is not prepared either.
+    let filter = filter.map(|filter| Regex::new(filter).expect("a regular expression"));
+    let wanted = |name: &str| filter.as_ref().is_none_or(|filter| filter.is_match(name));
+    translation(&mut criterion, &runtime, &mappings, wanted);
     beside(&mut criterion, &mappings, &pinned);
     criterion.final_summary();
 }
 
-fn translation(criterion: &mut Criterion, runtime: &Runtime, mappings: &Mappings) {
+fn translation(criterion: &mut Criterion, runtime: &Runtime, mappings: &Mappings, wanted: impl Fn(&str) -> bool) {
     let mut time = |case: &Case| {
         criterion.bench_function(&case.name, |bencher| {
             bencher.iter_batched(|| case.call.clone(), |call| runtime.block_on(case.run(call)), BatchSize::SmallInput);
         });
     };
     for provider in mappings.providers() {
-        runtime.block_on(mappings.lists(provider, &[1, 10, 100])).iter().for_each(&mut time);
-        for operation in ["get", "create", "update"] {
-            time(&runtime.block_on(mappings.single(provider, operation)));
+        let sizes = [1, 10, 100].into_iter().filter(|size| wanted(&format!("list/{provider}/{size}")));
+        for size in sizes {
+            time(&runtime.block_on(mappings.list(provider, size)));
         }
-        runtime.block_on(mappings.filters(provider)).iter().for_each(&mut time);
+        for operation in ["get", "create", "update"] {
+            if wanted(&format!("{operation}/{provider}")) {
+                time(&runtime.block_on(mappings.single(provider, operation)));
+            }
+        }
+        if wanted(&format!("filters/{provider}")) {
+            time(&runtime.block_on(mappings.filters(provider)));
+        }
     }
 }
 
