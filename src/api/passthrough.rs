@@ -13,7 +13,7 @@ use super::path::Path;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::shed::enter_connection;
-use super::target::{caller, not_executed, provider};
+use super::target::{caller, connection, not_executed, provider};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::connections::Selector;
@@ -67,17 +67,15 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
     if !reads {
         caller.require(Scope::Write)?;
     }
-    let found = app.connections.resolve(&caller, &selector).await;
-    let connection = found.map_err(|error| if reads { error } else { not_executed(error) })?;
     // The path as it came: decoding and encoding it again would change what the vendor sees.
     let raw = behind(parts.uri.path(), segments);
     let raw = if raw.is_empty() { "/" } else { raw };
     // Before anything is refused: its owner is told of that, too.
     if let Some(facts) = parts.extensions.get::<Facts>() {
-        facts.connection(&connection.id.0, &connection.provider);
         facts.path(redacted_path(raw).into_owned());
     }
-    connection.check_usable()?;
+    let found = connection(app, &parts, &selector).await;
+    let connection = found.map_err(|error| if reads { error } else { not_executed(error) })?;
     enter_connection(app, &parts, &connection).await?;
     let provider = provider(&app.catalog(), &connection)?;
     let target = match parts.uri.query().map(without_keys).filter(|query| !query.is_empty()) {

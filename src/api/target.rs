@@ -17,7 +17,7 @@ use super::shed::enter_connection;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::catalog::{Catalog, Provider, Resource};
-use crate::connections::Connection;
+use crate::connections::{Connection, Selector};
 use crate::error::{Error, Kind, Outcome};
 use crate::idempotency::Progress;
 use crate::model::{Operation, Priority};
@@ -56,11 +56,8 @@ impl Target {
             let detail = format!("There is no resource {:?}.", place.resource.chars().take(80).collect::<String>());
             return Err(Error::new(Kind::NotFound, detail).supported(catalog.models.keys().cloned()));
         }
-        let connection = app.connections.resolve(&caller, &selector(&parts.headers)?).await?;
-        // First: its owner is told of what is refused, too.
+        let connection = connection(app, parts, &selector(&parts.headers)?).await?;
         let facts = parts.extensions.get::<Facts>().cloned().unwrap_or_default();
-        facts.connection(&connection.id.0, &connection.provider);
-        connection.check_usable()?;
         enter_connection(app, parts, &connection).await?;
         let provider = provider(&catalog, &connection)?;
         let Some(resource) = provider.resource(&place.resource).cloned() else {
@@ -145,6 +142,17 @@ fn allow(resource: &Resource) -> String {
 pub fn caller(parts: &Parts) -> Result<Arc<Caller>, Error> {
     let caller = parts.extensions.get::<Arc<Caller>>().cloned();
     caller.ok_or_else(|| Error::internal("a route without authentication"))
+}
+
+/// The connection that a request is for, ready for use.
+pub async fn connection(app: &App, parts: &Parts, selector: &Selector) -> Result<Arc<Connection>, Error> {
+    let connection = app.connections.resolve(&*caller(parts)?, selector).await?;
+    // Before its state is looked at: its owner is told of what is refused, too.
+    if let Some(facts) = parts.extensions.get::<Facts>() {
+        facts.connection(&connection.id.0, &connection.provider);
+    }
+    connection.check_usable()?;
+    Ok(connection)
 }
 
 /// The caller with what is written down of those who change something: which request, from where.
