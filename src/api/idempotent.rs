@@ -153,7 +153,7 @@ async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<St
     scopes.iter().try_for_each(|scope| known.require(*scope)).map_err(not_executed)?;
     let connection = meant(app, &parts).await.map_err(not_executed)?;
     let minimal = Prefer::of(&parts).map_err(not_executed)?.minimal;
-    let body = body::bytes(body, most).await?;
+    let body = body::bytes(&parts, body, most).await?;
     // The store's time with the claim is the caller's.
     parts.extensions.insert(Received(Instant::now()));
     let query = parts.uri.query().map(without_keys).unwrap_or_default();

@@ -151,6 +151,11 @@ pub async fn connection(app: &App, parts: &Parts, selector: &Selector) -> Result
     if let Some(facts) = parts.extensions.get::<Facts>() {
         facts.connection(&connection.id.0, &connection.provider);
     }
+    if connection.logs_bodies()
+        && let Some(timings) = parts.extensions.get::<Arc<Timings>>()
+    {
+        timings.transcribe();
+    }
     connection.check_usable()?;
     Ok(connection)
 }
