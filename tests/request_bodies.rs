@@ -254,6 +254,34 @@ async fn a_caller_who_leaves_finds_what_was_said_until_then() {
 }
 
 #[tokio::test]
+async fn neither_bodies_nor_credentials_can_be_read_in_the_stores_file() {
+    let vendor = FakeVendor::start().await;
+    vendor.answers_with(|request| {
+        let key = request.header("x-fake-key").unwrap_or_default();
+        json_answer(200, format!(r#"{{"id": "1", "name": "body-canary", "key": "{key}"}}"#))
+    });
+    let folder = support::scratch("bodies");
+    let address = format!("sqlite:{}", folder.join("store.db").display());
+    let config = Config { store: address.as_str().into(), ..Config::default() };
+    let store = throughline::serve::open_store(&config, throughline::store::Role::Serve).await;
+    let store = store.unwrap_or_else(|error| panic!("{error}"));
+    let server = start_configured(provider("fake", None), &[("fake", &vendor)], store, |_| {}).await;
+    let scene = Scene { vendor, server };
+    scene.keep(json!(ahead(1))).await;
+    let client = scene.client().with("X-Request-Id", "to-be-found");
+    client.get("/v1/crm/contacts/1").await;
+    client.post("/v1/passthrough/contacts", json!({"name": "body-canary"})).await;
+    let listed = json!(scene.logged().await).to_string();
+    assert!(listed.contains("body-canary") && !listed.contains(TOKEN), "{listed}");
+
+    let files = std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let bytes: Vec<u8> = files.flat_map(|file| std::fs::read(file).expect("a file")).collect();
+    let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(holds("to-be-found"), "the rows are there");
+    assert!(!holds("body-canary") && !holds(TOKEN));
+}
+
+#[tokio::test]
 async fn a_key_that_may_read_no_records_sees_no_bodies() {
     let scene = Scene::listening().await;
     scene.client().get("/v1/crm/contacts/1").await;
