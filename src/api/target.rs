@@ -13,7 +13,7 @@ use super::precondition::precondition;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::record::RequestId;
-use super::shed::enter_connection;
+use super::shed::{Places, enter_connection};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::catalog::{Catalog, Provider, Resource};
@@ -24,7 +24,7 @@ use crate::model::{Operation, Priority};
 use crate::net::listen::Peer;
 use crate::telemetry::Timings;
 use crate::unified::cache::Directives;
-use crate::unified::{Call, Object, Precondition, Reply};
+use crate::unified::{self, Call, Object, Precondition, Reply};
 
 pub struct Target {
     pub connection: Arc<Connection>,
@@ -39,6 +39,7 @@ pub struct Target {
     precondition: Option<Precondition>,
     /// What a reader says of kept answers.
     cache: Option<Directives>,
+    place: Option<Arc<dyn unified::Place>>,
 }
 
 impl Target {
@@ -71,6 +72,7 @@ impl Target {
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);
         let progress = parts.extensions.get::<Progress>().cloned().unwrap_or_default();
+        let held = parts.extensions.get().map(Places::of_connection);
         let caller = caller.key_id.clone();
         Ok(Self {
             connection,
@@ -84,6 +86,7 @@ impl Target {
             progress,
             precondition,
             cache,
+            place: held,
         })
     }
 
@@ -100,6 +103,7 @@ impl Target {
             progress: self.progress,
             precondition: self.precondition,
             cache: self.cache,
+            place: self.place,
             ..Call::new(self.connection, self.provider, self.resource, operation, self.prefer.deadline)
         }
     }

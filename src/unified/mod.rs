@@ -36,7 +36,7 @@ mod write;
 
 pub use ask::Asked;
 pub use cache::{ReadCache, ReadCacheLayer};
-pub use call::{Call, Continuation, Item, Object, Other, Position, Precondition, Reply};
+pub use call::{Call, Continuation, Item, Object, Other, Place, Position, Precondition, Reply};
 pub use count_rows::CountRowsLayer;
 pub use cursor::Cursor;
 pub use list::list_variant;
