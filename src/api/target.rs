@@ -168,7 +168,7 @@ pub async fn connection(app: &App, parts: &Parts, selector: &Selector) -> Result
 pub fn actor(parts: &Parts) -> Result<Caller, Error> {
     let mut caller = Caller::clone(&*caller(parts)?);
     caller.request_id = parts.extensions.get::<RequestId>().map(|id| Arc::clone(&id.0));
-    caller.peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    caller.peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     Ok(caller)
 }
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -23,7 +23,8 @@ use tower::Service as _;
 use super::answer::{Answer, Begun};
 use super::pulse::{Pulse, Verdict};
 use super::socket::Socket;
-use super::{Config, Lifecycle, Peer, Phase};
+use super::{Config, Lifecycle, Peer, Phase, forwarded};
+use crate::net::Cidr;
 
 /// Bytes of one head of HTTP/1, and headers in it.
 const MAX_HEAD: usize = 64 * 1024;
@@ -51,7 +52,9 @@ const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// Who is at the other end, and what the server knows of all.
 #[derive(Clone)]
 pub(super) struct Caller {
-    pub(super) peer: SocketAddr,
+    pub(super) peer: IpAddr,
+    /// Proxies that are believed whose requests they hand on.
+    pub(super) trusted: Arc<[Cidr]>,
     /// Requests that are being answered, of all connections.
     pub(super) active: Arc<AtomicUsize>,
     pub(super) lifecycle: Lifecycle,
@@ -196,7 +199,8 @@ impl hyper::service::Service<Request<Incoming>> for Answering {
         let begun = Begun::new(self.pulse.clone(), self.caller.active.clone(), http2);
         let (lifecycle, write_timeout) = (self.caller.lifecycle.clone(), self.write_timeout);
         let mut request = request;
-        request.extensions_mut().insert(Peer(self.caller.peer));
+        let peer = forwarded::caller(self.caller.peer, request.headers(), &self.caller.trusted);
+        request.extensions_mut().insert(Peer(peer));
         // A router is always ready; admission is a matter of its layers.
         let answered = self.router.clone().call(request);
         Box::pin(async move {
