@@ -90,6 +90,10 @@ pub fn request_id(request: &Request) -> Arc<str> {
     let plain = |id: &&str| !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic());
     match given.filter(plain) {
         Some(id) => id.into(),
-        None => format!("req_{}", crate::auth::base62::random(20).unwrap_or_default()).into(),
+        None => new_id().into(),
     }
+}
+
+pub fn new_id() -> String {
+    format!("req_{}", crate::auth::base62::random(20).unwrap_or_default())
 }

@@ -369,6 +369,7 @@ pub async fn run<L: Listen>(running: Running, listeners: Listeners<L>, shutdown:
         config: app.edge.clone(),
         tls,
         lifecycle: lifecycle.clone(),
+        refuse: crate::api::unread,
         metrics: app.metrics.clone(),
     };
     // The admin listener has an end of its own: it tells of the API's.

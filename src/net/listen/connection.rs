@@ -23,7 +23,7 @@ use tower::Service as _;
 use super::answer::{Answer, Begun};
 use super::pulse::{Pulse, Verdict};
 use super::socket::Socket;
-use super::{Config, Lifecycle, Peer, Phase, forwarded};
+use super::{Config, Lifecycle, Peer, Phase, Refuse, forwarded};
 use crate::net::Cidr;
 
 /// Bytes of one head of HTTP/1, and headers in it.
@@ -66,10 +66,11 @@ pub(super) struct Protocols {
     head_timeout: Duration,
     keep_alive: Duration,
     write_timeout: Duration,
+    refuse: Refuse,
 }
 
 impl Protocols {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, refuse: Refuse) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         // Heads are timed by the pulse: hyper's clock would also run while a connection rests.
         builder
@@ -95,6 +96,7 @@ impl Protocols {
             head_timeout: config.head_timeout.get(),
             keep_alive: config.keep_alive.get(),
             write_timeout: config.write_timeout.get(),
+            refuse,
         }
     }
 
@@ -121,7 +123,7 @@ impl Protocols {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let pulse = Arc::new(Pulse::new(self.head_timeout, self.keep_alive));
-        let socket = Socket::new(stream, pulse.clone(), self.write_timeout);
+        let socket = Socket::new(stream, pulse.clone(), self.write_timeout, self.refuse);
         let lifecycle = caller.lifecycle.clone();
         let answering = Answering { router, caller, pulse: pulse.clone(), write_timeout: self.write_timeout };
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(socket), answering));

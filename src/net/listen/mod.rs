@@ -7,6 +7,7 @@ mod forwarded;
 mod lifecycle;
 mod peers;
 mod pulse;
+mod refusal;
 mod socket;
 mod tls;
 
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 pub use config::{Config, TlsConfig};
 pub use lifecycle::{Lifecycle, Phase};
 pub(super) use peers::whose;
+pub use refusal::Refuse;
 pub use tls::{Tls, TlsError};
 
 use crate::net::Cidr;
@@ -63,6 +65,8 @@ pub struct Serving {
     pub config: Config,
     pub tls: Option<Tls>,
     pub lifecycle: Lifecycle,
+    /// What is said where a request's head cannot be read.
+    pub refuse: Refuse,
     pub metrics: Arc<Metrics>,
     /// As its connections are counted.
     pub name: telemetry::Listener,
@@ -87,8 +91,8 @@ impl Drop for Counted {
 /// Answers until the lifecycle says that it closes; then no connection is accepted and requests that have begun are
 /// finished. Returns how many of them had to be cut off.
 pub async fn serve<L: Listen>(listener: L, router: Router, serving: Serving) -> usize {
-    let Serving { config, tls, lifecycle, metrics, name } = serving;
-    let protocols = Protocols::new(&config);
+    let Serving { config, tls, lifecycle, refuse, metrics, name } = serving;
+    let protocols = Protocols::new(&config, refuse);
     let peers = Peers::new(config.connections, config.connections_per_address);
     let trusted: Arc<[Cidr]> = config.trusted_proxies.as_slice().into();
     let active = Arc::new(AtomicUsize::new(0));
