@@ -2,56 +2,30 @@
 //! is measured is the provider's time alone, and above the timeout, so that what never answered is counted too.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use tower::{Layer, Service};
 
 use super::credentials::without_query;
-use super::{Attempt, Future, Response, headers};
-use crate::error::{Error, Result};
+use super::{Attempt, Response, headers};
 use crate::net::{Body, SendError, TakenDown};
+use crate::stack::{Answer, Around, Stage};
 use crate::telemetry::trace::{self, redacted_path};
 use crate::telemetry::{Attempted, Metrics, Part, Span, Transcript};
 
 #[derive(Clone)]
-pub struct RecordAttemptLayer {
+pub struct RecordAttempt {
     metrics: Arc<Metrics>,
 }
 
-#[derive(Clone)]
-pub struct RecordAttempt<S> {
-    inner: S,
-    metrics: Arc<Metrics>,
-}
-
-impl RecordAttemptLayer {
+impl RecordAttempt {
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self { metrics }
     }
 }
 
-impl<S> Layer<S> for RecordAttemptLayer {
-    type Service = RecordAttempt<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        RecordAttempt { inner, metrics: self.metrics.clone() }
-    }
-}
-
-impl<S> Service<Attempt> for RecordAttempt<S>
-where
-    S: Service<Attempt, Response = Response, Error = Error>,
-    S::Future: Send + 'static,
-{
+impl Around<Attempt> for RecordAttempt {
+    type Below = Attempt;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut attempt: Attempt) -> Future {
+    fn around<S: Stage<Attempt, Response>>(&self, below: &mut S, mut attempt: Attempt) -> Answer<Response> {
         let labels = attempt.request.labels.clone();
         let connection = attempt.request.connection.id.clone();
         // A path may hold a customer's data, and a query its credential: neither is logged.
@@ -65,7 +39,7 @@ where
             let number = take_down(&transcript, &mut attempt)?;
             Some((transcript, number))
         });
-        let answer = self.inner.call(attempt);
+        let answer = below.call(attempt);
         Box::pin(async move {
             let mut answer = answer.await;
             if let (Some((transcript, number)), Ok(response)) = (taken_down, &mut answer) {

@@ -3,17 +3,16 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::ExposeSecret;
 use tokio::time::timeout_at;
-use tower::{Layer, Service};
 
-use super::{Attempt, Future, Request, Response, headers};
+use super::{Attempt, Request, Response, headers};
 use crate::connections::{Access, Connections};
-use crate::error::{Error, Kind, Outcome, Result};
+use crate::error::{Error, Kind, Outcome};
+use crate::stack::{Answer, Around, Stage};
 
 pub(super) const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -21,46 +20,22 @@ pub(super) const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(
 const COME_BACK: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
-pub struct AddCredentialsLayer {
+pub struct AddCredentials {
     connections: Connections,
 }
 
-#[derive(Clone)]
-pub struct AddCredentials<S> {
-    inner: S,
-    connections: Connections,
-}
-
-impl AddCredentialsLayer {
+impl AddCredentials {
     pub fn new(connections: Connections) -> Self {
         Self { connections }
     }
 }
 
-impl<S> Layer<S> for AddCredentialsLayer {
-    type Service = AddCredentials<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        AddCredentials { inner, connections: self.connections.clone() }
-    }
-}
-
-impl<S> Service<Request> for AddCredentials<S>
-where
-    S: Service<Attempt, Response = Response, Error = Error> + Clone + Send + 'static,
-    S::Future: Send,
-{
+impl Around<Request> for AddCredentials {
+    type Below = Attempt;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request) -> Future {
-        let ready = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, ready);
+    fn around<S: Stage<Attempt, Response>>(&self, below: &mut S, mut request: Request) -> Answer<Response> {
+        let mut below = below.clone();
         let connections = self.connections.clone();
         Box::pin(async move {
             let found = timeout_at(request.deadline, connections.access(&request.connection)).await;
@@ -75,7 +50,7 @@ where
                 request.path_and_query = with_query(&request.path_and_query, &access).into();
             }
             let head_by = request.deadline;
-            let mut response = inner.call(Attempt { request, headers, access: access.clone(), head_by }).await?;
+            let mut response = below.call(Attempt { request, headers, access: access.clone(), head_by }).await?;
             headers::strip_echoes(&mut response.headers, &access);
             response.access = Some(access);
             Ok(response)

@@ -76,7 +76,9 @@ mod tests {
         let trusted = ["10.0.0.0/8", "2001:db8:1::/48"].map(|range| range.parse::<Cidr>().expect(range));
         let pairs = lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().expect(value)));
         let mut headers = HeaderMap::new();
-        pairs.for_each(|(name, value)| drop(headers.append(name, value)));
+        for (name, value) in pairs {
+            headers.append(name, value);
+        }
         caller(peer.parse().expect(peer), &headers, &trusted).to_string()
     }
 
