@@ -34,6 +34,7 @@ mod record;
 mod requests;
 mod shed;
 mod target;
+mod unread;
 mod well_formed;
 
 pub use admin::admin;
@@ -42,6 +43,7 @@ pub use idempotent::Guard;
 pub use problem::{Refusal, panicked};
 pub use record::record;
 pub use shed::{limit_caller, shed};
+pub use unread::unread;
 pub use well_formed::well_formed;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ pub mod listen;
 mod origin;
 mod proxy;
 mod send_error;
+mod taken_down;
 
 #[cfg(test)]
 mod tests;
@@ -30,3 +31,4 @@ pub use holding::Holding;
 pub use origin::{InvalidOrigin, Origin};
 pub use proxy::{InvalidProxy, Proxy};
 pub use send_error::{Failure, Phase, SendError};
+pub use taken_down::TakenDown;

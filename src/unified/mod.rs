@@ -36,7 +36,7 @@ mod write;
 
 pub use ask::Asked;
 pub use cache::{ReadCache, ReadCached};
-pub use call::{Call, Continuation, Item, Object, Other, Position, Precondition, Reply};
+pub use call::{Call, Continuation, Item, Object, Other, Place, Position, Precondition, Reply};
 pub use count_rows::CountRows;
 pub use cursor::Cursor;
 pub use list::list_variant;

@@ -55,7 +55,7 @@ pub fn way(call: &Call) -> Result<&Upsert, Error> {
     scope.set_some("record", translate(call, &uses, &mut Vec::new()).ok());
     let (input, vars) = (scope.value(), call_vars(call));
     for upsert in upserts.iter().filter(|upsert| upsert.takes(field)) {
-        if upsert.native.as_ref().map_or(Ok(true), |native| holds(native, &input, &vars))? {
+        if upsert.native.as_ref().map_or(Ok(true), |native| holds(native, input, &vars))? {
             return Ok(upsert);
         }
     }

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use super::{Attempt, Response};
-use crate::net::SendError;
+use super::credentials::without_query;
+use super::{Attempt, Response, headers};
+use crate::net::{Body, SendError, TakenDown};
 use crate::stack::{Answer, Around, Stage};
 use crate::telemetry::trace::{self, redacted_path};
-use crate::telemetry::{Attempted, Metrics, Span};
+use crate::telemetry::{Attempted, Metrics, Part, Span, Transcript};
 
 #[derive(Clone)]
 pub struct RecordAttempt {
@@ -34,9 +35,18 @@ impl Around<Attempt> for RecordAttempt {
         let mut span = span_of(&attempt);
         span.trace().propagate(&mut attempt.headers);
         timings.begin_attempt();
+        let taken_down = timings.transcript().cloned().and_then(|transcript| {
+            let number = take_down(&transcript, &mut attempt)?;
+            Some((transcript, number))
+        });
         let answer = below.call(attempt);
         Box::pin(async move {
-            let answer = answer.await;
+            let mut answer = answer.await;
+            if let (Some((transcript, number)), Ok(response)) = (taken_down, &mut answer) {
+                transcript.answered(number, response.status.as_u16());
+                let pen = transcript.pen(Part::Received(number), &response.headers);
+                response.body = Body::streaming(TakenDown::new(std::mem::take(&mut response.body), pen));
+            }
             let outcome = match &answer {
                 Ok(response) => Attempted::of_status(response.status.as_u16()),
                 Err(error) => SendError::within(error).map_or(Attempted::Failed, |failed| failed.failure().into()),
@@ -65,6 +75,20 @@ impl Around<Attempt> for RecordAttempt {
             answer
         })
     }
+}
+
+/// Begins to take the exchange down. Its number, if it is one of those that are kept.
+fn take_down(transcript: &Arc<Transcript>, attempt: &mut Attempt) -> Option<usize> {
+    let (request, access) = (&mut attempt.request, &attempt.access);
+    let prefix = if request.root { "" } else { access.origin.prefix() };
+    let path = format!("{prefix}{}", without_query(&request.path_and_query, access));
+    let number = transcript.begin_attempt(&request.method, &path, headers::spelled(access))?;
+    let pen = transcript.pen(Part::Sent(number), &attempt.headers);
+    match request.body.bytes() {
+        Some(bytes) => pen.write(&bytes),
+        None => request.body = Body::streaming(TakenDown::new(std::mem::take(&mut request.body), pen)),
+    }
+    Some(number)
 }
 
 /// Named as OpenTelemetry's conventions for HTTP clients have it. Of the URL it holds no query, which may carry the

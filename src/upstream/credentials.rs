@@ -1,6 +1,7 @@
 //! Adds the connection's credential to an attempt. Below retry and quota, so that every attempt carries the newest one,
 //! and after all other work on headers, so that nothing can take it out. Nothing above ever holds a credential.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::connections::{Access, Connection, Connections};
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::stack::{Answer, Around, Stage};
 
-const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// For callers whose own deadline was shorter than the renewal.
 const COME_BACK: Duration = Duration::from_secs(2);
@@ -76,18 +77,32 @@ fn pending() -> Error {
 /// which of two counts is up to the vendor.
 fn with_query(path_and_query: &str, access: &Access) -> String {
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    let is_ours = |pair: &&str| {
+    let mut pairs: Vec<Cow<'_, str>> = without_ours(query, access).map(Cow::Borrowed).collect();
+    for (name, secret) in &access.query {
+        let name = utf8_percent_encode(name, QUERY_VALUE);
+        pairs.push(format!("{name}={}", utf8_percent_encode(secret.expose_secret(), QUERY_VALUE)).into());
+    }
+    format!("{path}?{}", pairs.join("&"))
+}
+
+/// Without the parameters that carry the credential.
+pub(super) fn without_query<'p>(path_and_query: &'p str, access: &Access) -> Cow<'p, str> {
+    match path_and_query.split_once('?') {
+        Some((path, query)) if !access.query.is_empty() => {
+            let pairs: Vec<&str> = without_ours(query, access).collect();
+            if pairs.is_empty() { path.into() } else { format!("{path}?{}", pairs.join("&")).into() }
+        }
+        _ => path_and_query.into(),
+    }
+}
+
+fn without_ours<'q>(query: &'q str, access: &Access) -> impl Iterator<Item = &'q str> {
+    let is_ours = move |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
         let name = percent_decode_str(&name).decode_utf8_lossy();
         access.query.iter().any(|(ours, _)| *ours == name)
     };
-    let mut pairs: Vec<String> =
-        query.split('&').filter(|pair| !pair.is_empty() && !is_ours(pair)).map(str::to_owned).collect();
-    for (name, secret) in &access.query {
-        let name = utf8_percent_encode(name, QUERY_VALUE);
-        pairs.push(format!("{name}={}", utf8_percent_encode(secret.expose_secret(), QUERY_VALUE)));
-    }
-    format!("{path}?{}", pairs.join("&"))
+    query.split('&').filter(move |pair| !pair.is_empty() && !is_ours(pair))
 }
 
 #[cfg(test)]
@@ -110,6 +125,8 @@ mod tests {
             ("/a?api_token=mine&x=1&api%5ftoken=z&api_token", "/a?x=1&api_token=a%20b%26c"),
         ] {
             assert_eq!(with_query(given, &access), sent);
+            let shown = without_query(sent, &access);
+            assert!(!shown.contains("token") && sent.starts_with(&*shown), "{shown}");
         }
     }
 }

@@ -165,6 +165,11 @@ where
                 .cache
                 .flights
                 .board(&self.key, epoch, !directives.no_cache, || self.flight(epoch, self.call.clone()));
+            // Who waits for an answer that another has asked for asks the vendor nothing. Should it have to after all, it is
+            // one request for all who wait.
+            if joined && let Some(place) = &self.call.place {
+                place.give_back();
+            }
             let began = Instant::now();
             let landed = timeout_at(deadline, landing.wait_for(Option::is_some)).await;
             if joined {
@@ -205,7 +210,8 @@ where
     /// The vendor is asked, and its answer kept.
     fn flight(&self, epoch: Epoch, call: Call) -> impl Future<Output = Landed> + Send + 'static + use<S> {
         let (cache, rule, key, below) = (self.cache.clone(), self.rule.clone(), self.key.clone(), self.below.clone());
-        let call = Call { deadline: call.deadline.max(Instant::now() + FLIGHT), ..call };
+        // The place is the caller's, who may leave before the flight ends.
+        let call = Call { deadline: call.deadline.max(Instant::now() + FLIGHT), place: None, ..call };
         async move {
             let kept = ask(below, call.clone()).await?;
             let is_kept = cache.keep(&rule, key, &call, &kept, epoch);
