@@ -91,5 +91,8 @@ pub mod model;
 /// Metrics, timings, logs.
 pub mod telemetry;
 
+/// What the layers of the stacks have in common.
+pub mod stack;
+
 /// The one error that crosses module borders.
 pub mod error;

@@ -13,6 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use crate::connections::Connections;
 use crate::net::Client;
+use crate::stack::around;
 use crate::telemetry::Metrics;
 use crate::{api, unified, upstream};
 
@@ -51,11 +52,11 @@ pub fn unified(
 ) -> unified::Service {
     let stack = ServiceBuilder::new()
         // Counts the call as its caller sees it: everything below, with its outcome.
-        .layer(unified::RecordCallLayer::new(metrics))
+        .layer(around(unified::RecordCall::new(metrics)))
         // Above whatever answers: all records that leave are counted.
-        .layer(unified::CountRowsLayer::new(budgets))
+        .layer(around(unified::CountRows::new(budgets)))
         // Above the work: what is kept costs neither a token nor a permit.
-        .layer(unified::ReadCacheLayer::new(cache))
+        .layer(around(unified::ReadCached::new(cache)))
         // The type changes here: what went in as records goes on as HTTP.
         .service(unified::Translate::new(upstream));
     unified::Service::new(stack)
@@ -72,27 +73,28 @@ pub fn upstream(
 ) -> upstream::Service {
     let stack = ServiceBuilder::new()
         // Outermost: one span, whatever it takes; each attempt is a span below it.
-        .layer(upstream::TraceRequestLayer)
+        .layer(around(upstream::TraceRequest))
         // Above the retry: of an attempt that is made again nothing was handed on.
-        .layer(upstream::CountBytesLayer::new(budgets))
+        .layer(around(upstream::CountBytes::new(budgets)))
         // Above the credentials, so that each attempt is sent with the newest token.
-        .layer(upstream::RetryLayer::new(metrics.clone()))
+        .layer(around(upstream::Retry::new(metrics.clone())))
         // Below the retry, so that an answer that breaks off is a failed attempt; raw ones stream past it.
-        .layer(upstream::ReadLayer)
-        // A token that the vendor refuses is renewed once and the request sent again; no failure that retry knows.
-        .layer(upstream::RenewLayer::new(connections.clone()))
+        .layer(around(upstream::Read))
+        // Who waits for a token waits here, with nothing in hand. One that the vendor refuses is renewed once and the request
+        // sent again; no failure that retry knows.
+        .layer(around(upstream::Renew::new(connections.clone())))
         // A host that is out is left in peace, and its callers are told at once.
-        .layer(upstream::BreakerLayer::new(connections.clone(), metrics.clone()))
+        .layer(around(upstream::Breaker::new(connections.clone(), metrics.clone())))
         // Each attempt asks for a permit. Above the credentials: who waits long is sent with the newest token all the same.
-        .layer(upstream::QuotaLayer::new(quota))
+        .layer(around(upstream::TakePermit::new(quota)))
         // Below all that may hold a request back: only writes that are sent are told of, whatever route they came by.
-        .layer(upstream::WitnessLayer::new(witness))
+        .layer(around(upstream::TellWitness::new(witness)))
         // Late, because what filters headers must not be able to take the credential away again.
-        .layer(upstream::AddCredentialsLayer::new(connections))
+        .layer(around(upstream::AddCredentials::new(connections)))
         // Below the retry: every exchange that the vendor sees is counted.
-        .layer(upstream::RecordAttemptLayer::new(metrics))
+        .layer(around(upstream::RecordAttempt::new(metrics)))
         // Bounds one attempt, not the request: a second one may still be in time.
-        .layer(upstream::HeadTimeoutLayer::default())
+        .layer(around(upstream::HeadTimeout::default()))
         .service(upstream::Send::new(client));
     upstream::Service::new(stack)
 }

@@ -393,18 +393,46 @@ async fn a_redis_that_forgets_or_goes_away_is_no_outage() {
     flood_until(&both, pool_is_up).await;
 }
 
-/// Below its own part a server asks nobody.
+/// Reads, writes without an Idempotency-Key and passthrough: what they need of the store is in memory, and below its own
+/// part of a limit a server asks nobody.
 #[tokio::test]
-async fn a_warm_request_makes_no_call_of_redis() {
+async fn a_warm_request_makes_no_call_of_the_store_or_of_redis() {
     let Some(redis) = support::RedisServer::start().await else { return };
     let vendor = FakeVendor::start().await;
-    let lines = "limits:\n  - { name: burst, count: 200, per: 10s, scope: account }\n";
+    let lines = "limits:\n  - { name: burst, count: 2000, per: 2s, scope: account }\n";
     let server = one_of_two(lines, &vendor, &redis).await;
-    noting(&vendor, "");
-    for _ in 0..8 {
-        assert_eq!(get(server.on("fake")).await.status, 200);
+    vendor.answers(json_answer(200, r#"{"id": "1", "name": "King", "items": [{"id": "1", "name": "King"}]}"#));
+    let requests = [
+        ("GET", "/v1/crm/contacts/1", None, 200),
+        ("GET", "/v1/crm/contacts?limit=1", None, 200),
+        ("POST", "/v1/crm/contacts/search", Some(json!({"limit": 1})), 200),
+        ("POST", "/v1/crm/contacts", Some(json!({"last_name": "King"})), 201),
+        ("PATCH", "/v1/crm/contacts/1", Some(json!({"last_name": "King"})), 200),
+        ("DELETE", "/v1/crm/contacts/1", None, 204),
+        ("GET", "/v1/passthrough/contacts", None, 200),
+        ("POST", "/v1/passthrough/contacts", Some(json!({"name": "King"})), 200),
+    ];
+    let by_id = server.on("fake");
+    let by_customer = server.client().with("Throughline-Customer", "demo-customer");
+    let mut before = None;
+    for round in 0..4 {
+        for client in [&by_id, &by_customer] {
+            for (method, path, body, status) in &requests {
+                let request = client.request(method, path);
+                let request = if let Some(body) = body { request.json(body) } else { request };
+                let answer = request.send().await;
+                assert_eq!(answer.status, *status, "{method} {path}: {}", answer.text());
+                if round > 0 {
+                    assert_eq!(Some(server.store.calls()), before, "calls of the store: {method} {path}");
+                }
+            }
+        }
+        before = before.or(Some(server.store.calls()));
     }
-    assert_eq!(redis.leases().await, 0);
+    assert_eq!(redis.commands().await, 0);
+    // What is counted is there: what is over the own part is asked for.
+    assert_eq!(flood(&[&server], 250).await, 250);
+    assert!(redis.commands().await > 0);
 }
 
 /// The second in which a lost Redis comes back: nobody is given twice what there is, nobody fails, and it is not stormed.
@@ -418,7 +446,7 @@ async fn a_redis_that_comes_back_gives_nothing_twice() {
     // Gone for as long as it takes until each keeps to an equal part; and one that hangs, and knows everything still.
     for hangs in [false, true] {
         // A new one has answered nobody yet.
-        let before = if hangs { redis.leases().await } else { 0 };
+        let before = if hangs { redis.commands().await } else { 0 };
         match hangs {
             true => redis.hang(true),
             false => redis.end(),
@@ -434,10 +462,11 @@ async fn a_redis_that_comes_back_gives_nothing_twice() {
         let (answered, ()) = tokio::join!(flood(&both, 60), returning);
         assert_eq!(answered, 120, "nobody fails");
         flood_until(&both, pool_is_up).await;
+        // The number itself is held where nothing is late (`upstream::quota::pool`): a busy machine bunches requests.
         let most = most_within(&arrivals.lock(), ALMOST);
-        assert!(most <= 20, "{most} in a second (hanging: {hangs}): {:?}", arrivals.lock());
-        let asked = redis.leases().await - before;
-        assert!(asked <= 200, "{asked} questions for {} requests", arrivals.lock().len());
+        assert!(most <= 25, "{most} in a second (hanging: {hangs})");
+        let asked = redis.commands().await - before;
+        assert!(asked <= 2_000, "{asked} commands for {} requests", arrivals.lock().len());
     }
 }
 

@@ -87,6 +87,36 @@ async fn the_owner_sees_what_went_through_a_connection() {
 }
 
 #[tokio::test]
+async fn what_is_refused_for_the_connections_state_is_written_down_too() {
+    let (vendor, server) = scene(|_| {}).await;
+    let client = server.on("fake");
+    let connection = format!("/v1/connections/{}", server.connection("fake"));
+    client.patch(&connection, json!({"paused": true})).await;
+    client.get("/v1/crm/contacts/1").await.problem(409, "connection-paused");
+    client.get("/v1/passthrough/a?b=query-canary").await.problem(409, "connection-paused");
+    client.patch(&connection, json!({"paused": false})).await;
+    let admin = Client::new(server.admin);
+    assert_eq!(admin.post("/connections:revoke", json!({"provider": "fake", "reason": "test"})).await.status, 200);
+    let keyed = client.with("Idempotency-Key", "k-1");
+    keyed.post("/v1/crm/contacts", json!({"last_name": "King"})).await.problem(409, "needs-reauth");
+    client.post(&format!("{connection}/passthrough/a"), json!({})).await.problem(409, "needs-reauth");
+
+    let all = logged(&server).await;
+    let shown =
+        all.iter().map(|one| json!([one["method"], one["status"], one["problem"], one["outcome"], one["path"]]));
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        [
+            json!(["POST", 409, "needs-reauth", "not-executed", "/a"]),
+            json!(["POST", 409, "needs-reauth", "not-executed", null]),
+            json!(["GET", 409, "connection-paused", null, "/a"]),
+            json!(["GET", 409, "connection-paused", null, null]),
+        ]
+    );
+    assert_eq!((vendor.count(), all[0]["attempts"].clone()), (0, json!(0)));
+}
+
+#[tokio::test]
 async fn a_caller_who_leaves_is_written_down_too() {
     let (vendor, server) = scene(|_| {}).await;
     vendor.does(|exchange| async {

@@ -12,7 +12,7 @@ use super::facts::{Facts, Known};
 use crate::app::App;
 use crate::audit::{Use, Used};
 use crate::auth::TenantId;
-use crate::connections::{ConnectionId, LoggedRequest};
+use crate::connections::{ConnectionId, Key, LoggedRequest};
 use crate::error::{Error, Origin, Outcome};
 use crate::model::Operation;
 use crate::telemetry::trace::Parent;
@@ -258,8 +258,17 @@ impl Account {
             quota: timings.quota(),
             mapping: timings.mapping(),
             overhead: timings.overhead(total),
+            bodies: None,
         };
-        self.app.requests.record(&TenantId(Arc::clone(tenant)), &ConnectionId(Arc::clone(connection)), request);
+        let of = Key { tenant: TenantId(Arc::clone(tenant)), id: ConnectionId(Arc::clone(connection)) };
+        match timings.transcript() {
+            None => self.app.requests.record(&of, request),
+            // Bodies may be on their way yet, both ways.
+            Some(transcript) => {
+                let log = self.app.requests.clone();
+                transcript.at_end(move |bodies| log.record(&of, LoggedRequest { bodies: Some(bodies), ..request }));
+            }
+        }
     }
 }
 

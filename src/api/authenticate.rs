@@ -27,7 +27,7 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
         let detail = "Send the API key as `Authorization: Bearer tl_…`.";
         return refused(Error::new(Kind::Unauthenticated, detail));
     };
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     // Who guesses costs no look-ups. Those whose key is known already share no fate with a stranger at their address.
     if let Some(Err(after)) = peer.map(|peer| app.admission.may_try(peer))
         && !app.keys.remembers(&key)

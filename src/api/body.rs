@@ -1,6 +1,7 @@
 //! A caller's JSON body: read with a cap, understood strictly.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,6 +13,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::error::{Error, Kind, Outcome};
 use crate::net::{BodyError, collect_capped};
+use crate::telemetry::{Part, Pen, Timings};
 
 /// The largest body of a unified or management request. Bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -28,7 +30,7 @@ pub async fn object(parts: &Parts, body: Body) -> Result<Map<String, Value>, Err
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(refused(Kind::UnsupportedMediaType, "Encoded bodies (Content-Encoding) are not accepted."));
     }
-    let bytes = bytes(body, MAX_BODY).await?;
+    let bytes = bytes(parts, body, MAX_BODY).await?;
     match parse(&bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(refused(Kind::InvalidRequest, "The body is JSON, but not an object.")),
@@ -37,9 +39,13 @@ pub async fn object(parts: &Parts, body: Body) -> Result<Map<String, Value>, Err
 }
 
 /// All of a body that has no more than `cap` bytes.
-pub async fn bytes(body: Body, cap: usize) -> Result<Bytes, Error> {
+pub async fn bytes(parts: &Parts, body: Body, cap: usize) -> Result<Bytes, Error> {
     // How long it may take is settled at the edge, for bodies that are passed through as well.
-    collect_capped(body, cap, Duration::MAX).await.map_err(|error| match error {
+    let read = collect_capped(body, cap, Duration::MAX).await;
+    if let (Ok(bytes), Some(pen)) = (&read, pen(parts)) {
+        pen.write(bytes);
+    }
+    read.map_err(|error| match error {
         BodyError::TooLarge(cap) => refused(Kind::PayloadTooLarge, format!("The body is larger than {cap} bytes.")),
         BodyError::Truncated(_)
         | BodyError::Stalled(_)
@@ -48,6 +54,12 @@ pub async fn bytes(body: Body, cap: usize) -> Result<Bytes, Error> {
         | BodyError::Bomb
         | BodyError::Undecodable(_) => refused(Kind::InvalidRequest, "The body did not arrive completely."),
     })
+}
+
+/// Takes the body of this request down, if its connection's owner wants that.
+pub fn pen(parts: &Parts) -> Option<Pen> {
+    let transcript = parts.extensions.get::<Arc<Timings>>()?.transcript()?;
+    Some(transcript.pen(Part::Request, &parts.headers))
 }
 
 fn refused(kind: Kind, detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -118,6 +118,12 @@ pub async fn update(State(app): State<App>, Path(id): Path<String>, request: Req
     require_any(&caller, &[Scope::Connect, Scope::Admin])?;
     no_parameters(&parts)?;
     let change = Change::from_json(&Value::Object(body::object(&parts, body).await?))?;
+    if matches!(change.log_bodies_until, Some(Some(_))) && !app.requests.is_on() {
+        let detail =
+            "This deployment keeps no log of requests, and so no bodies: its configuration says `request_log.keep: 0`.";
+        let violation = Violation::at("/log_bodies_until", "there is no log of requests").expected("null");
+        return Err(Error::new(Kind::ValidationFailed, detail).violation(violation).into());
+    }
     let overview = app.connections.update(&caller, &id, &change).await?;
     if change.paused == Some(false) {
         app.budgets.begin_anew(&overview.connection.id);

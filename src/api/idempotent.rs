@@ -18,11 +18,10 @@ use serde_json::{Value, json};
 use super::authenticate::{is_passthrough, without_keys};
 use super::body::{self, MAX_BODY};
 use super::callers_time::{CallersTime, over, over_meanwhile};
-use super::facts::Facts;
 use super::prefer::{Prefer, selector};
 use super::problem::{self, Refusal};
 use super::record::RequestId;
-use super::target::caller;
+use super::target::{caller, connection};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::connections::Connection;
@@ -181,15 +180,12 @@ async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<St
     };
     let known = caller(&parts).map_err(not_executed)?;
     scopes.iter().try_for_each(|scope| known.require(*scope)).map_err(not_executed)?;
-    let connection = connection(app, &parts).await.map_err(not_executed)?;
-    if let Some(facts) = parts.extensions.get::<Facts>() {
-        facts.connection(&connection.id.0, &connection.provider);
-    }
+    let connection = meant(app, &parts).await.map_err(not_executed)?;
     let minimal = Prefer::of(&parts).map_err(not_executed)?.minimal;
     let time = parts.extensions.get::<CallersTime>().cloned().unwrap_or_else(|| CallersTime::of(&parts.headers));
     // The caller waits from here on; the store's time with the claim is a part of it.
     time.stop();
-    let body = body::bytes(body, most).await;
+    let body = body::bytes(&parts, body, most).await;
     time.begin();
     let body = body?;
     let query = parts.uri.query().map(without_keys).unwrap_or_default();
@@ -208,12 +204,12 @@ async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<St
 }
 
 /// The connection that the request means. Found in memory, as the handler will find it again.
-async fn connection(app: &App, parts: &http::request::Parts) -> Result<Arc<Connection>, Error> {
+async fn meant(app: &App, parts: &http::request::Parts) -> Result<Arc<Connection>, Error> {
     let mut selector = selector(&parts.headers)?;
     if let Some(id) = id_in_path(parts.uri.path()) {
         selector.connection = Some(id);
     }
-    app.connections.resolve(&*caller(parts)?, &selector).await
+    connection(app, parts, &selector).await
 }
 
 /// `/v1/connections/{id}/passthrough/…`

@@ -35,6 +35,7 @@ mod record;
 mod requests;
 mod shed;
 mod target;
+mod unread;
 mod well_formed;
 
 pub use admin::admin;
@@ -43,6 +44,7 @@ pub use idempotent::Guard;
 pub use problem::{Refusal, panicked};
 pub use record::record;
 pub use shed::{limit_caller, shed};
+pub use unread::unread;
 pub use well_formed::well_formed;
 
 use std::sync::Arc;

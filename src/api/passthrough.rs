@@ -8,21 +8,22 @@ use http::{HeaderName, HeaderValue, Method};
 use tower::ServiceExt;
 
 use super::authenticate::{remove_keys, without_keys};
+use super::body;
 use super::facts::Facts;
 use super::path::Path;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::shed::enter_connection;
-use super::target::{caller, not_executed, provider};
+use super::target::{caller, connection, not_executed, provider};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::connections::Selector;
 use crate::error::{Error, Kind, Violation};
 use crate::idempotency::Progress;
 use crate::model::Priority;
-use crate::net::Body;
+use crate::net::{Body, TakenDown};
 use crate::telemetry::trace::redacted_path;
-use crate::telemetry::{Labels, Operation, Outcome, PASSTHROUGH, Timings};
+use crate::telemetry::{Labels, Operation, Outcome, PASSTHROUGH, Pen, Timings};
 use crate::upstream::path::passthrough_path;
 use crate::upstream::{self, Effect, headers};
 
@@ -67,17 +68,15 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
     if !reads {
         caller.require(Scope::Write)?;
     }
-    let found = app.connections.resolve(&caller, &selector).await;
-    let connection = found.map_err(|error| if reads { error } else { not_executed(error) })?;
     // The path as it came: decoding and encoding it again would change what the vendor sees.
     let raw = behind(parts.uri.path(), segments);
     let raw = if raw.is_empty() { "/" } else { raw };
     // Before anything is refused: its owner is told of that, too.
     if let Some(facts) = parts.extensions.get::<Facts>() {
-        facts.connection(&connection.id.0, &connection.provider);
         facts.path(redacted_path(raw).into_owned());
     }
-    connection.check_usable()?;
+    let found = connection(app, &parts, &selector).await;
+    let connection = found.map_err(|error| if reads { error } else { not_executed(error) })?;
     enter_connection(app, &parts, &connection).await?;
     let provider = provider(&app.catalog(), &connection)?;
     let target = match parts.uri.query().map(without_keys).filter(|query| !query.is_empty()) {
@@ -102,6 +101,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
         facts.used(&labels.resource, labels.operation.as_str());
     }
     remove_keys(&mut parts.headers);
+    let body = upload(body, body::pen(&parts));
     let guard = app.metrics.request(labels.clone(), timings.clone());
     let answer = app
         .upstream
@@ -115,7 +115,7 @@ async fn forward(app: &App, request: Request, selector: Selector, segments: usiz
             root: true,
             passthrough: true,
             headers: Arc::new(headers::passthrough_request(&parts.headers)),
-            body: upload(body),
+            body,
             progress: parts.extensions.get::<Progress>().cloned().unwrap_or_default(),
             bulk: false,
             read: None,
@@ -146,9 +146,12 @@ fn behind(path: &str, segments: usize) -> &str {
 }
 
 /// An empty body is sent as none, so that a request can be resent where nothing of it was.
-fn upload(body: axum::body::Body) -> Body {
+fn upload(body: axum::body::Body, pen: Option<Pen>) -> Body {
     if http_body::Body::is_end_stream(&body) {
         return Body::empty();
     }
-    Body::streaming(http_body_util::Limited::new(body, MAX_UPLOAD))
+    match pen {
+        None => Body::streaming(http_body_util::Limited::new(body, MAX_UPLOAD)),
+        Some(pen) => Body::streaming(http_body_util::Limited::new(TakenDown::new(body, pen), MAX_UPLOAD)),
+    }
 }

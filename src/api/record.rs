@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -14,7 +15,8 @@ use super::callers_time::CallersTime;
 use super::problem;
 use crate::app::App;
 use crate::error::Error;
-use crate::telemetry::{Allowance, Outcome, Route};
+use crate::net::TakenDown;
+use crate::telemetry::{Allowance, Outcome, Part, Route};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -65,6 +67,10 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     tell_allowances(headers, &account.timings().allowances());
     // Of a raw answer it is the provider's cache that the field is about.
     let cache = headers.get(CACHE_STATUS).filter(|_| !raw).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    if let Some(transcript) = account.timings().transcript() {
+        let pen = transcript.pen(Part::Answer, response.headers());
+        response = response.map(|body| Body::new(TakenDown::new(body, pen)));
+    }
     account.answered(response.status().as_u16(), error, cache);
     response
 }
@@ -87,6 +93,10 @@ pub fn request_id(request: &Request) -> Arc<str> {
     let plain = |id: &&str| !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic());
     match given.filter(plain) {
         Some(id) => id.into(),
-        None => format!("req_{}", crate::auth::base62::random(20).unwrap_or_default()).into(),
+        None => new_id().into(),
     }
+}
+
+pub fn new_id() -> String {
+    format!("req_{}", crate::auth::base62::random(20).unwrap_or_default())
 }

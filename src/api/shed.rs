@@ -23,6 +23,7 @@ use crate::model::Priority;
 use crate::net::Holding;
 use crate::net::admission::{KeyPermit, Permit};
 use crate::telemetry::{Shed, Timings};
+use crate::unified::Place;
 
 /// For a place to become free.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -123,7 +124,20 @@ fn is_unhurried(headers: &HeaderMap) -> bool {
     urgency.is_some_and(|urgency| urgency >= Priority::BATCH)
 }
 
+impl Place for Held {
+    fn give_back(&self) {
+        // Not under the lock: whoever is next is woken up by it.
+        let place = self.connection.lock().take();
+        drop(place);
+    }
+}
+
 impl Places {
+    /// The one among the requests of the connection.
+    pub fn of_connection(&self) -> Arc<dyn Place> {
+        self.0.clone()
+    }
+
     fn until_the_end_of(self, response: Response) -> Response {
         if response.body().size_hint().upper().is_some_and(|size| size <= SMALL) {
             return response;

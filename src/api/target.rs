@@ -13,18 +13,18 @@ use super::precondition::precondition;
 use super::prefer::{Prefer, selector};
 use super::problem::Refusal;
 use super::record::RequestId;
-use super::shed::enter_connection;
+use super::shed::{Places, enter_connection};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::catalog::{Catalog, Provider, Resource};
-use crate::connections::Connection;
+use crate::connections::{Connection, Selector};
 use crate::error::{Error, Kind, Outcome};
 use crate::idempotency::Progress;
 use crate::model::{Operation, Priority};
 use crate::net::listen::Peer;
 use crate::telemetry::Timings;
 use crate::unified::cache::Directives;
-use crate::unified::{Call, Object, Precondition, Reply};
+use crate::unified::{self, Call, Object, Precondition, Reply};
 
 pub struct Target {
     pub connection: Arc<Connection>,
@@ -39,6 +39,7 @@ pub struct Target {
     precondition: Option<Precondition>,
     /// What a reader says of kept answers.
     cache: Option<Directives>,
+    place: Option<Arc<dyn unified::Place>>,
 }
 
 impl Target {
@@ -56,11 +57,8 @@ impl Target {
             let detail = format!("There is no resource {:?}.", place.resource.chars().take(80).collect::<String>());
             return Err(Error::new(Kind::NotFound, detail).supported(catalog.models.keys().cloned()));
         }
-        let connection = app.connections.resolve(&caller, &selector(&parts.headers)?).await?;
-        // First: its owner is told of what is refused, too.
+        let connection = connection(app, parts, &selector(&parts.headers)?).await?;
         let facts = parts.extensions.get::<Facts>().cloned().unwrap_or_default();
-        facts.connection(&connection.id.0, &connection.provider);
-        connection.check_usable()?;
         enter_connection(app, parts, &connection).await?;
         let provider = provider(&catalog, &connection)?;
         let Some(resource) = provider.resource(&place.resource).cloned() else {
@@ -74,6 +72,7 @@ impl Target {
         let timings = parts.extensions.get::<Arc<Timings>>().cloned().unwrap_or_default();
         let object = place.object.clone().map(Object::Named);
         let progress = parts.extensions.get::<Progress>().cloned().unwrap_or_default();
+        let held = parts.extensions.get().map(Places::of_connection);
         let caller = caller.key_id.clone();
         Ok(Self {
             connection,
@@ -87,6 +86,7 @@ impl Target {
             progress,
             precondition,
             cache,
+            place: held,
         })
     }
 
@@ -103,6 +103,7 @@ impl Target {
             progress: self.progress,
             precondition: self.precondition,
             cache: self.cache,
+            place: self.place,
             ..Call::new(self.connection, self.provider, self.resource, operation, self.prefer.deadline)
         }
     }
@@ -147,11 +148,27 @@ pub fn caller(parts: &Parts) -> Result<Arc<Caller>, Error> {
     caller.ok_or_else(|| Error::internal("a route without authentication"))
 }
 
+/// The connection that a request is for, ready for use.
+pub async fn connection(app: &App, parts: &Parts, selector: &Selector) -> Result<Arc<Connection>, Error> {
+    let connection = app.connections.resolve(&*caller(parts)?, selector).await?;
+    // Before its state is looked at: its owner is told of what is refused, too.
+    if let Some(facts) = parts.extensions.get::<Facts>() {
+        facts.connection(&connection.id.0, &connection.provider);
+    }
+    if connection.logs_bodies()
+        && let Some(timings) = parts.extensions.get::<Arc<Timings>>()
+    {
+        timings.transcribe();
+    }
+    connection.check_usable()?;
+    Ok(connection)
+}
+
 /// The caller with what is written down of those who change something: which request, from where.
 pub fn actor(parts: &Parts) -> Result<Caller, Error> {
     let mut caller = Caller::clone(&*caller(parts)?);
     caller.request_id = parts.extensions.get::<RequestId>().map(|id| Arc::clone(&id.0));
-    caller.peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    caller.peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     Ok(caller)
 }
 

@@ -134,6 +134,7 @@ fn connection(provider: &Provider, settings: Map<String, Value>) -> Connection {
         settings,
         scopes: Vec::new(),
         last_error: None,
+        log_bodies_until: None,
         created_at: Timestamp::UNIX_EPOCH,
         updated_at: Timestamp::UNIX_EPOCH,
     }

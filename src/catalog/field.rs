@@ -40,17 +40,6 @@ pub struct Field {
 }
 
 impl Field {
-    pub fn reads_by_expression(&self) -> bool {
-        match &self.shape {
-            Shape::Value { read, .. } => read.iter().any(|source| matches!(source, Source::Expression(_))),
-            Shape::Object { table, .. } | Shape::Each { table, .. } => table.values().any(Field::reads_by_expression),
-            Shape::Places(places) => {
-                places.iter().flat_map(|place| place.table.values()).any(Field::reads_by_expression)
-            }
-            Shape::Const(_) | Shape::Absent(_) | Shape::Custom { .. } => false,
-        }
-    }
-
     /// Whether reading can give a value.
     pub fn is_readable(&self) -> bool {
         match &self.shape {

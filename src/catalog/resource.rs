@@ -49,8 +49,6 @@ pub struct Resource {
     /// All columns of the account, once its own fields are lines of the table.
     pub account: Option<Arc<HashSet<String>>>,
     pub params: Map<String, Value>,
-    /// Some field is read by an expression rather than by paths alone.
-    pub reads_by_expression: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -149,7 +147,6 @@ impl Resource {
         }
         let metadata = spec.metadata.as_ref();
         let metadata = metadata.and_then(|metadata| Metadata::compile(&mut build, metadata, around.codecs, &context));
-        let reads_by_expression = table.values().any(Field::reads_by_expression);
         if !build.problems.is_empty() {
             return Err(build.problems);
         }
@@ -179,7 +176,6 @@ impl Resource {
             types: types.map(Arc::new),
             account: None,
             params,
-            reads_by_expression,
         })
     }
 

@@ -104,6 +104,8 @@ pub struct Connection {
     pub settings: Map<String, Value>,
     pub scopes: Vec<String>,
     pub last_error: Option<String>,
+    /// Until then what is said through it is kept with its requests.
+    pub log_bodies_until: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -116,6 +118,11 @@ impl Connection {
             State::Paused => Err(self.is_paused()),
             State::NeedsReauth | State::Revoked => Err(self.needs_reauth()),
         }
+    }
+
+    /// Whether its owner wants bodies kept with its requests now.
+    pub fn logs_bodies(&self) -> bool {
+        self.log_bodies_until.is_some_and(|until| Timestamp::now() < until)
     }
 
     fn is_paused(&self) -> Error {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::access::{access, renewable};
@@ -17,10 +18,12 @@ use crate::audit::{Action, Entry};
 use crate::auth::Caller;
 use crate::catalog::Provider;
 use crate::error::{Error, Kind, Result, Violation};
-use crate::model::cut;
+use crate::model::{cut, in_microseconds};
 
 /// How often a write is tried again when somebody else was faster.
 const ATTEMPTS: usize = 5;
+/// How far ahead bodies may be asked for: what was switched on and forgotten ends by itself.
+const LONGEST_BODIES: SignedDuration = SignedDuration::from_hours(24);
 
 /// A connection to be imported.
 pub struct NewConnection {
@@ -71,6 +74,8 @@ pub struct Change {
     pub customer_id: Option<String>,
     /// Laid over the present settings; null takes a setting back to its default.
     pub settings: Option<Map<String, Value>>,
+    /// Until when bodies are kept with its requests, at most [`LONGEST_BODIES`] from now; `Some(None)` from now on none.
+    pub log_bodies_until: Option<Option<Timestamp>>,
 }
 
 impl OnConflict {
@@ -87,8 +92,15 @@ impl Change {
     /// What is to be changed besides a pause, by its names.
     fn members(&self) -> Option<String> {
         let given = [("customer_id", self.customer_id.is_some()), ("settings", self.settings.is_some())];
-        let names: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+        let names = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
+        let names: Vec<String> = names.chain(self.bodies()).collect();
         (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// Who lets records be kept, and for how long, has to be found again.
+    fn bodies(&self) -> Option<String> {
+        let until = self.log_bodies_until?;
+        Some(format!("log_bodies_until: {}", until.map_or_else(|| "null".to_owned(), |until| until.to_string())))
     }
 }
 
@@ -117,6 +129,7 @@ impl Connections {
                 settings: settings.clone(),
                 scopes: new.scopes.clone(),
                 last_error: None,
+                log_bodies_until: None,
                 created_at: now,
                 updated_at: now,
             };
@@ -191,6 +204,9 @@ impl Connections {
         for _ in 0..ATTEMPTS {
             let row = self.own_row(caller, id).await?;
             let mut changed = row.clone();
+            if let Some(until) = change.log_bodies_until {
+                changed.connection.log_bodies_until = self.checked_until(until)?;
+            }
             changed.paused = change.paused.unwrap_or(row.paused);
             if let Some(customer) = &change.customer_id {
                 changed.connection.customer_id = customer.as_str().into();
@@ -211,12 +227,27 @@ impl Connections {
             }
             let mut entry = Entry::by(caller, action).on(&row.connection.id.0);
             entry.detail = change.members();
-            let along = Along::event(Event::now(kind, None)).audited(entry);
+            let mut along = Along::event(Event::now(kind, None)).audited(entry);
+            if let Some(bodies) = change.bodies() {
+                along.events.push(Event::now(EventKind::Changed, bodies));
+            }
             if let Some(overview) = self.write(changed, &row, along).await? {
                 return Ok(overview);
             }
         }
         Err(busy())
+    }
+
+    fn checked_until(&self, until: Option<Timestamp>) -> Result<Option<Timestamp>> {
+        let Some(until) = until else { return Ok(None) };
+        let now = self.0.clock.now();
+        let latest = now.saturating_add(LONGEST_BODIES).unwrap_or(now);
+        if now < until && until <= latest {
+            return Ok(Some(in_microseconds(until)));
+        }
+        let expected = format!("null, or a time after {now:.0} and not after {latest:.0}: 24 hours from now");
+        let violation = Violation::at("/log_bodies_until", "bodies can be kept for a limited time only");
+        Err(invalid(vec![violation.expected(expected)]))
     }
 
     /// The connection is gone at once; its credentials are given back to the provider by a row that stays.

@@ -40,7 +40,8 @@ pub use manage::{Change, Created, NewConnection, OnConflict, Source};
 pub use mappings::{MappingRepository, Mappings};
 pub use repository::{Along, ConnectionRepository, Failing, Filter, Listed, Overview, Row, Times, WriteError};
 pub use requests::{
-    Config as RequestLogConfig, Page as RequestPage, Request as LoggedRequest, RequestLog, RequestRepository, Written,
+    Config as RequestLogConfig, Kept as KeptRequest, Page as RequestPage, Request as LoggedRequest, RequestLog,
+    RequestRepository, Written,
 };
 pub use resolve::Selector;
 pub use revocations::{Revocation, RevocationRepository};

@@ -17,7 +17,7 @@ pub struct Selector {
 }
 
 impl Connections {
-    /// The connection a request is for, ready for use. One of another tenant, or outside the key's limits, is answered
+    /// The connection a request is for, in whatever state. One of another tenant, or outside the key's limits, is answered
     /// exactly like one that does not exist.
     pub async fn resolve(&self, caller: &Caller, selector: &Selector) -> Result<Arc<Connection>> {
         let named = selector.connection.as_deref();
@@ -35,7 +35,6 @@ impl Connections {
         if selector.provider.as_deref().is_some_and(|provider| *provider != *connection.provider) {
             return Err(contradiction("Throughline-Provider", "not the provider of the connection that is named"));
         }
-        connection.check_usable()?;
         Ok(connection)
     }
 

@@ -27,6 +27,7 @@ pub fn record(overview: &Overview) -> Value {
         "refreshed_at": time(times.refreshed_at),
         "next_refresh_at": time(times.next_refresh_at),
         "last_error": connection.last_error,
+        "log_bodies_until": time(connection.log_bodies_until.filter(|_| connection.logs_bodies())),
         "created_at": connection.created_at.to_string(),
     })
 }
@@ -67,11 +68,13 @@ impl NewConnection {
 impl Change {
     /// The body of `PATCH /v1/connections/{id}`.
     pub fn from_json(body: &Value) -> Result<Self> {
-        let mut members = Members::of(object(body)?, "", &["paused", "customer_id", "settings"]);
+        let mut members = Members::of(object(body)?, "", &["paused", "customer_id", "settings", "log_bodies_until"]);
+        let log_bodies_until = body.get("log_bodies_until").map(|_| members.time("log_bodies_until"));
         let change = Self {
             paused: members.flag("paused"),
             customer_id: customer(&mut members).map(str::to_owned),
             settings: members.object("settings").cloned(),
+            log_bodies_until,
         };
         let violations = members.violations();
         if violations.is_empty() { Ok(change) } else { Err(invalid(violations)) }

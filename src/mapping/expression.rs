@@ -24,7 +24,7 @@ pub enum Engine {
 /// The `$names` an expression may use besides its input, and the styles of the provider.
 #[derive(Debug, Clone, Default)]
 pub struct Vars {
-    pub values: Vec<(Cow<'static, str>, Value)>,
+    pub values: Vec<(Cow<'static, str>, Arc<Value>)>,
     pub styles: Option<Arc<Styles>>,
 }
 
@@ -33,8 +33,8 @@ impl Vars {
         Self::default()
     }
 
-    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: Value) -> Self {
-        self.values.push((name.into(), value));
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Arc<Value>>) -> Self {
+        self.values.push((name.into(), value.into()));
         self
     }
 

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -53,6 +54,13 @@ impl Body {
         B::Error: Into<BoxError>,
     {
         Self::Streaming(UnsyncBoxBody::new(body.map_err(Into::into)))
+    }
+
+    /// All of it, where it is in memory.
+    pub fn bytes(&self) -> Option<Bytes> {
+        let Self::Full(full) = self else { return None };
+        let Some(frame) = full.clone().frame().now_or_never()? else { return Some(Bytes::new()) };
+        frame.ok()?.into_data().ok()
     }
 
     pub fn is_streaming(&self) -> bool {

@@ -98,6 +98,10 @@ impl Cidr {
         Self { network: IpAddr::V6(network), prefix }
     }
 
+    pub(super) fn is_everything(&self) -> bool {
+        self.prefix == 0
+    }
+
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.network, address) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {

@@ -16,6 +16,7 @@ mod origin;
 mod proxy;
 mod resolve;
 mod send_error;
+mod taken_down;
 
 #[cfg(test)]
 mod address_tests;
@@ -33,3 +34,4 @@ pub use holding::Holding;
 pub use origin::{InvalidOrigin, Origin};
 pub use proxy::{InvalidProxy, Proxy};
 pub use send_error::{Failure, Phase, SendError};
+pub use taken_down::TakenDown;

@@ -231,6 +231,7 @@ pub async fn build_in(
     let unified = pipeline::unified(upstream.clone(), budgets.clone(), cache.clone(), metrics.clone());
     let tls = Tls::open(&config.tls)?;
     let pinged = store.clone();
+    let requests = RequestLog::new(store.requests(), vault.clone(), &config.request_log);
     let app = App::new(Parts {
         admin_token,
         admission: Admission::new(config.edge.in_flight, config.edge.queue.get(), config.limits.clone()),
@@ -254,7 +255,7 @@ pub async fn build_in(
         reloader,
         metrics,
         tracer,
-        requests: RequestLog::new(store.requests(), &config.request_log),
+        requests,
         idempotency,
         shield,
         quota,
@@ -371,6 +372,7 @@ pub async fn run<L: Listen>(running: Running, listeners: Listeners<L>, shutdown:
         config: app.edge.clone(),
         tls,
         lifecycle: lifecycle.clone(),
+        refuse: crate::api::unread,
         metrics: app.metrics.clone(),
     };
     // The admin listener has an end of its own: it tells of the API's.

@@ -1,12 +1,15 @@
 //! What the process tells about itself: metric families, log lines, and where the time of a request went.
 
 mod allowance;
+mod conceal;
 mod log;
 mod metrics;
 mod timings;
 pub mod trace;
+mod transcript;
 
 pub use allowance::Allowance;
+pub use conceal::{conceal, find};
 pub use log::{Format, Level, LogError, init};
 pub use metrics::{
     AttemptGuard, Attempted, BreakerEvent, BreakerState, BudgetOf, BudgetWindow, CacheResult, ConnectionState,
@@ -16,3 +19,4 @@ pub use metrics::{
 };
 pub use timings::Timings;
 pub use trace::{Span, Trace, Tracer};
+pub use transcript::{Part, Pen, Transcript, left_out};

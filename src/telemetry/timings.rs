@@ -2,11 +2,12 @@
 //! Shared by all that work on it and read once: for `Server-Timing`, `RateLimit` and what is written down of it.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{Allowance, Trace};
+use super::{Allowance, Trace, Transcript};
 
 /// Statuses of a provider that are remembered of one request: the first ones.
 const STATUSES: usize = 8;
@@ -22,6 +23,7 @@ pub struct Timings {
     retries: AtomicU32,
     statuses: Mutex<Statuses>,
     trace: Trace,
+    transcript: OnceLock<Arc<Transcript>>,
 }
 
 /// What the provider answered, in that order; 0 stands for no answer.
@@ -40,6 +42,16 @@ impl Timings {
     /// The span of the whole request.
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// From here on what is said is taken down.
+    pub fn transcribe(&self) {
+        self.transcript.get_or_init(Transcript::begin);
+    }
+
+    /// Where what is said is taken down, if it is.
+    pub fn transcript(&self) -> Option<&Arc<Transcript>> {
+        self.transcript.get()
     }
 
     /// The provider is asked.

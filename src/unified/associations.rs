@@ -86,8 +86,8 @@ pub async fn change(call: Call, shared: &Shared) -> Result<Reply, Error> {
         }
         Association::Requests(requests) => {
             let variants = if add { &requests.add } else { &requests.remove };
-            let seen = Scope::of(&call).to_value();
-            let variant = first_that_holds(variants, &seen, &call_vars(&call)).map_err(not_executed)?;
+            let seen = Scope::of(&call);
+            let variant = first_that_holds(variants, seen.value(), &call_vars(&call)).map_err(not_executed)?;
             let variant = variant.ok_or_else(|| not_executed(unsupported(&call, &other.resource)))?;
             let mut scope = Scope::of(&call);
             scope.set("other", requests.other.clone());

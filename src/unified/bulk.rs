@@ -1,6 +1,7 @@
 //! One request to the vendor for many records, and what became of each.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -114,8 +115,8 @@ fn item(index: usize, call: &Call, warnings: &mut Vec<Warning>) -> Result<Value>
 async fn exchange(call: &Call, batch: &Batch, items: &[Value], shared: &Shared) -> Result<(Answered, Vars)> {
     let mut scope = Scope::of(call);
     scope.set("items", items.to_vec());
-    scope.set_columns(columns(&call.resource, &call.query.fields, &[]));
-    let input = scope.to_value();
+    scope.set_columns(columns(&call.resource, &call.query.fields, &[]).as_deref());
+    let input = Arc::clone(scope.value());
     let early = |error: Error| if call.operation.is_write() { not_executed(error) } else { error };
     let rendered = render(call, &batch.request, &input, &call_vars(call), None).map_err(early)?;
     let answered = send_bulk(call, &shared.vendor, &batch.request, rendered).await?;

@@ -55,8 +55,15 @@ pub struct Call {
     pub progress: Progress,
     /// What the caller says of kept answers, on reads that may be answered from memory. Without it the vendor is asked.
     pub cache: Option<Directives>,
+    /// Its place among the requests of its connection, where those are counted.
+    pub place: Option<Arc<dyn Place>>,
     /// What was said before the operation itself began.
     pub warnings: Vec<Warning>,
+}
+
+/// Held until the call is answered, or given back before by who needs it no more.
+pub trait Place: Send + Sync + 'static {
+    fn give_back(&self);
 }
 
 /// A type of custom object: by name, until the account has told what it is.
@@ -188,6 +195,7 @@ impl Call {
             trace: Trace::default(),
             progress: Progress::default(),
             cache: None,
+            place: None,
             warnings: Vec::new(),
         }
     }

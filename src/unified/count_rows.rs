@@ -1,62 +1,35 @@
 //! Counts the records that a call hands out, for its connection's egress budget. Above the cache: a record that comes
 //! from there leaves the house as well.
 
-use std::task::{Context, Poll};
-
-use futures_util::future::BoxFuture;
-use tower::{Layer, Service};
-
 use super::{Call, Reply};
-use crate::error::Error;
 use crate::limit::Amount;
 use crate::model::Operation;
+use crate::stack::{Answer, Around, Stage};
 use crate::upstream::Budgets;
 
-#[derive(Clone)]
-pub struct CountRowsLayer {
-    budgets: Budgets,
-}
-
-impl CountRowsLayer {
+impl CountRows {
     pub fn new(budgets: Budgets) -> Self {
         Self { budgets }
     }
 }
 
-impl<S> Layer<S> for CountRowsLayer {
-    type Service = CountRows<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        CountRows { inner, budgets: self.budgets.clone() }
-    }
-}
-
 #[derive(Clone)]
-pub struct CountRows<S> {
-    inner: S,
+pub struct CountRows {
     budgets: Budgets,
 }
 
-impl<S> Service<Call> for CountRows<S>
-where
-    S: Service<Call, Response = Reply, Error = Error, Future = BoxFuture<'static, Result<Reply, Error>>>,
-{
+impl Around<Call> for CountRows {
+    type Below = Call;
     type Response = Reply;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Reply, Error>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, call: Call) -> Self::Future {
+    fn around<S: Stage<Call, Reply>>(&self, below: &mut S, call: Call) -> Answer<Reply> {
         // What an account's fields and types are called is no record.
         let about_records = !matches!(call.operation, Operation::Fields | Operation::Types);
         if !about_records || !self.budgets.counts(&call.connection) {
-            return self.inner.call(call);
+            return below.call(call);
         }
         let (budgets, connection) = (self.budgets.clone(), call.connection.clone());
-        let reply = self.inner.call(call);
+        let reply = below.call(call);
         Box::pin(async move {
             let reply = reply.await?;
             match rows(&reply) {

@@ -49,17 +49,17 @@ impl Rendered {
 pub struct Answered {
     pub status: u16,
     /// Lower-case names; repeated headers joined by ", ".
-    pub headers: Value,
+    pub headers: Arc<Value>,
     /// Null when there was none; text when it is not JSON.
     pub body: Value,
 }
 
 impl Answered {
-    pub fn vars(&self, call: &Call, scope: &Value) -> Vars {
+    pub fn vars(&self, call: &Call, scope: &Arc<Value>) -> Vars {
         Vars::none()
             .with("status", Value::from(self.status))
-            .with("headers", self.headers.clone())
-            .with("call", scope.clone())
+            .with("headers", Arc::clone(&self.headers))
+            .with("call", Arc::clone(scope))
             .with("settings", call.settings())
             .styled(call.provider.styles.clone())
     }
@@ -251,7 +251,7 @@ async fn exchange(
     };
     let body = parsed.map_err(executed)?;
     call.timings.add_mapping(started.elapsed());
-    Ok(Answered { status, headers, body })
+    Ok(Answered { status, headers: Arc::new(headers), body })
 }
 
 /// JSON (of a member that stands there twice the last one counts), or the text as it is when the vendor does not even claim

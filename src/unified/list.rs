@@ -29,7 +29,7 @@ pub async fn list(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
             Some(variant) => (from.variant, variant),
             None => return Err(Error::new(Kind::InvalidCursor, "The mapping has changed since this list began.")),
         },
-        None => choose_list(resource, &call.query, encoded.conditions.most(), &scope.to_value(), &call_vars(&call))?,
+        None => choose_list(resource, &call.query, encoded.conditions.most(), scope.value(), &call_vars(&call))?,
     };
     if encoded.nothing {
         return Ok(Reply::List { records: Vec::new(), next: None, warnings });
@@ -79,7 +79,7 @@ fn chosen(call: &Call) -> Result<usize, Error> {
     scope.set_filters(&encoded, &encoded.conditions);
     scope.set_sort(&asked_sort(call));
     let most = encoded.conditions.most();
-    let chosen = choose_list(&call.resource, &call.query, most, &scope.to_value(), &call_vars(call));
+    let chosen = choose_list(&call.resource, &call.query, most, scope.value(), &call_vars(call));
     chosen.map(|(index, _)| index)
 }
 

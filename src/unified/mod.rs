@@ -35,13 +35,13 @@ mod version;
 mod write;
 
 pub use ask::Asked;
-pub use cache::{ReadCache, ReadCacheLayer};
-pub use call::{Call, Continuation, Item, Object, Other, Position, Precondition, Reply};
-pub use count_rows::CountRowsLayer;
+pub use cache::{ReadCache, ReadCached};
+pub use call::{Call, Continuation, Item, Object, Other, Place, Position, Precondition, Reply};
+pub use count_rows::CountRows;
 pub use cursor::Cursor;
 pub use list::list_variant;
 pub use plan::supported_filters;
-pub use record_call::RecordCallLayer;
+pub use record_call::RecordCall;
 pub use translate::Translate;
 pub use write::writable;
 

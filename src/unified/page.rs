@@ -37,7 +37,7 @@ pub async fn fetch(
     scope.set("limit", limit);
     scope.set_some("cursor", start(variant, position));
     // Steps see all of them.
-    scope.set_columns(columns.clone());
+    scope.set_columns(columns.as_deref());
     scope.set_wanted(call, variant);
     if prepare(call, vendor, variant, &mut scope).await? == Prepared::Nothing {
         return Ok(None);

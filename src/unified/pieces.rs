@@ -2,6 +2,7 @@
 //! made several times, and the rows are put together by their ids.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ use crate::mapping::{Path, merge};
 const MAX_PIECES: usize = 64;
 
 /// The requests that it takes, each with what it was made from.
-pub struct Pieces(Vec<(Value, Rendered)>);
+pub struct Pieces(Vec<(Arc<Value>, Rendered)>);
 
 impl Pieces {
     /// As few requests as the vendor's bounds allow. The columns in `keep` stand in each of them.
@@ -27,15 +28,15 @@ impl Pieces {
         columns: Option<Vec<String>>,
         keep: &[String],
     ) -> Result<Self, Error> {
-        let render = |scope: &Scope| -> Result<(Value, Rendered), Error> {
-            let input = scope.to_value();
+        let render = |scope: &Scope| -> Result<(Arc<Value>, Rendered), Error> {
+            let input = Arc::clone(scope.value());
             let rendered = render_any(call, &variant.request, &input, &call_vars(call), None)?;
             Ok((input, rendered))
         };
-        let fits = |piece: &(Value, Rendered)| !is_too_long(call, &piece.1.path_and_query);
+        let fits = |piece: &(Arc<Value>, Rendered)| !is_too_long(call, &piece.1.path_and_query);
         let most = call.resource.select.as_ref().and_then(|select| select.max).unwrap_or(usize::MAX);
         let count = columns.as_ref().map_or(0, Vec::len);
-        scope.set_columns(columns.clone());
+        scope.set_columns(columns.as_deref());
         if count <= most {
             let whole = render(scope)?;
             if fits(&whole) {
@@ -48,7 +49,7 @@ impl Pieces {
         let mut size = others.len().min(most.saturating_sub(kept.len()).max(1));
         while size > 0 && others.len().div_ceil(size) <= MAX_PIECES {
             let pieces = others.chunks(size).map(|chunk| {
-                scope.set_columns(Some(kept.iter().chain(chunk.iter().copied()).cloned().collect()));
+                scope.set_columns(Some(&kept.iter().chain(chunk.iter().copied()).cloned().collect::<Vec<_>>()));
                 render(scope)
             });
             let pieces = pieces.collect::<Result<Vec<_>, _>>()?;
@@ -75,8 +76,8 @@ fn kept(call: &Call, columns: &[String], keep: &[String]) -> Vec<String> {
 }
 
 impl IntoIterator for Pieces {
-    type Item = (Value, Rendered);
-    type IntoIter = std::vec::IntoIter<(Value, Rendered)>;
+    type Item = (Arc<Value>, Rendered);
+    type IntoIter = std::vec::IntoIter<(Arc<Value>, Rendered)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()

@@ -1,5 +1,9 @@
 //! A vendor's record as a unified one: the fields table from right to left.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::catalog::{Field, Resource, Shape, Source, Table};
@@ -23,22 +27,19 @@ pub fn read_record(
     vars: &Vars,
     warnings: &mut Vec<Warning>,
 ) -> Result<Value, Error> {
-    // Expressions never see null; where there are none, the copy is saved.
-    let clean = if resource.reads_by_expression { without_nulls(vendor) } else { Value::Null };
-    let clean = if resource.reads_by_expression { &clean } else { vendor };
-    let reader = Reader { vars, clean, clear: &resource.clear };
-    let mut record = Map::new();
+    let row = Row::new(vendor);
+    let reader = Reader { vars, clear: &resource.clear };
+    let mut record = Map::with_capacity(resource.model.members.len());
     for (name, member) in &resource.model.members {
         if !wanted.fields.wants(name) {
             continue;
         }
-        let pointer = format!("/{name}");
         let mut value = match resource.table.get(name) {
-            Some(field) if !wanted.lacks.contains(name) => reader.field(field, vendor, &pointer, warnings)?,
+            Some(field) if !wanted.lacks.contains(name) => reader.field(field, &row, At::top(name), warnings)?,
             _ => Value::Null,
         };
         if name == "custom_fields" {
-            value = reader.custom(resource, value, vendor, wanted.fields, warnings)?;
+            value = reader.custom(resource, value, &row, wanted.fields, warnings)?;
         } else if value.is_null() {
             value = absent(member);
         }
@@ -56,7 +57,7 @@ pub fn read_record(
 /// The vendor's columns that the wanted fields need, in the order of the table; `None` where the vendor sends all.
 pub fn columns(resource: &Resource, fields: &FieldSet, extra: &[String]) -> Option<Vec<String>> {
     let select = resource.select.as_ref()?;
-    let mut columns = select.always.clone();
+    let mut columns: Vec<&str> = select.always.iter().map(String::as_str).collect();
     for (name, field) in &resource.table {
         let wanted = match name.strip_prefix("custom_fields.") {
             Some(custom) => {
@@ -69,54 +70,93 @@ pub fn columns(resource: &Resource, fields: &FieldSet, extra: &[String]) -> Opti
         }
         match fields.parts(name) {
             Some(parts) => columns.extend(part_columns(field, &parts)),
-            None => columns.extend(field.columns.iter().cloned()),
+            None => columns.extend(field.columns.iter().map(String::as_str)),
         }
     }
     if resource.table.get("custom_fields").is_some_and(|field| matches!(field.shape, Shape::Custom { .. })) {
-        let unclaimed = fields.custom().filter(|name| !resource.table.contains_key(&format!("custom_fields.{name}")));
-        columns.extend(unclaimed.map(str::to_owned));
+        columns.extend(fields.custom().filter(|name| !resource.table.contains_key(&format!("custom_fields.{name}"))));
     }
-    columns.extend(extra.iter().cloned());
-    let mut seen = std::collections::HashSet::new();
-    columns.retain(|column| seen.insert(column.clone()));
-    Some(columns)
+    columns.extend(extra.iter().map(String::as_str));
+    let mut seen = HashSet::with_capacity(columns.len());
+    columns.retain(|column| seen.insert(*column));
+    Some(columns.into_iter().map(str::to_owned).collect())
 }
 
-fn part_columns(field: &Field, parts: &[&str]) -> Vec<String> {
-    let of_table = |table: &Table| {
+fn part_columns<'f>(field: &'f Field, parts: &[&str]) -> Vec<&'f str> {
+    let of_table = |table: &'f Table| {
         let wanted = table.iter().filter(|(name, _)| parts.contains(&name.as_str()));
-        wanted.flat_map(|(_, field)| field.columns.clone()).collect::<Vec<_>>()
+        wanted.flat_map(|(_, field)| field.columns.iter().map(String::as_str)).collect::<Vec<_>>()
     };
     match &field.shape {
         Shape::Object { base: None, table } => of_table(table),
         Shape::Places(places) => places.iter().flat_map(|place| of_table(&place.table)).collect(),
-        _ => field.columns.clone(),
+        _ => field.columns.iter().map(String::as_str).collect(),
+    }
+}
+
+/// The vendor's record, or a part of it.
+struct Row<'a> {
+    vendor: &'a Value,
+    /// Without its null members, which expressions never see: made for the first one, and only if there are any.
+    clean: OnceCell<Option<Value>>,
+}
+
+impl<'a> Row<'a> {
+    fn new(vendor: &'a Value) -> Self {
+        Self { vendor, clean: OnceCell::new() }
+    }
+
+    fn clean(&self) -> &Value {
+        let made = self.clean.get_or_init(|| has_nulls(self.vendor).then(|| without_nulls(self.vendor)));
+        made.as_ref().unwrap_or(self.vendor)
+    }
+}
+
+/// Where in the unified record something stands: a pointer that is only written out where there is something to say.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    above: Option<&'a At<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
+impl<'a> At<'a> {
+    fn top(name: &'a str) -> Self {
+        Self { above: None, step: Step::Name(name) }
+    }
+
+    fn below(&'a self, step: Step<'a>) -> Self {
+        Self { above: Some(self), step }
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(above) = self.above {
+            above.fmt(f)?;
+        }
+        match self.step {
+            Step::Name(name) => write!(f, "/{}", escape(name)),
+            Step::Index(index) => write!(f, "/{index}"),
+        }
     }
 }
 
 struct Reader<'a> {
     vars: &'a Vars,
-    /// The record without its null members.
-    clean: &'a Value,
     /// What null is written as reads as null.
     clear: &'a Value,
 }
 
 impl Reader<'_> {
-    fn field(&self, field: &Field, vendor: &Value, at: &str, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
-        self.field_of(field, vendor, self.clean, at, warnings)
-    }
-
-    fn field_of(
-        &self,
-        field: &Field,
-        vendor: &Value,
-        clean: &Value,
-        at: &str,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<Value, Error> {
+    fn field(&self, field: &Field, row: &Row<'_>, at: At<'_>, warnings: &mut Vec<Warning>) -> Result<Value, Error> {
         let holds = field.when.iter().all(|(path, pattern)| {
-            path.get(vendor)
+            path.get(row.vendor)
                 .is_some_and(|value| pattern.is_match(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         });
         if !holds {
@@ -126,36 +166,27 @@ impl Reader<'_> {
             Shape::Const(value) => value.clone(),
             Shape::Absent(_) | Shape::Custom { .. } => Value::Null,
             Shape::Value { read, .. } => {
-                let Some(value) =
-                    self.source(read, field.clear.as_ref().unwrap_or(self.clear), vendor, clean, at, warnings)?
-                else {
+                let clear = field.clear.as_ref().unwrap_or(self.clear);
+                let Some(value) = self.source(read, clear, row, at, warnings)? else {
                     return Ok(Value::Null);
                 };
                 match convert(field, value) {
                     Ok(value) => value,
                     Err(detail) => {
-                        warnings.push(Warning::at("field-unreadable", at, detail));
+                        warnings.push(Warning::at("field-unreadable", at.to_string(), detail));
                         Value::Null
                     }
                 }
             }
-            Shape::Object { base, table } => {
-                let (vendor, clean) = match base {
-                    Some(base) => match (base.get(vendor), base.get(clean)) {
-                        (Some(vendor), Some(clean)) => (vendor, clean),
-                        _ => return Ok(Value::Null),
-                    },
-                    None => (vendor, clean),
-                };
-                let object = self.object(table, vendor, clean, at, warnings)?;
-                if object.is_empty() { Value::Null } else { Value::Object(object) }
-            }
+            Shape::Object { base: None, table } => whole(self.object(table, row, at, warnings)?),
+            Shape::Object { base: Some(base), table } => match base.get(row.vendor) {
+                None | Some(Value::Null) => Value::Null,
+                Some(part) => whole(self.object(table, &Row::new(part), at, warnings)?),
+            },
             Shape::Each { path, table } => {
                 let mut list = Vec::new();
-                let items = as_list(path.get(vendor));
-                let cleans = as_list(path.get(clean));
-                for (index, (item, clean)) in items.into_iter().zip(cleans).enumerate() {
-                    let object = self.object(table, item, clean, &format!("{at}/{index}"), warnings)?;
+                for (index, item) in as_list(path.get(row.vendor)).iter().enumerate() {
+                    let object = self.object(table, &Row::new(item), at.below(Step::Index(index)), warnings)?;
                     if !object.is_empty() {
                         list.push(Value::Object(object));
                     }
@@ -165,10 +196,10 @@ impl Reader<'_> {
             Shape::Places(places) => {
                 let mut list = Vec::new();
                 for place in places {
-                    let at = format!("{at}/{}", list.len());
-                    let members = self.object(&place.table, vendor, clean, &at, warnings)?;
+                    let members = self.object(&place.table, row, at.below(Step::Index(list.len())), warnings)?;
                     if !members.is_empty() {
-                        let mut item = place.constants.clone();
+                        let mut item = Map::with_capacity(place.constants.len() + members.len());
+                        item.extend(place.constants.iter().map(|(name, value)| (name.clone(), value.clone())));
                         item.extend(members);
                         list.push(Value::Object(item));
                     }
@@ -182,21 +213,20 @@ impl Reader<'_> {
     fn object(
         &self,
         table: &Table,
-        vendor: &Value,
-        clean: &Value,
-        at: &str,
+        row: &Row<'_>,
+        at: At<'_>,
         warnings: &mut Vec<Warning>,
     ) -> Result<Map<String, Value>, Error> {
-        let mut object = Map::new();
+        let mut values = Vec::with_capacity(table.len());
         for (name, field) in table {
-            let value = self.field_of(field, vendor, clean, &format!("{at}/{name}"), warnings)?;
-            let value = if value == "" { Value::Null } else { value };
-            object.insert(name.clone(), value);
+            let value = self.field(field, row, at.below(Step::Name(name)), warnings)?;
+            values.push(if value == "" { Value::Null } else { value });
         }
-        if object.values().all(Value::is_null) {
-            object.clear();
+        // Most records have no second address: nothing is made of it.
+        if values.iter().all(Value::is_null) {
+            return Ok(Map::new());
         }
-        Ok(object)
+        Ok(table.keys().cloned().zip(values).collect())
     }
 
     /// `clear` is what null is written as.
@@ -204,24 +234,24 @@ impl Reader<'_> {
         &self,
         sources: &[Source],
         clear: &Value,
-        vendor: &Value,
-        clean: &Value,
-        at: &str,
+        row: &Row<'_>,
+        at: At<'_>,
         warnings: &mut Vec<Warning>,
     ) -> Result<Option<Value>, Error> {
+        let is_value = |value: &Value| !value.is_null() && value != clear;
         for source in sources {
             let value = match source {
-                Source::Path(path) => path.get(vendor).cloned(),
-                Source::Expression(expression) => match expression.try_evaluate(clean, self.vars)? {
-                    Ok(value) => value,
+                Source::Path(path) => path.get(row.vendor).filter(|value| is_value(value)).cloned(),
+                Source::Expression(expression) => match expression.try_evaluate(row.clean(), self.vars)? {
+                    Ok(value) => value.filter(is_value),
                     Err(why) => {
-                        warnings.push(Warning::at("field-unreadable", at, why));
+                        warnings.push(Warning::at("field-unreadable", at.to_string(), why));
                         None
                     }
                 },
             };
-            if let Some(value) = value.filter(|value| !value.is_null() && value != clear) {
-                return Ok(Some(value));
+            if value.is_some() {
+                return Ok(value);
             }
         }
         Ok(None)
@@ -232,7 +262,7 @@ impl Reader<'_> {
         &self,
         resource: &Resource,
         value: Value,
-        vendor: &Value,
+        row: &Row<'_>,
         fields: &FieldSet,
         warnings: &mut Vec<Warning>,
     ) -> Result<Value, Error> {
@@ -242,15 +272,14 @@ impl Reader<'_> {
         };
         for (name, field) in &resource.table {
             let Some(name) = name.strip_prefix("custom_fields.") else { continue };
-            let at = format!("/custom_fields/{}", escape(name));
-            let value = self.field(field, vendor, &at, warnings)?;
+            let value = self.field(field, row, At::top("custom_fields").below(Step::Name(name)), warnings)?;
             let value = if value.is_null() { absent(&field.member) } else { value };
             custom.insert(name.to_owned(), value);
         }
         if let Some(Shape::Custom { inside }) = resource.table.get("custom_fields").map(|field| &field.shape) {
             for name in fields.custom().filter(|name| !custom.contains_key(*name)).collect::<Vec<_>>() {
                 let column = Path::of([name]);
-                let found = inside.as_ref().map_or(Some(vendor), |inside| inside.get(vendor));
+                let found = inside.as_ref().map_or(Some(row.vendor), |inside| inside.get(row.vendor));
                 let value = found.and_then(|place| column.get(place)).cloned().unwrap_or(Value::Null);
                 custom.insert(name.to_owned(), value);
             }
@@ -323,7 +352,7 @@ fn typed(member: &Member, value: Value) -> Result<Value, String> {
         Type::Integer | Type::Number => {
             let text = number_text(&value).ok_or_else(|| expected(&value))?;
             let text = match member.kind {
-                Type::Integer => whole(&text).ok_or_else(|| expected(&value))?,
+                Type::Integer => whole_number(&text).ok_or_else(|| expected(&value))?,
                 _ => text,
             };
             text.parse().map(Value::Number).map_err(|_| expected(&value))
@@ -345,10 +374,15 @@ fn typed(member: &Member, value: Value) -> Result<Value, String> {
 }
 
 /// `12`, `12.0` and `1.2e1` are the integer 12.
-fn whole(text: &str) -> Option<String> {
+fn whole_number(text: &str) -> Option<String> {
     let plain = crate::model::plain_decimal(text)?;
     let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
     fraction.chars().all(|digit| digit == '0').then(|| whole.to_owned())
+}
+
+/// An object, where it has members.
+fn whole(object: Map<String, Value>) -> Value {
+    if object.is_empty() { Value::Null } else { Value::Object(object) }
 }
 
 fn absent(member: &Member) -> Value {
@@ -368,6 +402,15 @@ fn narrow(value: &mut Value, parts: &[&str]) {
         Value::Object(object) => object.retain(|name, _| parts.contains(&name.as_str())),
         Value::Array(items) => items.iter_mut().for_each(|item| narrow(item, parts)),
         _ => {}
+    }
+}
+
+fn has_nulls(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(object) => object.values().any(has_nulls),
+        Value::Array(items) => items.iter().any(has_nulls),
+        _ => false,
     }
 }
 

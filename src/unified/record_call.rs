@@ -1,54 +1,27 @@
 //! Counts calls by provider, resource, operation and outcome, and how long they took; each is a span of its request's trace.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use futures_util::future::BoxFuture;
-use tower::{Layer, Service};
 
 use super::{Call, Reply};
-use crate::error::Error;
+use crate::stack::{Answer, Around, Stage};
 use crate::telemetry::{Labels, Metrics, Outcome, trace};
 
-#[derive(Clone)]
-pub struct RecordCallLayer {
-    metrics: Arc<Metrics>,
-}
-
-impl RecordCallLayer {
+impl RecordCall {
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self { metrics }
     }
 }
 
-impl<S> Layer<S> for RecordCallLayer {
-    type Service = RecordCall<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        RecordCall { inner, metrics: self.metrics.clone() }
-    }
-}
-
 #[derive(Clone)]
-pub struct RecordCall<S> {
-    inner: S,
+pub struct RecordCall {
     metrics: Arc<Metrics>,
 }
 
-impl<S> Service<Call> for RecordCall<S>
-where
-    S: Service<Call, Response = Reply, Error = Error>,
-    S::Future: Send + 'static,
-{
+impl Around<Call> for RecordCall {
+    type Below = Call;
     type Response = Reply;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Reply, Error>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut call: Call) -> Self::Future {
+    fn around<S: Stage<Call, Reply>>(&self, below: &mut S, mut call: Call) -> Answer<Reply> {
         let labels = Labels {
             provider: call.provider.name.clone(),
             resource: call.resource.name.clone(),
@@ -66,7 +39,7 @@ where
             span.text("throughline.operation", labels.operation.as_str());
         }
         call.trace = span.trace();
-        let reply = self.inner.call(call);
+        let reply = below.call(call);
         Box::pin(async move {
             let reply = reply.await;
             metrics.mapping(&labels, timings.mapping());

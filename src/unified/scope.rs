@@ -1,5 +1,7 @@
 //! The names that a mapping's requests see: what the caller asked for, in the vendor's terms.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::conditions::{Conditions, Encoded};
@@ -8,9 +10,7 @@ use crate::catalog::Variant;
 
 /// The call as an object. Parts that are not there have no member, so that `$exists` and paths agree.
 #[derive(Clone)]
-pub struct Scope {
-    names: Map<String, Value>,
-}
+pub struct Scope(Arc<Value>);
 
 impl Scope {
     pub fn of(call: &Call) -> Self {
@@ -21,7 +21,7 @@ impl Scope {
             names.insert("type".into(), object.name.as_str().into());
         }
         names.insert("operation".into(), call.operation.as_str().into());
-        let mut scope = Self { names };
+        let mut scope = Self(Arc::new(Value::Object(names)));
         scope.set_some("id", call.id.clone().map(Value::String));
         scope.set_some("input", call.body.clone().map(Value::Object));
         if let Some(other) = &call.other {
@@ -36,7 +36,9 @@ impl Scope {
     }
 
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.names.insert(name.to_owned(), value.into());
+        if let Value::Object(names) = Arc::make_mut(&mut self.0) {
+            names.insert(name.to_owned(), value.into());
+        }
     }
 
     pub fn set_some(&mut self, name: &str, value: Option<impl Into<Value>>) {
@@ -62,7 +64,7 @@ impl Scope {
         }
     }
 
-    pub fn set_columns(&mut self, columns: Option<Vec<String>>) {
+    pub fn set_columns(&mut self, columns: Option<&[String]>) {
         if let Some(columns) = columns.filter(|columns| !columns.is_empty()) {
             self.set("select", columns);
         }
@@ -77,14 +79,16 @@ impl Scope {
     }
 
     pub fn set_step(&mut self, name: &str, value: Value) {
-        let steps = self.names.entry("steps").or_insert_with(|| Value::Object(Map::new()));
+        let Value::Object(names) = Arc::make_mut(&mut self.0) else { return };
+        let steps = names.entry("steps").or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(steps) = steps {
             steps.insert(name.to_owned(), value);
         }
     }
 
-    pub fn to_value(&self) -> Value {
-        Value::Object(self.names.clone())
+    /// As it is now: what is set later is not seen in it.
+    pub fn value(&self) -> &Arc<Value> {
+        &self.0
     }
 }
 

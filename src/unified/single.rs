@@ -1,5 +1,7 @@
 //! Get, create, update and delete: one record.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::exchange::{Answered, call_vars, judge, render, send};
@@ -28,7 +30,7 @@ pub async fn get(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
 pub async fn delete(call: Call, vendor: &Vendor) -> Result<Reply, Error> {
     check_id(&call).map_err(not_executed)?;
     let scope = Scope::of(&call);
-    let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(&call)).map_err(not_executed)?;
+    let variant = choose(&call.resource, call.operation, scope.value(), &call_vars(&call)).map_err(not_executed)?;
     delete_by(&call, vendor, variant, scope).await
 }
 
@@ -81,7 +83,7 @@ pub fn ready<'c>(call: &'c Call, warnings: &mut Vec<Warning>) -> Result<(&'c Var
     let record = translate(call, &uses, warnings)?;
     let mut scope = Scope::of(call);
     scope.set("record", record.clone());
-    let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(call))?;
+    let variant = choose(&call.resource, call.operation, scope.value(), &call_vars(call))?;
     let record = if variant.uses == uses { record } else { translate(call, &variant.uses, &mut Vec::new())? };
     Ok((variant, record))
 }
@@ -229,7 +231,7 @@ async fn fetch_version(
 ) -> Result<(Value, Option<String>), Error> {
     check_id(call)?;
     let scope = Scope::of(call);
-    let variant = choose(&call.resource, call.operation, &scope.to_value(), &call_vars(call))?;
+    let variant = choose(&call.resource, call.operation, scope.value(), &call_vars(call))?;
     let (row, vars) = vendor_row(call, vendor, variant, scope).await?;
     let row = match row {
         Some(row @ Value::Object(_)) => row,
@@ -256,7 +258,7 @@ async fn vendor_row(
 ) -> Result<(Option<Value>, Vars), Error> {
     let only: Vec<String> = call.resource.only.keys().cloned().collect();
     let columns = columns(&call.resource, &call.query.fields, &only);
-    scope.set_columns(columns.clone());
+    scope.set_columns(columns.as_deref());
     scope.set_wanted(call, variant);
     if prepare(call, vendor, variant, &mut scope).await? == Prepared::Nothing {
         return Err(not_found(call));
@@ -282,7 +284,7 @@ async fn vendor_row(
 /// A request that was sent and answered without an error.
 struct Done<'c> {
     variant: &'c Variant,
-    input: Value,
+    input: Arc<Value>,
     answered: Answered,
 }
 
@@ -307,7 +309,7 @@ async fn execute<'c>(
         // A write that is not read back asks for no more than the id.
         let id = FieldSet::of(vec!["id".into()]);
         let wanted = if call.minimal { &id } else { &call.query.fields };
-        scope.set_columns(columns(&call.resource, wanted, &only));
+        scope.set_columns(columns(&call.resource, wanted, &only).as_deref());
     }
     scope.set_wanted(call, variant);
     let prepared = prepare(call, vendor, variant, &mut scope).await.map_err(early)?;
@@ -326,7 +328,7 @@ async fn main_request<'c>(
     record: Option<Value>,
 ) -> Result<Done<'c>, Error> {
     let early = not_executed;
-    let input = scope.to_value();
+    let input = Arc::clone(scope.value());
     let rendered = render(call, &variant.request, &input, &call_vars(call), record).map_err(early)?;
     let answered = send(call, vendor, &variant.request, rendered).await?;
     let vars = answered.vars(call, &input);
@@ -343,7 +345,7 @@ async fn main_request<'c>(
 async fn laid_over(call: &Call, vendor: &Vendor, record: Value) -> Result<Value, Error> {
     let read = Call { id: call.id.clone(), ..call.part(Operation::Get) };
     let scope = Scope::of(&read);
-    let variant = choose(&read.resource, read.operation, &scope.to_value(), &call_vars(&read))?;
+    let variant = choose(&read.resource, read.operation, scope.value(), &call_vars(&read))?;
     let (row, _) = vendor_row(&read, vendor, variant, scope).await?;
     let mut whole = row.filter(Value::is_object).ok_or_else(|| not_found(call))?;
     merge(&mut whole, record);

@@ -1,5 +1,7 @@
 //! What comes before a variant's main request: named values, and requests whose answers it uses.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::exchange::{Answered, Meaning, Rendered, call_vars, judge, render, send};
@@ -46,11 +48,11 @@ async fn run(
 ) -> Result<bool, Error> {
     let vars = call_vars(call);
     for (name, leaf) in &variant.lets {
-        let value = leaf.evaluate(&scope.to_value(), &vars)?;
+        let value = leaf.evaluate(scope.value(), &vars)?;
         scope.set_some(name, value);
     }
     for (name, step) in &variant.steps {
-        let input = scope.to_value();
+        let input = Arc::clone(scope.value());
         if let Some(when) = &step.when
             && !when.holds(&input, &vars)?
         {
@@ -73,7 +75,7 @@ async fn ask(
     vendor: &Vendor,
     step: &Step,
     rendered: Rendered,
-    input: &Value,
+    input: &Arc<Value>,
 ) -> Result<(Value, bool), Error> {
     let kept_for =
         step.cache.map(|good_for| (format!("{} {}", call.connection.id, rendered.key(&step.request)), good_for));
@@ -84,7 +86,7 @@ async fn ask(
         let answer = Answer { ok: step.ok.clone(), ..Answer::default() };
         let empty = matches!(judge(call, &answer, &answered, &vars)?, Meaning::Empty);
         let Answered { status, headers, body } = answered;
-        Ok(json!({"status": status, "headers": headers, "body": body, "empty": empty}))
+        Ok(json!({"status": status, "headers": *headers, "body": body, "empty": empty}))
     };
     let mut found = match kept_for {
         Some((key, good_for)) => vendor.looked_up(key, good_for, look).await?,
@@ -95,7 +97,7 @@ async fn ask(
     }
     let mut part = |name: &str| found.get_mut(name).map(Value::take).unwrap_or_default();
     let status = part("status").as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default();
-    let answered = Answered { status, headers: part("headers"), body: part("body") };
+    let answered = Answered { status, headers: Arc::new(part("headers")), body: part("body") };
     let vars = answered.vars(call, input);
     let kept = match &step.keep {
         Some(keep) => keep.evaluate(&answered.body, &vars)?.unwrap_or(Value::Null),

@@ -53,9 +53,9 @@ pub fn way(call: &Call) -> Result<&Upsert, Error> {
     let uses: Vec<String> =
         upserts.iter().filter_map(|upsert| upsert.native.as_ref()).flat_map(|native| native.uses.clone()).collect();
     scope.set_some("record", translate(call, &uses, &mut Vec::new()).ok());
-    let (input, vars) = (scope.to_value(), call_vars(call));
+    let (input, vars) = (scope.value(), call_vars(call));
     for upsert in upserts.iter().filter(|upsert| upsert.takes(field)) {
-        if upsert.native.as_ref().map_or(Ok(true), |native| holds(native, &input, &vars))? {
+        if upsert.native.as_ref().map_or(Ok(true), |native| holds(native, input, &vars))? {
             return Ok(upsert);
         }
     }

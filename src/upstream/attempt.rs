@@ -2,55 +2,30 @@
 //! is measured is the provider's time alone, and above the timeout, so that what never answered is counted too.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use tower::{Layer, Service};
-
-use super::{Attempt, Future, Response};
-use crate::error::{Error, Result};
-use crate::net::SendError;
+use super::credentials::without_query;
+use super::{Attempt, Response, headers};
+use crate::net::{Body, SendError, TakenDown};
+use crate::stack::{Answer, Around, Stage};
 use crate::telemetry::trace::{self, redacted_path};
-use crate::telemetry::{Attempted, Metrics, Span};
+use crate::telemetry::{Attempted, Metrics, Part, Span, Transcript};
 
 #[derive(Clone)]
-pub struct RecordAttemptLayer {
+pub struct RecordAttempt {
     metrics: Arc<Metrics>,
 }
 
-#[derive(Clone)]
-pub struct RecordAttempt<S> {
-    inner: S,
-    metrics: Arc<Metrics>,
-}
-
-impl RecordAttemptLayer {
+impl RecordAttempt {
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self { metrics }
     }
 }
 
-impl<S> Layer<S> for RecordAttemptLayer {
-    type Service = RecordAttempt<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        RecordAttempt { inner, metrics: self.metrics.clone() }
-    }
-}
-
-impl<S> Service<Attempt> for RecordAttempt<S>
-where
-    S: Service<Attempt, Response = Response, Error = Error>,
-    S::Future: Send + 'static,
-{
+impl Around<Attempt> for RecordAttempt {
+    type Below = Attempt;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut attempt: Attempt) -> Future {
+    fn around<S: Stage<Attempt, Response>>(&self, below: &mut S, mut attempt: Attempt) -> Answer<Response> {
         let labels = attempt.request.labels.clone();
         let connection = attempt.request.connection.id.clone();
         // A path may hold a customer's data, and a query its credential: neither is logged.
@@ -60,9 +35,18 @@ where
         let mut span = span_of(&attempt);
         span.trace().propagate(&mut attempt.headers);
         timings.begin_attempt();
-        let answer = self.inner.call(attempt);
+        let taken_down = timings.transcript().cloned().and_then(|transcript| {
+            let number = take_down(&transcript, &mut attempt)?;
+            Some((transcript, number))
+        });
+        let answer = below.call(attempt);
         Box::pin(async move {
-            let answer = answer.await;
+            let mut answer = answer.await;
+            if let (Some((transcript, number)), Ok(response)) = (taken_down, &mut answer) {
+                transcript.answered(number, response.status.as_u16());
+                let pen = transcript.pen(Part::Received(number), &response.headers);
+                response.body = Body::streaming(TakenDown::new(std::mem::take(&mut response.body), pen));
+            }
             let outcome = match &answer {
                 Ok(response) => Attempted::of_status(response.status.as_u16()),
                 Err(error) => SendError::within(error).map_or(Attempted::Failed, |failed| failed.failure().into()),
@@ -91,6 +75,20 @@ where
             answer
         })
     }
+}
+
+/// Begins to take the exchange down. Its number, if it is one of those that are kept.
+fn take_down(transcript: &Arc<Transcript>, attempt: &mut Attempt) -> Option<usize> {
+    let (request, access) = (&mut attempt.request, &attempt.access);
+    let prefix = if request.root { "" } else { access.origin.prefix() };
+    let path = format!("{prefix}{}", without_query(&request.path_and_query, access));
+    let number = transcript.begin_attempt(&request.method, &path, headers::spelled(access))?;
+    let pen = transcript.pen(Part::Sent(number), &attempt.headers);
+    match request.body.bytes() {
+        Some(bytes) => pen.write(&bytes),
+        None => request.body = Body::streaming(TakenDown::new(std::mem::take(&mut request.body), pen)),
+    }
+    Some(number)
 }
 
 /// Named as OpenTelemetry's conventions for HTTP clients have it. Of the URL it holds no query, which may carry the

@@ -4,7 +4,6 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -12,13 +11,13 @@ use http::uri::Authority;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use tower::{Layer, Service};
 
-use super::{Future, Request, Response};
+use super::{Request, Response};
 use crate::connections::{Connection, Connections};
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::limit::{End, Outage, Ticket};
 use crate::net::{Failure, Phase, SendError};
+use crate::stack::{Answer, Around, Stage};
 use crate::telemetry::{BreakerEvent, BreakerState, Metrics};
 
 /// A caller that wants its answer sooner than this and does not get it has not found an outage.
@@ -35,19 +34,13 @@ struct Host {
 }
 
 #[derive(Clone)]
-pub struct BreakerLayer {
+pub struct Breaker {
     connections: Connections,
     metrics: Arc<Metrics>,
     hosts: Hosts,
 }
 
-#[derive(Clone)]
-pub struct Breaker<S> {
-    inner: S,
-    layer: BreakerLayer,
-}
-
-impl BreakerLayer {
+impl Breaker {
     pub fn new(connections: Connections, metrics: Arc<Metrics>) -> Self {
         let hosts: Hosts = Cache::builder().max_capacity(MOST_HOSTS).time_to_idle(IDLE).build();
         let seen = hosts.clone();
@@ -83,34 +76,16 @@ impl BreakerLayer {
     }
 }
 
-impl<S> Layer<S> for BreakerLayer {
-    type Service = Breaker<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Breaker { inner, layer: self.clone() }
-    }
-}
-
-impl<S> Service<Request> for Breaker<S>
-where
-    S: Service<Request, Response = Response, Error = Error> + Clone + Send + 'static,
-    S::Future: Send,
-{
+impl Around<Request> for Breaker {
+    type Below = Request;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Future {
-        let ready = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, ready);
-        let layer = self.layer.clone();
+    fn around<S: Stage<Request, Response>>(&self, below: &mut S, request: Request) -> Answer<Response> {
+        let mut below = below.clone();
+        let breaker = self.clone();
         Box::pin(async move {
-            let admitted = layer.admit(request.connection.clone(), request.is_write()).await?;
-            let result = inner.call(request).await;
+            let admitted = breaker.admit(request.connection.clone(), request.is_write()).await?;
+            let result = below.call(request).await;
             if let Some(mut admitted) = admitted {
                 admitted.end = admitted.end_of(&result);
             }

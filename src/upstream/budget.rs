@@ -15,13 +15,13 @@ use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use tower::{Layer, Service};
 
-use super::{Future, Request, Response};
+use super::{Request, Response};
 use crate::connections::{Connection, ConnectionId, Connections};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::limit::{Amount, Egress, EgressBudget, Exceeded};
 use crate::net::{Body, BoxError};
+use crate::stack::{Answer, Around, Stage};
 use crate::telemetry::Metrics;
 
 /// Connections that are counted at a time, about 700 bytes each.
@@ -151,50 +151,27 @@ impl Rule {
     }
 }
 
-/// Counts the bytes of answers as they are read.
 #[derive(Clone)]
-pub struct CountBytesLayer {
+pub struct CountBytes {
     budgets: Budgets,
 }
 
-#[derive(Clone)]
-pub struct CountBytes<S> {
-    inner: S,
-    budgets: Budgets,
-}
-
-impl CountBytesLayer {
+impl CountBytes {
     pub fn new(budgets: Budgets) -> Self {
         Self { budgets }
     }
 }
 
-impl<S> Layer<S> for CountBytesLayer {
-    type Service = CountBytes<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        CountBytes { inner, budgets: self.budgets.clone() }
-    }
-}
-
-impl<S> Service<Request> for CountBytes<S>
-where
-    S: Service<Request, Response = Response, Error = Error, Future = Future>,
-{
+impl Around<Request> for CountBytes {
+    type Below = Request;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Future {
+    fn around<S: Stage<Request, Response>>(&self, below: &mut S, request: Request) -> Answer<Response> {
         if !self.budgets.counts(&request.connection) {
-            return self.inner.call(request);
+            return below.call(request);
         }
         let (budgets, connection) = (self.budgets.clone(), Arc::clone(&request.connection));
-        let answer = self.inner.call(request);
+        let answer = below.call(request);
         Box::pin(async move {
             let mut answer = answer.await?;
             let inner = std::mem::take(&mut answer.body);

@@ -1,72 +1,44 @@
 //! Adds the connection's credential to an attempt. Below retry and quota, so that every attempt carries the newest one,
 //! and after all other work on headers, so that nothing can take it out. Nothing above ever holds a credential.
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::ExposeSecret;
-use tokio::time::timeout_at;
-use tower::{Layer, Service};
+use tokio::time::{Instant, timeout_at};
 
-use super::{Attempt, Future, Request, Response, headers};
-use crate::connections::{Access, Connections};
+use super::{Attempt, Request, Response, headers};
+use crate::connections::{Access, Connection, Connections};
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::stack::{Answer, Around, Stage};
 
-const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// For callers whose own deadline was shorter than the renewal.
 const COME_BACK: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
-pub struct AddCredentialsLayer {
+pub struct AddCredentials {
     connections: Connections,
 }
 
-#[derive(Clone)]
-pub struct AddCredentials<S> {
-    inner: S,
-    connections: Connections,
-}
-
-impl AddCredentialsLayer {
+impl AddCredentials {
     pub fn new(connections: Connections) -> Self {
         Self { connections }
     }
 }
 
-impl<S> Layer<S> for AddCredentialsLayer {
-    type Service = AddCredentials<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        AddCredentials { inner, connections: self.connections.clone() }
-    }
-}
-
-impl<S> Service<Request> for AddCredentials<S>
-where
-    S: Service<Attempt, Response = Response, Error = Error> + Clone + Send + 'static,
-    S::Future: Send,
-{
+impl Around<Request> for AddCredentials {
+    type Below = Attempt;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request) -> Future {
-        let ready = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, ready);
+    fn around<S: Stage<Attempt, Response>>(&self, below: &mut S, mut request: Request) -> Answer<Response> {
+        let mut below = below.clone();
         let connections = self.connections.clone();
         Box::pin(async move {
-            let found = timeout_at(request.deadline, connections.access(&request.connection)).await;
-            let found = found.unwrap_or_else(|_| Err(pending()));
-            // Without a credential nothing is sent.
-            let write = request.is_write();
-            let access = found.map_err(|error| if write { error.outcome(Outcome::NotExecuted) } else { error })?;
+            let access = obtain(&connections, &request.connection, request.deadline, request.is_write()).await?;
             // The request itself may be kept for another attempt: its headers never hold a credential.
             let mut headers = Arc::unwrap_or_clone(std::mem::take(&mut request.headers));
             headers::inject(&mut headers, &access);
@@ -74,12 +46,25 @@ where
                 request.path_and_query = with_query(&request.path_and_query, &access).into();
             }
             let head_by = request.deadline;
-            let mut response = inner.call(Attempt { request, headers, access: access.clone(), head_by }).await?;
+            let mut response = below.call(Attempt { request, headers, access: access.clone(), head_by }).await?;
             headers::strip_echoes(&mut response.headers, &access);
             response.access = Some(access);
             Ok(response)
         })
     }
+}
+
+/// The newest credential. Waits where there is no good one, until the request's deadline.
+pub async fn obtain(
+    connections: &Connections,
+    connection: &Connection,
+    deadline: Instant,
+    write: bool,
+) -> Result<Arc<Access>> {
+    let found = timeout_at(deadline, connections.access(connection)).await;
+    let found = found.unwrap_or_else(|_| Err(pending()));
+    // Without a credential nothing is sent.
+    found.map_err(|error| if write { error.outcome(Outcome::NotExecuted) } else { error })
 }
 
 fn pending() -> Error {
@@ -92,18 +77,32 @@ fn pending() -> Error {
 /// which of two counts is up to the vendor.
 fn with_query(path_and_query: &str, access: &Access) -> String {
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    let is_ours = |pair: &&str| {
+    let mut pairs: Vec<Cow<'_, str>> = without_ours(query, access).map(Cow::Borrowed).collect();
+    for (name, secret) in &access.query {
+        let name = utf8_percent_encode(name, QUERY_VALUE);
+        pairs.push(format!("{name}={}", utf8_percent_encode(secret.expose_secret(), QUERY_VALUE)).into());
+    }
+    format!("{path}?{}", pairs.join("&"))
+}
+
+/// Without the parameters that carry the credential.
+pub(super) fn without_query<'p>(path_and_query: &'p str, access: &Access) -> Cow<'p, str> {
+    match path_and_query.split_once('?') {
+        Some((path, query)) if !access.query.is_empty() => {
+            let pairs: Vec<&str> = without_ours(query, access).collect();
+            if pairs.is_empty() { path.into() } else { format!("{path}?{}", pairs.join("&")).into() }
+        }
+        _ => path_and_query.into(),
+    }
+}
+
+fn without_ours<'q>(query: &'q str, access: &Access) -> impl Iterator<Item = &'q str> {
+    let is_ours = move |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
         let name = percent_decode_str(&name).decode_utf8_lossy();
         access.query.iter().any(|(ours, _)| *ours == name)
     };
-    let mut pairs: Vec<String> =
-        query.split('&').filter(|pair| !pair.is_empty() && !is_ours(pair)).map(str::to_owned).collect();
-    for (name, secret) in &access.query {
-        let name = utf8_percent_encode(name, QUERY_VALUE);
-        pairs.push(format!("{name}={}", utf8_percent_encode(secret.expose_secret(), QUERY_VALUE)));
-    }
-    format!("{path}?{}", pairs.join("&"))
+    query.split('&').filter(move |pair| !pair.is_empty() && !is_ours(pair))
 }
 
 #[cfg(test)]
@@ -126,6 +125,8 @@ mod tests {
             ("/a?api_token=mine&x=1&api%5ftoken=z&api_token", "/a?x=1&api_token=a%20b%26c"),
         ] {
             assert_eq!(with_query(given, &access), sent);
+            let shown = without_query(sent, &access);
+            assert!(!shown.contains("token") && sent.starts_with(&*shown), "{shown}");
         }
     }
 }

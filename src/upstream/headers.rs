@@ -1,11 +1,18 @@
 //! Which headers cross the proxy. Unified requests are built here, so a short list may come from the caller; passthrough
 //! lets all go that are not about the connection, the caller's identity or ourselves. Credentials are added after this.
 
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::utf8_percent_encode;
 use secrecy::ExposeSecret;
 
+use super::credentials::QUERY_VALUE;
 use crate::connections::Access;
+use crate::telemetry::{conceal, find};
 
 /// What a caller of the unified API may say to the provider.
 const UNIFIED: &[HeaderName] = &[header::ACCEPT_LANGUAGE, header::IF_MATCH, header::IF_NONE_MATCH];
@@ -87,8 +94,6 @@ const RESPONSE_DENIED_PREFIXES: &[&str] =
 
 /// Shorter values are no secrets, and would be found everywhere.
 const SHORTEST_SECRET: usize = 8;
-/// What stands in a body where one stood.
-const CONCEALED: &[u8] = b"(secret)";
 
 /// What of a caller's headers goes along with a unified request.
 pub fn unified_request(from: &HeaderMap) -> HeaderMap {
@@ -154,29 +159,41 @@ pub fn strip_echoes(headers: &mut HeaderMap, access: &Access) {
 
 /// The text of a refusal without the credentials that it repeats: it is told to callers, who do not have them.
 pub fn conceal_echoes(body: Bytes, access: &Access) -> Bytes {
-    secrets(access).into_iter().fold(body, |body, secret| {
-        let (mut rest, mut concealed) = (&body[..], Vec::new());
-        while let Some((before, after)) = find(rest, secret).and_then(|at| rest.split_at_checked(at)) {
-            concealed.extend_from_slice(before);
-            concealed.extend_from_slice(CONCEALED);
-            rest = after.get(secret.len()..).unwrap_or_default();
-        }
-        if concealed.is_empty() {
-            return body;
-        }
-        concealed.extend_from_slice(rest);
-        concealed.into()
-    })
+    match conceal(&body, spelled(access)) {
+        Cow::Borrowed(_) => body,
+        Cow::Owned(concealed) => concealed.into(),
+    }
+}
+
+/// The credentials in all the ways in which a body may repeat them: as they were sent, the password of a pair alone, as
+/// JSON and URLs write them.
+pub fn spelled(access: &Access) -> Vec<Vec<u8>> {
+    let sent = secrets(access).into_iter().map(<[u8]>::to_vec);
+    let mut spelled: Vec<Vec<u8>> =
+        sent.chain(access.headers.iter().filter_map(|(_, value)| password(value))).collect();
+    for known in spelled.clone() {
+        let Ok(text) = std::str::from_utf8(&known) else { continue };
+        let in_json = serde_json::Value::from(text).to_string();
+        let in_json = in_json.trim_matches('"');
+        let others =
+            [in_json.to_owned(), in_json.replace('/', r"\/"), utf8_percent_encode(text, QUERY_VALUE).to_string()];
+        spelled.extend(others.into_iter().filter(|other| other != text).map(String::into_bytes));
+    }
+    spelled
+}
+
+/// Of `Basic x`.
+fn password(value: &HeaderValue) -> Option<Vec<u8>> {
+    let (scheme, pair) = value.to_str().ok()?.split_once(' ')?;
+    let pair = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(pair).ok()).flatten()?;
+    let password = pair.splitn(2, |byte| *byte == b':').nth(1)?;
+    (password.len() >= SHORTEST_SECRET).then(|| password.to_vec())
 }
 
 fn secrets(access: &Access) -> Vec<&[u8]> {
     let sent = access.headers.iter().flat_map(|(_, value)| secrets_of(value));
     let sent = sent.chain(access.query.iter().map(|(_, secret)| secret.expose_secret().as_bytes()));
     sent.filter(|secret| secret.len() >= SHORTEST_SECRET).collect()
-}
-
-fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
 }
 
 /// The value and, of `Bearer x`, the `x`.
@@ -381,6 +398,24 @@ mod tests {
             (r#"{"url": "/?api_token=query-secret&x"}"#, r#"{"url": "/?api_token=(secret)&x"}"#),
         ] {
             assert_eq!(conceal_echoes(Bytes::from(said), &access()), told);
+        }
+    }
+
+    #[test]
+    fn a_credential_is_known_however_it_is_written() {
+        let mut access = access();
+        let basic = HeaderValue::from_static("Basic YWRhOnBhc3Mvd29yZCI9");
+        access.headers = vec![(header::AUTHORIZATION, basic)];
+        for (said, told) in [
+            ("YWRhOnBhc3Mvd29yZCI9", "(secret)"),
+            (r#"pass/word"= of ada"#, "(secret) of ada"),
+            (
+                r#"{"password": "pass/word\"=", "other": "pass\/word\"="}"#,
+                r#"{"password": "(secret)", "other": "(secret)"}"#,
+            ),
+            ("?password=pass%2Fword%22%3D&x", "?password=(secret)&x"),
+        ] {
+            assert_eq!(conceal_echoes(Bytes::from(said), &access), told);
         }
     }
 }

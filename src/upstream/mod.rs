@@ -22,26 +22,23 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{RecordAttempt, RecordAttemptLayer};
-pub use breaker::{Breaker, BreakerLayer};
-pub use budget::{Budgets, Config as BudgetConfig, CountBytes, CountBytesLayer, TenantConfig as TenantBudgetConfig};
+pub use attempt::RecordAttempt;
+pub use breaker::Breaker;
+pub use budget::{Budgets, Config as BudgetConfig, CountBytes, TenantConfig as TenantBudgetConfig};
 pub use classify::retry_after;
-pub use credentials::{AddCredentials, AddCredentialsLayer};
-pub use quota::{Ask, Lease, POOL_SLOTS, Pool, Quota, QuotaLayer, Quotas, ReplicaRepository, Replicas, Standing};
-pub use read::{Read, ReadLayer};
-pub use renew::{Renew, RenewLayer};
+pub use credentials::AddCredentials;
+pub use quota::{Ask, Lease, POOL_SLOTS, Pool, Quota, ReplicaRepository, Replicas, Standing, TakePermit};
+pub use read::Read;
+pub use renew::Renew;
 pub use request::{Attempt, Effect, Request};
 pub use response::{Response, Throttled};
-pub use retry::{Retry, RetryLayer};
+pub use retry::Retry;
 pub use send::Send;
-pub use timeout::{HeadTimeout, HeadTimeoutLayer};
-pub use trace::{TraceRequest, TraceRequestLayer};
-pub use witness::{Witness, WitnessLayer, Witnessed};
+pub use timeout::HeadTimeout;
+pub use trace::TraceRequest;
+pub use witness::{TellWitness, Witness};
 
 use crate::error::Error;
 
 /// The finished stage.
 pub type Service = tower::util::BoxCloneSyncService<Request, Response, Error>;
-
-/// What the layers of this stage answer with.
-pub type Future = futures_util::future::BoxFuture<'static, Result<Response, Error>>;

@@ -1,45 +1,19 @@
 //! Reads answers whole where they are wanted whole. Below the retry, so that an answer that breaks off is a failed attempt
 //! and not a failed request, and above everything that is about one exchange.
 
-use std::task::{Context, Poll};
-
-use tower::{Layer, Service};
-
-use super::{Future, Request, Response};
-use crate::error::{Error, Result};
-
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ReadLayer;
+use super::{Request, Response};
+use crate::stack::{Answer, Around, Stage};
 
 #[derive(Debug, Clone)]
-pub struct Read<S> {
-    inner: S,
-}
+pub struct Read;
 
-impl<S> Layer<S> for ReadLayer {
-    type Service = Read<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Read { inner }
-    }
-}
-
-impl<S> Service<Request> for Read<S>
-where
-    S: Service<Request, Response = Response, Error = Error>,
-    S::Future: Send + 'static,
-{
+impl Around<Request> for Read {
+    type Below = Request;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Future {
+    fn around<S: Stage<Request, Response>>(&self, below: &mut S, request: Request) -> Answer<Response> {
         let cap = request.read;
-        let answer = self.inner.call(request);
+        let answer = below.call(request);
         Box::pin(async move {
             let answer = answer.await?;
             match cap {

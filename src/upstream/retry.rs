@@ -4,18 +4,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tower::retry::budget::{Budget, TpsBudget};
-use tower::{Layer, Service, ServiceExt};
 
 use super::classify::{Nature, Verdict, classify};
-use super::{Future, Request, Response};
+use super::{Request, Response};
 use crate::error::{Error, Result};
 use crate::limit::jitter;
+use crate::stack::{Answer, Around, Stage};
 use crate::telemetry::{Metrics, Retried};
 
 const MAX_RESENDS: u32 = 2;
@@ -35,57 +34,30 @@ const BUDGET_SHARE: f32 = 0.1;
 type Budgets = Arc<Mutex<HashMap<Arc<str>, Arc<TpsBudget>>>>;
 
 #[derive(Clone)]
-pub struct RetryLayer {
+pub struct Retry {
     metrics: Arc<Metrics>,
     budgets: Budgets,
 }
 
-#[derive(Clone)]
-pub struct Retry<S> {
-    inner: S,
-    metrics: Arc<Metrics>,
-    budgets: Budgets,
-}
-
-impl RetryLayer {
+impl Retry {
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self { metrics, budgets: Budgets::default() }
     }
 }
 
-impl<S> Layer<S> for RetryLayer {
-    type Service = Retry<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Retry { inner, metrics: self.metrics.clone(), budgets: self.budgets.clone() }
-    }
-}
-
-impl<S> Service<Request> for Retry<S>
-where
-    S: Service<Request, Response = Response, Error = Error> + Clone + Send + 'static,
-    S::Future: Send,
-{
+impl Around<Request> for Retry {
+    type Below = Request;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Future {
-        let ready = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, ready);
+    fn around<S: Stage<Request, Response>>(&self, below: &mut S, request: Request) -> Answer<Response> {
         let budget = budget(&self.budgets, &request.connection.provider);
-        Box::pin(attempts(inner, request, self.metrics.clone(), budget))
+        Box::pin(attempts(below.clone(), request, self.metrics.clone(), budget))
     }
 }
 
-async fn attempts<S>(mut inner: S, request: Request, metrics: Arc<Metrics>, budget: Arc<TpsBudget>) -> Result<Response>
+async fn attempts<S>(mut below: S, request: Request, metrics: Arc<Metrics>, budget: Arc<TpsBudget>) -> Result<Response>
 where
-    S: Service<Request, Response = Response, Error = Error> + Clone + Send + 'static,
-    S::Future: Send,
+    S: Stage<Request, Response>,
 {
     let nature = Nature::of(&request);
     let most = nature.most(MAX_RESENDS);
@@ -100,7 +72,7 @@ where
         };
         // A streamed body is gone after the first attempt, and with it any second one.
         next = if resends < most { current.try_clone() } else { None };
-        let result = inner.ready().await?.call(current).await;
+        let result = below.call(current).await;
         let Verdict::Again(again) = classify(&result, &nature) else { return result };
         if next.is_none() {
             return result;

@@ -7,9 +7,10 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
 use tower::Service;
 
-use super::{Attempt, Effect, Future, Response};
+use super::{Attempt, Effect, Response};
 use crate::error::{Error, Kind, Origin, Outcome, Result};
 use crate::net::{Body, Client, Failure, Phase, SendError};
+use crate::stack::Answer;
 
 #[derive(Clone)]
 pub struct Send {
@@ -25,13 +26,13 @@ impl Send {
 impl Service<Attempt> for Send {
     type Response = Response;
     type Error = Error;
-    type Future = Future;
+    type Future = Answer<Response>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, attempt: Attempt) -> Future {
+    fn call(&mut self, attempt: Attempt) -> Answer<Response> {
         Box::pin(exchange(self.client.clone(), attempt))
     }
 }

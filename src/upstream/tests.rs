@@ -26,6 +26,7 @@ use crate::error::{Kind, Outcome, Result};
 use crate::idempotency::Progress;
 use crate::model::Priority;
 use crate::net::{Body, Client, Config};
+use crate::stack::around;
 use crate::store::Store;
 use crate::telemetry::{self, Labels, Metrics, Timings, Vocabulary};
 
@@ -96,12 +97,12 @@ async fn scene_at(origin: &str, seen: Arc<Mutex<Vec<String>>>, allow: bool) -> S
     });
     let config = Config { dangerous_allow_private_addresses: allow, ..Config::default() };
     let stack = ServiceBuilder::new()
-        .layer(RetryLayer::new(metrics.clone()))
-        .layer(ReadLayer)
-        .layer(BreakerLayer::new(connections.clone(), metrics.clone()))
-        .layer(AddCredentialsLayer::new(connections))
-        .layer(RecordAttemptLayer::new(metrics.clone()))
-        .layer(HeadTimeoutLayer::default())
+        .layer(around(Retry::new(metrics.clone())))
+        .layer(around(Read))
+        .layer(around(Breaker::new(connections.clone(), metrics.clone())))
+        .layer(around(AddCredentials::new(connections)))
+        .layer(around(RecordAttempt::new(metrics.clone())))
+        .layer(around(HeadTimeout::default()))
         .service(Send::new(Client::new(&config).expect("a client")));
     let service = Service::new(stack);
     Scene { service, connection, seen, metrics, timings: Arc::default() }

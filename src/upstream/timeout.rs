@@ -2,60 +2,36 @@
 //! only there it is known whether anything had been written; here it is decided. Bodies have their own limit in their
 //! reader: an export may stream for longer than any head may take.
 
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower::{Layer, Service};
 
-use super::{Attempt, Future, Response};
-use crate::error::{Error, Kind, Outcome, Result};
-
-#[derive(Debug, Clone, Copy)]
-pub struct HeadTimeoutLayer {
-    limit: Duration,
-}
+use super::{Attempt, Response};
+use crate::error::{Error, Kind, Outcome};
+use crate::stack::{Answer, Around, Stage};
 
 #[derive(Debug, Clone)]
-pub struct HeadTimeout<S> {
-    inner: S,
+pub struct HeadTimeout {
     limit: Duration,
 }
 
-impl HeadTimeoutLayer {
+impl HeadTimeout {
     pub fn new(limit: Duration) -> Self {
         Self { limit }
     }
 }
 
-impl Default for HeadTimeoutLayer {
+impl Default for HeadTimeout {
     fn default() -> Self {
         Self::new(Duration::from_secs(30))
     }
 }
 
-impl<S> Layer<S> for HeadTimeoutLayer {
-    type Service = HeadTimeout<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        HeadTimeout { inner, limit: self.limit }
-    }
-}
-
-impl<S> Service<Attempt> for HeadTimeout<S>
-where
-    S: Service<Attempt, Response = Response, Error = Error>,
-    S::Future: Send + 'static,
-{
+impl Around<Attempt> for HeadTimeout {
+    type Below = Attempt;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut attempt: Attempt) -> Future {
+    fn around<S: Stage<Attempt, Response>>(&self, below: &mut S, mut attempt: Attempt) -> Answer<Response> {
         let now = Instant::now();
         // An upload that streams through is answered when it is over, which is up to the caller's pace.
         let limit = if attempt.request.body.is_streaming() { Duration::MAX } else { self.limit };
@@ -67,6 +43,6 @@ where
             let late = if attempt.request.is_write() { late.outcome(Outcome::NotExecuted) } else { late };
             return Box::pin(async { Err(late) });
         }
-        Box::pin(self.inner.call(attempt))
+        Box::pin(below.call(attempt))
     }
 }

@@ -1,53 +1,28 @@
 //! One span for one logical request, above everything that is done for it: waiting for the vendor's allowance and for
 //! credentials, attempts, pauses between them.
 
-use std::task::{Context, Poll};
-
-use tower::{Layer, Service};
-
-use super::{Future, Request, Response};
-use crate::error::{Error, Result};
+use super::{Request, Response};
+use crate::stack::{Answer, Around, Stage};
 use crate::telemetry::trace::Kind;
 
-#[derive(Clone, Copy)]
-pub struct TraceRequestLayer;
-
 #[derive(Clone)]
-pub struct TraceRequest<S> {
-    inner: S,
-}
+pub struct TraceRequest;
 
-impl<S> Layer<S> for TraceRequestLayer {
-    type Service = TraceRequest<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        TraceRequest { inner }
-    }
-}
-
-impl<S> Service<Request> for TraceRequest<S>
-where
-    S: Service<Request, Response = Response, Error = Error, Future = Future>,
-{
+impl Around<Request> for TraceRequest {
+    type Below = Request;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request) -> Future {
+    fn around<S: Stage<Request, Response>>(&self, below: &mut S, mut request: Request) -> Answer<Response> {
         let mut span = request.trace.span(Kind::Internal, || format!("upstream {}", request.method));
         request.trace = span.trace();
         if !span.is_recorded() {
-            return self.inner.call(request);
+            return below.call(request);
         }
         span.text("throughline.provider", &request.labels.provider);
         span.text("throughline.connection", request.connection.id.as_str());
         let timings = request.timings.clone();
         let waited = timings.quota();
-        let answer = self.inner.call(request);
+        let answer = below.call(request);
         Box::pin(async move {
             let answer = answer.await;
             // Of requests side by side it is the sum.

@@ -2,14 +2,13 @@
 //! record is now.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::StatusCode;
-use tower::{Layer, Service};
 
-use super::{Future, Request, Response};
+use super::{Request, Response};
 use crate::connections::Connection;
-use crate::error::{Error, Outcome, Result};
+use crate::error::{Outcome, Result};
+use crate::stack::{Answer, Around, Stage};
 
 /// Who is told. Both are called on the way of a request: they have to be short.
 pub trait Witness: Send + Sync + 'static {
@@ -20,51 +19,28 @@ pub trait Witness: Send + Sync + 'static {
     fn ends(&self, connection: &Connection, executed: bool);
 }
 
-/// Without a witness requests pass by.
 #[derive(Clone)]
-pub struct WitnessLayer {
+pub struct TellWitness {
     witness: Option<Arc<dyn Witness>>,
 }
 
-#[derive(Clone)]
-pub struct Witnessed<S> {
-    inner: S,
-    witness: Option<Arc<dyn Witness>>,
-}
-
-impl WitnessLayer {
+impl TellWitness {
     pub fn new(witness: Option<Arc<dyn Witness>>) -> Self {
         Self { witness }
     }
 }
 
-impl<S> Layer<S> for WitnessLayer {
-    type Service = Witnessed<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Witnessed { inner, witness: self.witness.clone() }
-    }
-}
-
-impl<S> Service<Request> for Witnessed<S>
-where
-    S: Service<Request, Response = Response, Error = Error, Future = Future>,
-{
+impl Around<Request> for TellWitness {
+    type Below = Request;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Future {
+    fn around<S: Stage<Request, Response>>(&self, below: &mut S, request: Request) -> Answer<Response> {
         let witness = self.witness.as_ref().filter(|_| request.is_write());
-        let Some(witness) = witness.cloned() else { return self.inner.call(request) };
+        let Some(witness) = witness.cloned() else { return below.call(request) };
         let connection = request.connection.clone();
         witness.begins(&connection);
         let mut write = Write { witness, connection, executed: true };
-        let answer = self.inner.call(request);
+        let answer = below.call(request);
         Box::pin(async move {
             let answer = answer.await;
             write.ended(&answer);

@@ -38,6 +38,21 @@ async fn a_hundred_equal_calls_are_one_request() {
 }
 
 #[tokio::test]
+async fn those_who_wait_for_the_same_answer_take_no_place_of_the_connections() {
+    let scene = Scene::start(json!([{"ttl": "60s"}])).await;
+    // Of the 200 places of a connection.
+    let asking = stampede(&scene, 300).await;
+    // Longer than anybody waits for a place.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let other = scene.client().get("/v1/crm/contacts/2?fields=last_name").await;
+    assert_eq!(name(&other), "King", "there is room for other requests");
+    scene.let_go();
+    let answers = asking.join_all().await;
+    assert!(answers.iter().all(|answer| name(answer) == "King"));
+    assert_eq!(scene.count("GET /contacts/1"), 1);
+}
+
+#[tokio::test]
 async fn a_failure_is_everybodys_and_is_not_kept() {
     let scene = Scene::start(json!([{"ttl": "60s"}])).await;
     scene.fails_with(403);

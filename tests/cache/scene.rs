@@ -100,8 +100,6 @@ impl Scene {
         let server = start_configured(files, &[("fake", &vendor)], Store::memory().expect("a store"), |config| {
             config.cache = rules;
             config.cache_max_bytes = most;
-            // Scenes are about many who ask through one connection.
-            config.limits.connection.concurrency = None;
         })
         .await;
         let ways = Ways { name: "King".into(), status: 200, fields: 200, writes: 200, more: false, padding: 0 };

@@ -92,7 +92,9 @@ async fn s75_lines_that_end_otherwise_and_old_versions() {
     ] {
         let before = vendor.requests().len();
         let answer = exchange(&server, bytes.as_bytes()).await;
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{name}: {answer}");
+        if !answer.is_empty() {
+            is_problem(&answer, 400);
+        }
         assert_eq!(vendor.requests().len(), before, "{name}");
     }
     // A line feed alone ends a line (RFC 9112, 2.2), everywhere or nowhere: the vendor sees one request either way.
@@ -114,9 +116,45 @@ async fn heads_that_are_too_large_are_refused() {
     for lines in [many, long] {
         let bytes = format!("GET /v1/passthrough/a HTTP/1.1\r\nHost: x\r\n{}{lines}\r\n", credentials(&server));
         let answer = exchange(&server, bytes.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        is_problem(&answer, 431);
     }
     assert!(vendor.requests().is_empty());
+    alive(&server).await;
+}
+
+/// One whole answer: a problem that says which request it is about.
+#[track_caller]
+fn is_problem(answer: &str, status: u16) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
+    let told = Answer::of_head(head);
+    assert_eq!((told.status, told.header("content-type")), (status, Some("application/problem+json")), "{answer}");
+    assert_eq!(told.header("content-length"), Some(body.len().to_string().as_str()), "{answer}");
+    let problem: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    assert_eq!((&problem["code"], &problem["status"]), (&"invalid-request".into(), &status.into()));
+    assert_eq!(problem["request_id"].as_str(), told.header("x-request-id"));
+    assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_in_words_also_behind_a_good_request() {
+    let (server, vendor) = scene(|_| {}).await;
+    // The body of a vendor's answer is its own, whatever it looks like.
+    let lookalike = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+    vendor.answers(json_answer(400, lookalike));
+    let good = format!("GET /v1/passthrough/a HTTP/1.1\r\nHost: x\r\n{}\r\n", credentials(&server));
+    let mut stream = connect(&server).await;
+    for _ in 0..2 {
+        stream.write_all(good.as_bytes()).await.expect("sent");
+        let answer = timeout(PATIENCE, Answer::read(&mut stream, false)).await.expect("an answer");
+        assert_eq!((answer.status, answer.text().as_str()), (400, lookalike));
+    }
+    stream.write_all(b"\x16\x03\x01\r\n\r\n").await.expect("sent");
+    is_problem(&read_to_end(&mut stream).await, 400);
+
+    // Sent together: the first one's answer is whole, and the refusal comes, if in fewer words.
+    vendor.answers(json_answer(200, "{}"));
+    let answers = exchange(&server, format!("{good}nonsense\r\n\r\n").as_bytes()).await;
+    assert!(answers.starts_with("HTTP/1.1 200 ") && answers.contains("\r\n\r\n{}HTTP/1.1 400 "), "{answers}");
     alive(&server).await;
 }
 

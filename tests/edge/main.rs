@@ -7,6 +7,7 @@ mod capacity;
 mod framing;
 mod http2;
 mod limits;
+mod proxies;
 mod slow;
 mod stopping;
 mod tls;

@@ -2,10 +2,12 @@
 //! secret are marked with `canary-`; of keys, the part behind their id is secret.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use base64::Engine as _;
 
 use crate::deployment::{Deployment, Replica};
+use crate::postgres::programs;
 
 pub const MARK: &str = "canary-";
 
@@ -19,7 +21,17 @@ impl Deployment {
             seen += bytes.len();
             look(&secrets, &bytes, &file.display().to_string());
         }
+        if let Some(rows) = self.rows() {
+            seen += rows.len();
+            look(&secrets, &rows, "the database");
+        }
         for replica in replicas {
+            for connection in
+                replica.client.get("/v1/connections?limit=1000").await.json()["data"].as_array().expect("a list")
+            {
+                let path = format!("/v1/connections/{}/requests?limit=1000", connection["id"].as_str().expect("an id"));
+                look(&secrets, &replica.client.get(&path).await.body, &path);
+            }
             for path in ["/metrics", "/healthz"] {
                 look(&secrets, &replica.admin.get(path).await.body, path);
             }
@@ -28,6 +40,15 @@ impl Deployment {
             }
         }
         assert!(seen > 10_000, "a search through nothing proves nothing");
+    }
+
+    /// What a store that is no file holds, as text.
+    fn rows(&self) -> Option<Vec<u8>> {
+        let url = self.store.strip_prefix("postgres").map(|_| &self.store)?;
+        let program = programs().expect("the store is one").join("pg_dump");
+        let dump = Command::new(program).args(["--data-only", "--inserts", url]).output().expect("it comes with it");
+        assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+        Some(dump.stdout)
     }
 
     /// The mark in plain and in base64 at each alignment, and what is secret of the key.

@@ -14,7 +14,7 @@ use crate::process::{Process, free_port, scratch, throughline, throughline_at};
 
 pub struct Deployment {
     pub folder: PathBuf,
-    store: String,
+    pub store: String,
     authorization: [String; 3],
     /// The binary that its commands and its next replicas run.
     pub binary: PathBuf,
@@ -176,7 +176,12 @@ impl Replica {
         let body = json!({"provider": "vendor", "customer_id": grant.grant, "credentials": credentials});
         let answer = self.client.post("/v1/connections", body).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
-        answer.json()["id"].as_str().expect("an id").to_owned()
+        let id = answer.json()["id"].as_str().expect("an id").to_owned();
+        // Whatever is said is kept, to be searched for secrets. An earlier release refuses, and keeps nothing.
+        let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(23);
+        let keep = json!({"log_bodies_until": until.to_string()});
+        self.client.patch(&format!("/v1/connections/{id}"), keep).await;
+        id
     }
 
     /// Reads a record through the connection; waits for no longer than that.

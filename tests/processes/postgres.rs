@@ -11,14 +11,16 @@ pub struct Postgres {
 
 const UP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/counterparts/postgres-up.sh");
 
+/// Where PostgreSQL's own programs are, if it is installed.
+pub fn programs() -> Option<PathBuf> {
+    let found = Command::new(UP).arg("--find").stderr(Stdio::null()).output().expect("a shell");
+    found.status.success().then(|| String::from_utf8(found.stdout).expect("a path").trim().into())
+}
+
 impl Postgres {
     /// `None`, after saying so, where it is not installed.
     pub fn start() -> Option<Self> {
-        let programs = Command::new(UP).arg("--find").stderr(Stdio::null()).output().expect("a shell");
-        if !programs.status.success() {
-            return crate::skipped("PostgreSQL is not installed");
-        }
-        let programs = String::from_utf8(programs.stdout).expect("a path").trim().into();
+        let Some(programs) = programs() else { return crate::skipped("PostgreSQL is not installed") };
         let up = Command::new(UP).stderr(Stdio::null()).output().expect("a shell");
         assert!(up.status.success(), "PostgreSQL did not start");
         let said = String::from_utf8(up.stdout).expect("text");

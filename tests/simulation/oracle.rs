@@ -184,9 +184,8 @@ fn quota(entries: &Entries) -> Vec<String> {
             if last - first >= span || entries.starts.iter().any(started) {
                 continue;
             }
-            // Requests that waited for a token are sent later than their permits were given.
-            let before = first.saturating_sub(SPAN * 2);
-            if !entries.was_amiss(&["vendor link", "replica", "authority link"], before, last) {
+            let before = first.saturating_sub(SPAN);
+            if !entries.was_amiss(&["vendor link", "replica"], before, last) {
                 wrong
                     .push(format!("quota: account {account} was asked {} times from {first:?} to {last:?}", LIMIT + 1));
                 break;

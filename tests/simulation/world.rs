@@ -318,6 +318,7 @@ fn row(vault: &Vault, account: usize, life: Duration) -> turmoil::Result<Row> {
         settings: Map::new(),
         scopes: Vec::new(),
         last_error: None,
+        log_bodies_until: None,
         created_at: wall(),
         updated_at: wall(),
     };

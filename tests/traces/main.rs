@@ -166,6 +166,38 @@ async fn raw_requests_tell_where_they_went_but_not_what_they_were_about() {
 }
 
 #[tokio::test]
+async fn a_vendor_that_repeats_the_credential_tells_nobody() {
+    let mut scene = Scene::start(|_| {}).await;
+    let client = scene.server.on("fake");
+    let connection = format!("/v1/connections/{}", scene.server.connection("fake"));
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    assert_eq!(client.patch(&connection, json!({"log_bodies_until": until.to_string()})).await.status, 200);
+    scene.vendor.answers_with(|request| {
+        let key = request.header("x-fake-key").unwrap_or_default().to_owned();
+        let status = if request.line().contains("refused") { 403 } else { 200 };
+        let headers = format!("Content-Type: application/json\r\nX-Echo: {key}\r\n");
+        support::plain_answer(status, &headers, format!(r#"{{"id": "1", "name": "seen", "message": "{key}"}}"#))
+    });
+    client.get("/v1/crm/contacts/1").await;
+    let refused = client.get("/v1/crm/contacts/refused").await;
+    client.get("/v1/passthrough/contacts/refused").await;
+    client.post("/v1/crm/contacts", json!({"last_name": "seen"})).await;
+    let log = client.get(&format!("{connection}/requests")).await.text();
+    let metrics = support::Client::new(scene.server.admin).get("/metrics").await.text();
+    scene.spans().await;
+    let spans: Vec<u8> = scene.collector.requests().into_iter().flat_map(|request| request.body).collect();
+    assert!(log.contains("seen") && !spans.is_empty());
+    let secrets = [TOKEN, scene.server.key.as_str()];
+    for (place, told) in
+        [("log", log.as_bytes()), ("metrics", metrics.as_bytes()), ("spans", &spans), ("problem", &refused.body)]
+    {
+        for secret in secrets {
+            assert!(told.windows(secret.len()).all(|part| part != secret.as_bytes()), "the {place}: {secret}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_callers_decision_counts_unless_it_may_not() {
     let ask = async |sample: f64, follow: bool| {
         let mut scene = Scene::start(|config| {

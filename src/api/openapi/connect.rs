@@ -67,7 +67,7 @@ pub fn requests() -> Operation {
     let limit = json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100});
     let scopes = "Needs one of the scopes `connect`, `admin`, `read`.";
     operation("listRequests", "Connections", "The last requests through a connection", scopes)
-        .about("The newest first. Of each connection the last 100 are kept for three days, unless the deployment says otherwise; bodies, query values and records are not. Where a deployment has several servers, those of the others appear within some seconds.")
+        .about("The newest first. Of each connection the last 100 are kept for three days, unless the deployment says otherwise; bodies, query values and records are not, but where `log_bodies_until` of the connection says so: what is said until then is kept for a day, sealed, and shown to keys with the scope `read` or `admin`. Where a deployment has several servers, those of the others appear within some seconds.")
         .parameter(query("limit", "Requests on the page.", limit))
         .parameter(query("cursor", "`next_cursor` of the page before.", json!({"type": "string"})))
         .answer(200, "A page.", "LoggedRequestPage", "LoggedRequestPage", &[])

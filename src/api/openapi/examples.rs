@@ -40,6 +40,7 @@ pub fn api(provider: Option<&str>) -> Vec<(&'static str, Value)> {
         "refreshed_at": null,
         "next_refresh_at": null,
         "last_error": null,
+        "log_bodies_until": null,
         "created_at": "2026-09-01T12:00:00Z",
     });
     let key = json!({
@@ -114,6 +115,7 @@ pub fn api(provider: Option<&str>) -> Vec<(&'static str, Value)> {
                     "retries": 1,
                     "provider_statuses": [503, 200],
                     "duration_ms": {"total": 412.7, "upstream": 410.9, "quota": 0.0, "mapping": 0.9, "overhead": 1.8},
+                    "bodies": null,
                 }],
                 "next_cursor": "4711",
             }),

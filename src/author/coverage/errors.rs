@@ -87,7 +87,7 @@ fn judged(provider: &Provider, example: &Example, response: &ResponseSpec) -> Ve
         Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
         other => other.clone().unwrap_or_default(),
     };
-    let vars = Vars::none().with("status", response.status.into()).with("headers", headers.clone());
+    let vars = Vars::none().with("status", Value::from(response.status)).with("headers", headers.clone());
     let operation = Operation::parse(&example.operation);
     let resource = provider.resource(&example.resource);
     let variants = resource.zip(operation).map(|(resource, operation)| resource.variants(operation));

@@ -71,6 +71,7 @@ impl Connect {
             settings: settings.clone(),
             scopes: Vec::new(),
             last_error: None,
+            log_bodies_until: None,
             created_at: now,
             updated_at: now,
         };

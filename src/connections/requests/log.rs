@@ -1,6 +1,7 @@
 //! Requests wait in memory for a few seconds, the newest of each connection, and are then written together.
 
 use std::collections::{HashMap, VecDeque};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,10 @@ use serde_json::Value;
 
 use super::Request;
 use crate::auth::TenantId;
-use crate::connections::{ConnectionId, Key};
+use crate::connections::{ConnectionId, Key, Vault};
 use crate::error::{Error, Result};
 use crate::model::{cut, in_microseconds};
+use crate::telemetry::left_out;
 
 /// How long requests wait in memory.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -27,6 +29,10 @@ const CHUNK: usize = 500;
 const BATCH: usize = 1_000;
 /// The most that can be kept of one connection.
 const MOST: u32 = 1_000;
+/// Bodies that wait in the whole process. Past that, requests are written down without theirs. Bytes.
+const BODIES_WAITING: usize = 32 * 1024 * 1024;
+/// Bodies go before their requests do. Hours.
+const BODIES_HOURS: i64 = 24;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -64,6 +70,16 @@ pub struct Written {
     pub at: Timestamp,
     /// JSON.
     pub text: String,
+    /// Sealed.
+    pub bodies: Option<Vec<u8>>,
+}
+
+/// A request as it is kept, with its place in the log, which only grows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub number: u64,
+    pub text: String,
+    pub bodies: Option<Vec<u8>>,
 }
 
 pub trait RequestRepository: Send + Sync + 'static {
@@ -71,17 +87,20 @@ pub trait RequestRepository: Send + Sync + 'static {
     /// newest `keep` stay. Those of connections that are gone are left out.
     fn append_aside(&self, requests: Vec<Written>, keep: usize) -> BoxFuture<'_, Result<()>>;
 
-    /// At most `limit` requests before the one of the number `before`, the newest first: number and text.
+    /// At most `limit` requests before the one of the number `before`, the newest first.
     fn list(
         &self,
         tenant: TenantId,
         connection: ConnectionId,
         before: Option<u64>,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<(u64, String)>>>;
+    ) -> BoxFuture<'_, Result<Vec<Kept>>>;
 
     /// Deletes what came before `before`, at most `limit` of them. Returns how many went.
     fn sweep(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64>>;
+
+    /// Deletes the bodies of what came before `before`, at most so many. Returns how many went.
+    fn sweep_bodies(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64>>;
 }
 
 /// Cheap to clone.
@@ -90,6 +109,7 @@ pub struct RequestLog(Arc<Inner>);
 
 struct Inner {
     repository: Arc<dyn RequestRepository>,
+    vault: Vault,
     waiting: Mutex<Waiting>,
     /// Held while requests are written, so that their order stays.
     writing: tokio::sync::Mutex<()>,
@@ -100,8 +120,12 @@ struct Inner {
 struct Waiting {
     of: HashMap<ConnectionId, Few>,
     count: usize,
+    /// What their bodies take. Bytes.
+    bodies: usize,
     /// Not written down since the last flush, for want of room.
     left_out: u64,
+    /// Written down without their bodies.
+    without_bodies: u64,
 }
 
 struct Few {
@@ -117,9 +141,10 @@ pub struct Page {
 }
 
 impl RequestLog {
-    pub fn new(repository: Arc<dyn RequestRepository>, config: &Config) -> Self {
+    pub fn new(repository: Arc<dyn RequestRepository>, vault: Vault, config: &Config) -> Self {
         Self(Arc::new(Inner {
             repository,
+            vault,
             waiting: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             config: config.clone(),
@@ -131,27 +156,62 @@ impl RequestLog {
     }
 
     /// Takes a request down. Memory only.
-    pub fn record(&self, tenant: &TenantId, connection: &ConnectionId, request: Request) {
+    pub fn record(&self, of: &Key, request: Request) {
         if self.is_on() {
-            self.0.waiting.lock().push(tenant, connection, request, self.0.config.keep as usize);
+            self.0.waiting.lock().push(of, request, self.0.config.keep as usize);
         }
     }
 
-    /// What has gone through a connection, as far as it is kept. What this process has taken down is written first.
-    pub async fn page(&self, of: Key, before: Option<u64>, limit: usize) -> Result<Page> {
+    /// What has gone through a connection, as far as it is kept. What this process has taken down is written first. Bodies
+    /// are shown to those only who `may_read` records.
+    pub async fn page(&self, of: Key, before: Option<u64>, limit: usize, may_read: bool) -> Result<Page> {
         if before.is_none() {
             self.write(Some(of.id.clone())).await?;
         }
         // One more than asked for tells whether there is a next page.
-        let mut rows = self.0.repository.list(of.tenant, of.id, before, limit.saturating_add(1)).await?;
-        let next = cut(&mut rows, limit, |(number, _)| *number);
-        let data = rows.iter().map(|(_, text)| serde_json::from_str(text).map_err(Error::internal));
+        let mut rows =
+            self.0.repository.list(of.tenant.clone(), of.id.clone(), before, limit.saturating_add(1)).await?;
+        let next = cut(&mut rows, limit, |kept| kept.number);
+        let data = rows.iter().map(|kept| self.shown(&of, kept, may_read));
         Ok(Page { data: data.collect::<Result<_>>()?, next })
+    }
+
+    fn shown(&self, of: &Key, kept: &Kept, may_read: bool) -> Result<Value> {
+        let mut request: Value = serde_json::from_str(&kept.text).map_err(Error::internal)?;
+        let at = request.get("at").and_then(|at| at.as_str()?.parse::<Timestamp>().ok());
+        // They are swept by the hour.
+        let is_old = at.zip(ago(BODIES_HOURS)).is_none_or(|(at, oldest)| at < oldest);
+        let bodies = match &kept.bodies {
+            Some(sealed) if !is_old => self.opened(of, &request, sealed, may_read)?,
+            _ => Value::Null,
+        };
+        if let Value::Object(members) = &mut request {
+            members.insert("bodies".into(), bodies);
+        }
+        Ok(request)
+    }
+
+    fn opened(&self, of: &Key, request: &Value, sealed: &[u8], may_read: bool) -> Result<Value> {
+        let id = request.get("request_id").and_then(Value::as_str).unwrap_or_default();
+        let read = |text: &[u8]| serde_json::from_slice(text).map_err(Error::internal);
+        if !may_read {
+            return read(left_out("they are shown to keys with the scope read or admin").as_bytes());
+        }
+        match self.0.vault.open(&place(of, id), sealed) {
+            Ok(text) => read(&text),
+            Err(_) => read(left_out("they were sealed with a vault key that is not there any more").as_bytes()),
+        }
     }
 
     /// Writes down what waits. What the store does not take is said in the log of the process, and is lost.
     pub async fn flush(&self) {
-        let left_out = std::mem::take(&mut self.0.waiting.lock().left_out);
+        let (left_out, without_bodies) = self.0.waiting.lock().take_left_out();
+        if without_bodies > 0 {
+            tracing::warn!(
+                requests = without_bodies,
+                "Too many bodies waited to be written into the logs of connections"
+            );
+        }
         if left_out > 0 {
             tracing::warn!(requests = left_out, "Too many requests waited to be written into the logs of connections");
         }
@@ -166,28 +226,37 @@ impl RequestLog {
         let waiting = self.0.waiting.lock().take(only.as_ref());
         let mut failed = Ok(());
         for chunk in waiting.chunks(CHUNK) {
-            let texts = chunk.iter().map(|(of, request)| Written {
-                of: of.clone(),
-                at: in_microseconds(request.at),
-                text: request.to_json().to_string(),
-            });
+            let texts = chunk.iter().map(|(of, request)| self.written(of, request));
+            let written = async {
+                self.0.repository.append_aside(texts.collect::<Result<_>>()?, self.0.config.keep as usize).await
+            };
             // The others may still go through.
-            if let Err(error) = self.0.repository.append_aside(texts.collect(), self.0.config.keep as usize).await {
+            if let Err(error) = written.await {
                 failed = Err(error);
             }
         }
         failed
     }
 
+    fn written(&self, of: &Key, request: &Request) -> Result<Written> {
+        let seal = |bodies: &String| self.0.vault.seal(&place(of, &request.id), bodies.as_bytes());
+        let bodies = request.bodies.as_ref().map(seal).transpose().map_err(Error::internal)?;
+        Ok(Written { of: of.clone(), at: in_microseconds(request.at), text: request.to_json().to_string(), bodies })
+    }
+
     async fn sweep(&self) {
-        let hours = i64::from(self.0.config.keep_hours);
-        let Ok(before) = Timestamp::now().saturating_sub(SignedDuration::from_hours(hours)) else { return };
-        loop {
-            match self.0.repository.sweep(before, BATCH).await {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) => return tracing::warn!(%error, "The logs of connections' requests could not be swept"),
+        let repository = &self.0.repository;
+        let swept = async {
+            if let Some(before) = ago(BODIES_HOURS) {
+                while repository.sweep_bodies(before, BATCH).await? > 0 {}
             }
+            if let Some(before) = ago(i64::from(self.0.config.keep_hours)) {
+                while repository.sweep(before, BATCH).await? > 0 {}
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = swept.await {
+            tracing::warn!(%error, "The logs of connections' requests could not be swept");
         }
     }
 
@@ -205,26 +274,41 @@ impl RequestLog {
     }
 }
 
+fn ago(hours: i64) -> Option<Timestamp> {
+    Timestamp::now().saturating_sub(SignedDuration::from_hours(hours)).ok()
+}
+
+/// Where a request's bodies belong; they open nowhere else.
+fn place<'a>(of: &'a Key, request: &'a str) -> [&'a [u8]; 4] {
+    [b"request bodies", of.tenant.as_str().as_bytes(), of.id.as_str().as_bytes(), request.as_bytes()]
+}
+
 impl Waiting {
-    fn push(&mut self, tenant: &TenantId, connection: &ConnectionId, request: Request, keep: usize) {
+    fn push(&mut self, of: &Key, mut request: Request, keep: usize) {
         // Of a connection that is busy, only what will be kept waits.
         let full = self.count >= WAITING;
-        let few = match self.of.get_mut(connection) {
+        let few = match self.of.get_mut(&of.id) {
             Some(few) => few,
             None if full => {
                 self.left_out += 1;
                 return;
             }
             None => {
-                let few = Few { tenant: tenant.clone(), requests: VecDeque::new() };
-                self.of.entry(connection.clone()).or_insert(few)
+                let few = Few { tenant: of.tenant.clone(), requests: VecDeque::new() };
+                self.of.entry(of.id.clone()).or_insert(few)
             }
         };
         if few.requests.len() >= keep || full {
             self.left_out += u64::from(few.requests.len() < keep);
-            few.requests.pop_front();
+            let gone = few.requests.pop_front();
+            self.bodies -= gone.map_or(0, |gone| size(&gone));
             self.count -= 1;
         }
+        if self.bodies + size(&request) > BODIES_WAITING {
+            request.bodies = Some(left_out("too many waited to be written down"));
+            self.without_bodies += 1;
+        }
+        self.bodies += size(&request);
         few.requests.push_back(request);
         self.count += 1;
     }
@@ -240,6 +324,17 @@ impl Waiting {
         });
         let requests: Vec<_> = keyed.collect();
         self.count -= requests.len();
+        self.bodies -= requests.iter().map(|(_, request)| size(request)).sum::<usize>();
         requests
     }
+
+    /// How many were not written down since the last time, and how many without their bodies.
+    fn take_left_out(&mut self) -> (u64, u64) {
+        (mem::take(&mut self.left_out), mem::take(&mut self.without_bodies))
+    }
+}
+
+/// Of its bodies. Bytes.
+fn size(request: &Request) -> usize {
+    request.bodies.as_ref().map_or(0, String::len)
 }

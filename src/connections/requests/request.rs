@@ -38,10 +38,12 @@ pub struct Request {
     pub quota: Duration,
     pub mapping: Duration,
     pub overhead: Duration,
+    /// What was said, as JSON, where the connection's owner wants it kept.
+    pub bodies: Option<String>,
 }
 
 impl Request {
-    /// As the API shows it.
+    /// As the API shows it, without bodies.
     pub fn to_json(&self) -> Value {
         let ms = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1000.0;
         json!({

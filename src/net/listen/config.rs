@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::limit::Time;
+use crate::net::Cidr;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -14,6 +15,10 @@ pub struct Config {
     pub connections: usize,
     /// Of them, from one address.
     pub connections_per_address: usize,
+    /// Proxies before this server, as addresses or networks: whose requests they hand on, they say in `X-Forwarded-For` or
+    /// `Forwarded`.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<Cidr>,
     /// For the head of a request, from its first byte on, and for that byte on a new connection.
     pub head_timeout: Time,
     /// For the next request on a connection that was kept open.
@@ -48,6 +53,7 @@ impl Default for Config {
         Self {
             connections: 8192,
             connections_per_address: 1024,
+            trusted_proxies: Vec::new(),
             head_timeout: Time::from_secs(10),
             keep_alive: Time::from_secs(75),
             body_timeout: Time::from_secs(15),
@@ -77,7 +83,9 @@ impl Config {
         ];
         let none = counts.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name);
         let none = none.chain(times.into_iter().filter(|(_, time)| time.get().is_zero()).map(|(name, _)| name));
-        none.map(|name| format!("edge.{name}: with 0 nobody could be served")).collect()
+        let all = self.trusted_proxies.iter().filter(|range| range.is_everything());
+        let all = all.map(|range| format!("edge.trusted_proxies: with {range} everybody could say to be anybody"));
+        none.map(|name| format!("edge.{name}: with 0 nobody could be served")).chain(all).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -23,7 +23,8 @@ use tower::Service as _;
 use super::answer::{Answer, Begun};
 use super::pulse::{Pulse, Verdict};
 use super::socket::Socket;
-use super::{Config, Lifecycle, Peer, Phase};
+use super::{Config, Lifecycle, Peer, Phase, Refuse, forwarded};
+use crate::net::Cidr;
 
 /// Bytes of one head of HTTP/1, and headers in it.
 const MAX_HEAD: usize = 64 * 1024;
@@ -51,7 +52,9 @@ const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// Who is at the other end, and what the server knows of all.
 #[derive(Clone)]
 pub(super) struct Caller {
-    pub(super) peer: SocketAddr,
+    pub(super) peer: IpAddr,
+    /// Proxies that are believed whose requests they hand on.
+    pub(super) trusted: Arc<[Cidr]>,
     /// Requests that are being answered, of all connections.
     pub(super) active: Arc<AtomicUsize>,
     pub(super) lifecycle: Lifecycle,
@@ -63,10 +66,11 @@ pub(super) struct Protocols {
     head_timeout: Duration,
     keep_alive: Duration,
     write_timeout: Duration,
+    refuse: Refuse,
 }
 
 impl Protocols {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, refuse: Refuse) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         // Heads are timed by the pulse: hyper's clock would also run while a connection rests.
         builder
@@ -92,6 +96,7 @@ impl Protocols {
             head_timeout: config.head_timeout.get(),
             keep_alive: config.keep_alive.get(),
             write_timeout: config.write_timeout.get(),
+            refuse,
         }
     }
 
@@ -118,7 +123,7 @@ impl Protocols {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let pulse = Arc::new(Pulse::new(self.head_timeout, self.keep_alive));
-        let socket = Socket::new(stream, pulse.clone(), self.write_timeout);
+        let socket = Socket::new(stream, pulse.clone(), self.write_timeout, self.refuse);
         let lifecycle = caller.lifecycle.clone();
         let answering = Answering { router, caller, pulse: pulse.clone(), write_timeout: self.write_timeout };
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(socket), answering));
@@ -196,7 +201,8 @@ impl hyper::service::Service<Request<Incoming>> for Answering {
         let begun = Begun::new(self.pulse.clone(), self.caller.active.clone(), http2);
         let (lifecycle, write_timeout) = (self.caller.lifecycle.clone(), self.write_timeout);
         let mut request = request;
-        request.extensions_mut().insert(Peer(self.caller.peer));
+        let peer = forwarded::caller(self.caller.peer, request.headers(), &self.caller.trusted);
+        request.extensions_mut().insert(Peer(peer));
         // A router is always ready; admission is a matter of its layers.
         let answered = self.router.clone().call(request);
         Box::pin(async move {

@@ -3,15 +3,17 @@
 mod answer;
 mod config;
 mod connection;
+mod forwarded;
 mod lifecycle;
 mod peers;
 mod pulse;
+mod refusal;
 mod socket;
 mod tls;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,8 +27,10 @@ use tokio::sync::watch;
 pub use config::{Config, TlsConfig};
 pub use lifecycle::{Lifecycle, Phase};
 pub(super) use peers::whose;
+pub use refusal::Refuse;
 pub use tls::{Tls, TlsError};
 
+use crate::net::Cidr;
 use crate::telemetry::{self, Metrics};
 use connection::Protocols;
 use peers::Peers;
@@ -52,15 +56,17 @@ impl Listen for TcpListener {
     }
 }
 
-/// Where a request came from.
+/// Where a request came from, by way of the proxies that are trusted to tell.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub struct Peer(pub IpAddr);
 
 /// What a listener serves by.
 pub struct Serving {
     pub config: Config,
     pub tls: Option<Tls>,
     pub lifecycle: Lifecycle,
+    /// What is said where a request's head cannot be read.
+    pub refuse: Refuse,
     pub metrics: Arc<Metrics>,
     /// As its connections are counted.
     pub name: telemetry::Listener,
@@ -85,14 +91,17 @@ impl Drop for Counted {
 /// Answers until the lifecycle says that it closes; then no connection is accepted and requests that have begun are
 /// finished. Returns how many of them had to be cut off.
 pub async fn serve<L: Listen>(listener: L, router: Router, serving: Serving) -> usize {
-    let Serving { config, tls, lifecycle, metrics, name } = serving;
-    let protocols = Protocols::new(&config);
+    let Serving { config, tls, lifecycle, refuse, metrics, name } = serving;
+    let protocols = Protocols::new(&config, refuse);
     let peers = Peers::new(config.connections, config.connections_per_address);
+    let trusted: Arc<[Cidr]> = config.trusted_proxies.as_slice().into();
     let active = Arc::new(AtomicUsize::new(0));
     // Every connection holds a receiver: the sender knows when there is none left.
     let (all, here) = watch::channel(());
     let accept = |stream: L::Stream, peer: SocketAddr| {
-        let entered = match peers.enter(peer.ip()) {
+        // All callers behind a balancer share its connections.
+        let shared = forwarded::is_trusted(peer.ip(), &trusted);
+        let entered = match peers.enter(peer.ip(), shared) {
             Ok(entered) => entered,
             Err(reason) => {
                 metrics.shed(reason);
@@ -100,7 +109,8 @@ pub async fn serve<L: Listen>(listener: L, router: Router, serving: Serving) -> 
             }
         };
         let here = here.clone();
-        let caller = connection::Caller { peer, active: active.clone(), lifecycle: lifecycle.clone() };
+        let (active, lifecycle) = (active.clone(), lifecycle.clone());
+        let caller = connection::Caller { peer: peer.ip(), trusted: trusted.clone(), active, lifecycle };
         let serving = protocols.serve(stream, tls.as_ref().map(Tls::acceptor), router.clone(), caller);
         let counted = Counted::new(metrics.clone(), name);
         tokio::spawn(async move {

@@ -35,15 +35,15 @@ impl Peers {
         Self(Arc::new(Inner { most, most_each, counts: Mutex::default() }))
     }
 
-    /// Why not: the reason it is counted under.
-    pub(super) fn enter(&self, address: IpAddr) -> Result<Entered, Shed> {
+    /// A connection from an address that many share counts among all only. Why not: the reason it is counted under.
+    pub(super) fn enter(&self, address: IpAddr, shared: bool) -> Result<Entered, Shed> {
         let address = whose(address);
         let mut counts = self.0.counts.lock();
         if counts.all >= self.0.most {
             return Err(Shed::Connections);
         }
         let each = counts.each.entry(address).or_default();
-        if *each >= self.0.most_each {
+        if *each >= self.0.most_each && !shared {
             return Err(Shed::ConnectionsOfAddress);
         }
         *each += 1;
@@ -84,13 +84,15 @@ mod tests {
     fn one_address_does_not_take_all_places() {
         let peers = Peers::new(3, 2);
         let (one, two) = ("192.0.2.1".parse().expect("an address"), "192.0.2.2".parse().expect("an address"));
-        let first = peers.enter(one).expect("room");
-        let _second = peers.enter(one).expect("room");
-        assert_eq!(peers.enter(one).err(), Some(Shed::ConnectionsOfAddress));
-        let _third = peers.enter(two).expect("room for another");
-        assert_eq!(peers.enter(two).err(), Some(Shed::Connections));
+        let first = peers.enter(one, false).expect("room");
+        let _second = peers.enter(one, false).expect("room");
+        assert_eq!(peers.enter(one, false).err(), Some(Shed::ConnectionsOfAddress));
+        let third = peers.enter(one, true).expect("a balancer's");
+        drop(third);
+        let _third = peers.enter(two, false).expect("room for another");
+        assert_eq!(peers.enter(two, false).err(), Some(Shed::Connections));
         drop(first);
-        assert!(peers.enter(two).is_ok());
+        assert!(peers.enter(two, false).is_ok());
         assert_eq!(peers.0.counts.lock().all, 2);
     }
 

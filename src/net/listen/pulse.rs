@@ -24,6 +24,8 @@ pub(super) struct Pulse {
     /// A request has come at all.
     used: AtomicBool,
     http2: AtomicBool,
+    /// A request has come since all that was to be written had been.
+    owes: AtomicBool,
 }
 
 /// What a look at the connection says.
@@ -49,6 +51,7 @@ impl Pulse {
             idle_since: Millis::new(0),
             used: AtomicBool::new(false),
             http2: AtomicBool::new(false),
+            owes: AtomicBool::new(false),
         }
     }
 
@@ -68,11 +71,25 @@ impl Pulse {
         self.head_began.store(false, Ordering::Relaxed);
         self.http2.store(http2, Ordering::Relaxed);
         self.used.store(true, Ordering::Relaxed);
+        self.owes.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn request_ended(&self) {
         self.idle_since.store(self.now(), Ordering::Relaxed);
         self.active.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Nothing waits to be written.
+    pub(super) fn flushed(&self) {
+        // Of an answer whose body is still being read, more will come.
+        if self.active.load(Ordering::Acquire) == 0 {
+            self.owes.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether what is written now may be part of an answer.
+    pub(super) fn owes(&self) -> bool {
+        self.owes.load(Ordering::Relaxed)
     }
 
     /// Whether a head has begun to come since this was last asked.

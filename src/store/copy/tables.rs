@@ -54,6 +54,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             ("settings", Text),
             ("scopes", Text),
             ("last_error", Text),
+            ("log_bodies_until", Time),
             ("last_used_at", Time),
             ("refreshed_at", Time),
             ("next_refresh_at", Time),
@@ -93,7 +94,14 @@ pub(in crate::store) const TABLES: &[Table] = &[
     Table {
         name: "connection_requests",
         key: 1,
-        columns: &[("number", Integer), ("tenant", Text), ("connection", Text), ("at", Time), ("request", Text)],
+        columns: &[
+            ("number", Integer),
+            ("tenant", Text),
+            ("connection", Text),
+            ("at", Time),
+            ("request", Text),
+            ("bodies", Bytes),
+        ],
     },
     Table {
         name: "revocations",

@@ -11,15 +11,16 @@ use crate::connections::{Connection, ConnectionId, Failing, Overview, Row, State
 
 /// All columns but those of leases and the sealed credentials, which a list has no need to read.
 pub(super) const SHOWN: &str = "id, tenant, provider, customer_id, state, state_reason, paused, settings, scopes, last_error, last_used_at, \
-     refreshed_at, next_refresh_at, expires_at, created_at, updated_at";
+     refreshed_at, next_refresh_at, expires_at, created_at, updated_at, log_bodies_until";
 
 pub(super) const WHOLE: &str = "id, tenant, provider, customer_id, state, state_reason, paused, settings, scopes, last_error, last_used_at, \
-     refreshed_at, next_refresh_at, expires_at, created_at, updated_at, failures, failing_since, revision, generation, sealed";
+     refreshed_at, next_refresh_at, expires_at, created_at, updated_at, failures, failing_since, revision, generation, sealed, \
+     log_bodies_until";
 
 pub(super) const INSERT: &str = "INSERT INTO connections (id, tenant, provider, customer_id, state, state_reason, paused, settings, scopes, \
      last_error, last_used_at, refreshed_at, next_refresh_at, expires_at, created_at, updated_at, failures, failing_since, \
-     revision, generation, sealed) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+     revision, generation, sealed, log_bodies_until) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
 
 /// `created_at` is written too, with the value it has: one list of parameters serves both statements.
 pub(super) const UPDATE: &str = "UPDATE connections SET provider = $3, customer_id = $4, state = $5, state_reason = $6, paused = $7, \
@@ -29,8 +30,8 @@ pub(super) const UPDATE: &str = "UPDATE connections SET provider = $3, customer_
      lease_epoch = lease_epoch + CASE generation WHEN $20 THEN 0 ELSE 1 END, \
      intent_at = CASE generation WHEN $20 THEN intent_at END, \
      orphan = CASE generation WHEN $20 THEN orphan END, \
-     revision = $19, generation = $20, sealed = $21 \
-     WHERE tenant = $2 AND id = $1 AND revision = $22";
+     revision = $19, generation = $20, sealed = $21, log_bodies_until = $22 \
+     WHERE tenant = $2 AND id = $1 AND revision = $23";
 
 pub(super) async fn write(at: &Transaction<'_>, sql: &str, row: &Row, expected: Option<u64>) -> Result<u64, Failure> {
     let Row { connection, paused, times, revision, generation, sealed, failing } = row;
@@ -60,6 +61,7 @@ pub(super) async fn write(at: &Transaction<'_>, sql: &str, row: &Row, expected: 
         &count(*revision),
         &count(*generation),
         sealed,
+        &connection.log_bodies_until.map(time),
         &expected,
     ];
     // An insertion expects nothing: the last one is the update's.
@@ -83,6 +85,7 @@ fn connection(row: &Read) -> Result<Connection, Failure> {
         settings: get_json(row, "settings")?,
         scopes: get_json(row, "scopes")?,
         last_error: get(row, "last_error")?,
+        log_bodies_until: get(row, "log_bodies_until")?,
         created_at: get(row, "created_at")?,
         updated_at: get(row, "updated_at")?,
     })

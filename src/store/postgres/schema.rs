@@ -15,6 +15,7 @@ use crate::store::open::{OpenError, Step};
 const STEPS: &[Step] = &[
     Step { sql: include_str!("../migrations/postgres/0001.sql"), compatible_from: 1 },
     Step { sql: include_str!("../migrations/postgres/0002.sql"), compatible_from: 1 },
+    Step { sql: include_str!("../migrations/postgres/0003.sql"), compatible_from: 1 },
 ];
 /// The schema this release knows.
 pub(in crate::store) const SCHEMA: i64 = STEPS.len() as i64;

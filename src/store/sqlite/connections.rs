@@ -15,19 +15,19 @@ use crate::error::Result;
 use crate::telemetry::StoreFor;
 
 /// All columns but the sealed credentials, which a list has no need to read.
-const SHOWN: &str = "id, tenant, provider, customer_id, state, state_reason, paused, settings, scopes, last_error, last_used_at, \
-     refreshed_at, next_refresh_at, expires_at, created_at, updated_at, revision, generation";
+const SHOWN: &str = "id, tenant, provider, customer_id, state, state_reason, paused, settings, scopes, last_error, log_bodies_until, \
+     last_used_at, refreshed_at, next_refresh_at, expires_at, created_at, updated_at, revision, generation";
 
 const INSERT: &str = "INSERT INTO connections (id, tenant, provider, customer_id, state, state_reason, paused, settings, scopes, last_error, \
-     last_used_at, refreshed_at, next_refresh_at, expires_at, failures, failing_since, created_at, updated_at, revision, \
+     log_bodies_until, last_used_at, refreshed_at, next_refresh_at, expires_at, failures, failing_since, created_at, updated_at, revision, \
      generation, sealed) VALUES (:id, :tenant, :provider, :customer_id, :state, :state_reason, :paused, :settings, :scopes, :last_error, \
-     :last_used_at, :refreshed_at, :next_refresh_at, :expires_at, :failures, :failing_since, :created_at, :updated_at, \
+     :log_bodies_until, :last_used_at, :refreshed_at, :next_refresh_at, :expires_at, :failures, :failing_since, :created_at, :updated_at, \
      :revision, :generation, :sealed)";
 
 /// `created_at` is written too, with the value it has: one list of parameters serves both statements.
 const UPDATE: &str = "UPDATE connections SET provider = :provider, customer_id = :customer_id, state = :state, \
      state_reason = :state_reason, paused = :paused, settings = :settings, scopes = :scopes, last_error = :last_error, \
-     last_used_at = :last_used_at, refreshed_at = :refreshed_at, next_refresh_at = :next_refresh_at, \
+     log_bodies_until = :log_bodies_until, last_used_at = :last_used_at, refreshed_at = :refreshed_at, next_refresh_at = :next_refresh_at, \
      expires_at = :expires_at, failures = :failures, failing_since = :failing_since, \
      lease_until = CASE generation WHEN :generation THEN lease_until END, \
      lease_epoch = lease_epoch + (generation <> :generation), \
@@ -177,6 +177,7 @@ fn execute(database: &Database, sql: &str, row: &Row, expected: Option<u64>) -> 
     let expected = expected.map(count);
     let state = connection.state.as_str();
     let (settings, scopes) = (json(&connection.settings)?, json(&connection.scopes)?);
+    let log_bodies_until = connection.log_bodies_until.map(time);
     let (created_at, updated_at) = (time(connection.created_at), time(connection.updated_at));
     let (revision, generation) = (count(*revision), count(*generation));
     let times = [times.last_used_at, times.refreshed_at, times.next_refresh_at, times.expires_at];
@@ -194,6 +195,7 @@ fn execute(database: &Database, sql: &str, row: &Row, expected: Option<u64>) -> 
         (":settings", &settings),
         (":scopes", &scopes),
         (":last_error", &connection.last_error),
+        (":log_bodies_until", &log_bodies_until),
         (":last_used_at", last_used_at),
         (":refreshed_at", refreshed_at),
         (":next_refresh_at", next_refresh_at),
@@ -247,6 +249,7 @@ fn shown(row: &rusqlite::Row<'_>) -> rusqlite::Result<Shown> {
         settings: get_json(row, "settings")?,
         scopes: get_json(row, "scopes")?,
         last_error: row.get("last_error")?,
+        log_bodies_until: get_time_if_any(row, "log_bodies_until")?,
         created_at: get_time(row, "created_at")?,
         updated_at: get_time(row, "updated_at")?,
     };

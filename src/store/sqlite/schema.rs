@@ -12,6 +12,7 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("../migrations/sqlite/0002.sql"), compatible_from: 1 },
     Step { sql: include_str!("../migrations/sqlite/0003.sql"), compatible_from: 1 },
     Step { sql: include_str!("../migrations/sqlite/0004.sql"), compatible_from: 3 },
+    Step { sql: include_str!("../migrations/sqlite/0005.sql"), compatible_from: 3 },
 ];
 
 /// The schema this release knows.

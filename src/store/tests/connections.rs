@@ -165,7 +165,8 @@ async fn a_pause_is_seen_at_once_and_keeps_what_is_beneath() {
     let pause = |paused| Change { paused: Some(paused), ..Change::default() };
     let paused = connections.update(&acme(), &id, &pause(true)).await.expect("paused");
     assert_eq!(paused.connection.state, State::Paused);
-    let error = connections.resolve(&acme(), &by_id(&id)).await.expect_err("paused");
+    let found = connections.resolve(&acme(), &by_id(&id)).await.expect("found");
+    let error = found.check_usable().expect_err("paused");
     assert_eq!(error.kind(), Kind::ConnectionPaused);
 
     let repository = store.connections();
@@ -178,7 +179,8 @@ async fn a_pause_is_seen_at_once_and_keeps_what_is_beneath() {
 
     let resumed = connections.update(&acme(), &id, &pause(false)).await.expect("resumed");
     assert_eq!(resumed.connection.state, State::NeedsReauth);
-    let error = connections.resolve(&acme(), &by_id(&id)).await.expect_err("unusable");
+    let found = connections.resolve(&acme(), &by_id(&id)).await.expect("found");
+    let error = found.check_usable().expect_err("unusable");
     assert_eq!(error.kind(), Kind::NeedsReauth);
 }
 

@@ -1,12 +1,9 @@
 //! The layer that answers reads from memory, and asks the vendor where that will not do.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
-use tower::{Layer, Service, ServiceExt};
 
 use super::directives::Use;
 use super::epochs::Epoch;
@@ -17,6 +14,7 @@ use super::rules::Rule;
 use super::{Directives, Inner, ReadCache};
 use crate::error::{Error, Kind};
 use crate::model::{Operation, Priority, Warning};
+use crate::stack::{Answer, Around, Stage};
 use crate::telemetry::{CacheResult, Labels};
 use crate::unified::{Call, Reply};
 
@@ -24,56 +22,30 @@ use crate::unified::{Call, Reply};
 const FLIGHT: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
-pub struct ReadCacheLayer {
+pub struct ReadCached {
     cache: ReadCache,
 }
 
-#[derive(Clone)]
-pub struct Cached<S> {
-    inner: S,
-    cache: ReadCache,
-}
-
-impl ReadCacheLayer {
+impl ReadCached {
     pub fn new(cache: ReadCache) -> Self {
         Self { cache }
     }
 }
 
-impl<S> Layer<S> for ReadCacheLayer {
-    type Service = Cached<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Cached { inner, cache: self.cache.clone() }
-    }
-}
-
-impl<S> Service<Call> for Cached<S>
-where
-    S: Service<Call, Response = Reply, Error = Error, Future = BoxFuture<'static, Result<Reply, Error>>>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-{
+impl Around<Call> for ReadCached {
+    type Below = Call;
     type Response = Reply;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Reply, Error>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, call: Call) -> Self::Future {
+    fn around<S: Stage<Call, Reply>>(&self, below: &mut S, call: Call) -> Answer<Reply> {
         // Writes, and reads of ours that are about the present.
-        let Some(directives) = call.cache.filter(|_| !call.operation.is_write()) else { return self.inner.call(call) };
+        let Some(directives) = call.cache.filter(|_| !call.operation.is_write()) else { return below.call(call) };
         let Some(rule) = self.cache.0.rules.of(&call) else {
             if directives.only_if_cached {
                 return Box::pin(async { Err(not_kept()) });
             }
-            return self.inner.call(call);
+            return below.call(call);
         };
-        let Some(key) = key(&call) else { return self.inner.call(call) };
+        let Some(key) = key(&call) else { return below.call(call) };
         let read = Read {
             cache: self.cache.0.clone(),
             key,
@@ -82,7 +54,7 @@ where
                 resource: call.resource.name.clone(),
                 operation: call.operation.into(),
             },
-            inner: self.inner.clone(),
+            below: below.clone(),
             rule,
             directives,
             call,
@@ -99,16 +71,12 @@ struct Read<S> {
     key: Arc<str>,
     labels: Labels,
     call: Call,
-    inner: S,
+    below: S,
 }
 
 impl<S> Read<S>
 where
-    S: Service<Call, Response = Reply, Error = Error, Future = BoxFuture<'static, Result<Reply, Error>>>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+    S: Stage<Call, Reply>,
 {
     async fn answer(self) -> Result<Reply, Error> {
         let connection = &self.call.connection.id;
@@ -186,7 +154,7 @@ where
         };
         if directives.no_store {
             metrics.cache(&self.labels, CacheResult::Bypass);
-            let kept = ask(self.inner.clone(), self.call.clone()).await?;
+            let kept = ask(self.below.clone(), self.call.clone()).await?;
             return reply(&kept, told(false, false));
         }
         let deadline = self.call.deadline;
@@ -197,6 +165,11 @@ where
                 .cache
                 .flights
                 .board(&self.key, epoch, !directives.no_cache, || self.flight(epoch, self.call.clone()));
+            // Who waits for an answer that another has asked for asks the vendor nothing. Should it have to after all, it is
+            // one request for all who wait.
+            if joined && let Some(place) = &self.call.place {
+                place.give_back();
+            }
             let began = Instant::now();
             let landed = timeout_at(deadline, landing.wait_for(Option::is_some)).await;
             if joined {
@@ -236,10 +209,11 @@ where
 
     /// The vendor is asked, and its answer kept.
     fn flight(&self, epoch: Epoch, call: Call) -> impl Future<Output = Landed> + Send + 'static + use<S> {
-        let (cache, rule, key, inner) = (self.cache.clone(), self.rule.clone(), self.key.clone(), self.inner.clone());
-        let call = Call { deadline: call.deadline.max(Instant::now() + FLIGHT), ..call };
+        let (cache, rule, key, below) = (self.cache.clone(), self.rule.clone(), self.key.clone(), self.below.clone());
+        // The place is the caller's, who may leave before the flight ends.
+        let call = Call { deadline: call.deadline.max(Instant::now() + FLIGHT), place: None, ..call };
         async move {
-            let kept = ask(inner, call.clone()).await?;
+            let kept = ask(below, call.clone()).await?;
             let is_kept = cache.keep(&rule, key, &call, &kept, epoch);
             Ok((kept, is_kept))
         }
@@ -247,12 +221,12 @@ where
 }
 
 /// The answer in the form in which it is kept. That there is no such record is one, too.
-async fn ask<S>(inner: S, call: Call) -> Result<Arc<Kept>, Error>
+async fn ask<S>(mut below: S, call: Call) -> Result<Arc<Kept>, Error>
 where
-    S: Service<Call, Response = Reply, Error = Error>,
+    S: Stage<Call, Reply>,
 {
     let operation = call.operation;
-    let kept = match inner.oneshot(call).await {
+    let kept = match below.call(call).await {
         Ok(reply) => Kept::of(reply)?.ok_or_else(|| Error::internal("a read was answered like a write"))?,
         Err(error) if operation == Operation::Get && error.kind() == Kind::NotFound => Kept::absent(error),
         Err(error) => return Err(error),

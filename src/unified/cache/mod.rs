@@ -15,7 +15,7 @@ mod rules;
 pub use config::{RuleConfig, faults, unknown};
 pub use directives::Directives;
 pub use kept::{Content, Kept, Source, Told, Why};
-pub use layer::ReadCacheLayer;
+pub use layer::ReadCached;
 pub use peers::Announcements;
 
 use std::sync::Arc;

@@ -1,60 +1,34 @@
 //! The layer: a permit before each attempt, and what its answer tells after it.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use tokio::time::Instant;
-use tower::{Layer, Service};
 
 use super::{Pass, Permit, Quota};
 use crate::connections::Connection;
-use crate::error::{Error, Result};
 use crate::model::{Operation, Priority};
 use crate::net::{Body, Holding, SendError};
+use crate::stack::{Answer, Around, Stage};
 use crate::telemetry::{self, Timings};
-use crate::upstream::{Future, Request, Response};
+use crate::upstream::{Request, Response};
 
 #[derive(Clone)]
-pub struct QuotaLayer {
+pub struct TakePermit {
     quota: Quota,
 }
 
-#[derive(Clone)]
-pub struct Quotas<S> {
-    inner: S,
-    quota: Quota,
-}
-
-impl QuotaLayer {
+impl TakePermit {
     pub fn new(quota: Quota) -> Self {
         Self { quota }
     }
 }
 
-impl<S> Layer<S> for QuotaLayer {
-    type Service = Quotas<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Quotas { inner, quota: self.quota.clone() }
-    }
-}
-
-impl<S> Service<Request> for Quotas<S>
-where
-    S: Service<Request, Response = Response, Error = Error> + Clone + Send + 'static,
-    S::Future: Send,
-{
+impl Around<Request> for TakePermit {
+    type Below = Request;
     type Response = Response;
-    type Error = Error;
-    type Future = Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Future {
-        let ready = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, ready);
+    fn around<S: Stage<Request, Response>>(&self, below: &mut S, request: Request) -> Answer<Response> {
+        let mut below = below.clone();
         let quota = self.quota.clone();
         Box::pin(async move {
             let asked = Asked::of(&request);
@@ -63,7 +37,7 @@ where
             let mut pass = quota.admit(account, &rules, &asked).await?;
             // From here on it counts, also for a caller who leaves meanwhile.
             pass.spend();
-            match inner.call(request).await {
+            match below.call(request).await {
                 Ok(mut response) => {
                     quota.learn(&pass, &mut response, &asked).await;
                     pass.hold_on(&mut response);

@@ -41,7 +41,7 @@ use tokio::time::Instant;
 use self::account::{Account, UNRULED};
 use self::bucket::{Asks, Bucket, Common, Permit, Refusal};
 use self::layer::Asked;
-pub use self::layer::{QuotaLayer, Quotas};
+pub use self::layer::TakePermit;
 pub use self::pool::{Ask, Lease, Pool, SLOTS as POOL_SLOTS};
 pub use self::replicas::{ReplicaRepository, Replicas};
 use crate::catalog::{Allows, QuotaScope};

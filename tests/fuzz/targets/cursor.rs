@@ -78,6 +78,7 @@ fn connection(tenant: &str, id: &str) -> Connection {
         settings: Map::new(),
         scopes: Vec::new(),
         last_error: None,
+        log_bodies_until: None,
         created_at: now,
         updated_at: now,
     }

@@ -115,6 +115,7 @@ fn connections() -> Value {
                 "refreshed_at": time,
                 "next_refresh_at": time,
                 "last_error": {"type": ["string", "null"]},
+                "log_bodies_until": {"type": ["string", "null"], "format": "date-time", "description": "Until then what is said through the connection is kept with its requests; see `GET /v1/connections/{id}/requests`. Null if it is not."},
                 "created_at": {"type": "string", "format": "date-time"},
                 "quota": {
                     "type": ["array", "null"],
@@ -162,7 +163,12 @@ fn connections() -> Value {
         "ConnectionChange": {
             "type": "object",
             "description": "Only what is sent is touched. A setting that is null goes back to its default.",
-            "properties": {"paused": {"type": "boolean"}, "customer_id": {"type": "string"}, "settings": settings},
+            "properties": {
+                "paused": {"type": "boolean"},
+                "customer_id": {"type": "string"},
+                "settings": settings,
+                "log_bodies_until": {"type": ["string", "null"], "format": "date-time", "description": "Keeps what is said through the connection with its requests until then, at most 24 hours ahead; null ends it."},
+            },
             "additionalProperties": false,
         },
         "Credentials": {

@@ -108,7 +108,7 @@ fn logged_request() -> Value {
         "description": "A request that went through a connection, or was refused on its way.",
         "required": [
             "at", "request_id", "trace_id", "key", "method", "route", "path", "resource", "operation", "status", "problem",
-            "outcome", "attempts", "retries", "provider_statuses", "duration_ms",
+            "outcome", "attempts", "retries", "provider_statuses", "duration_ms", "bodies",
         ],
         "properties": {
             "at": {"type": "string", "format": "date-time", "description": "When it came."},
@@ -145,6 +145,48 @@ fn logged_request() -> Value {
                     "overhead": ms("All that is neither the provider's nor its allowance's; mapping is part of it."),
                 },
             },
+            "bodies": bodies(),
+        },
+    })
+}
+
+fn bodies() -> Value {
+    let maybe = |about: &str| json!({"type": ["string", "null"], "description": about});
+    let body = |about: &str| {
+        json!({
+            "type": ["object", "null"],
+            "description": format!("{about} Null where there was none, or it was not read."),
+            "required": ["text", "bytes", "cut"],
+            "properties": {
+                "text": maybe("Its first 16 KiB, with `(secret)` where it repeats the connection's credentials. Null for what is no text."),
+                "bytes": {"type": "integer", "description": "As it was sent, as far as it came."},
+                "cut": {"type": "boolean", "description": "Whether there was more than `text` holds."},
+            },
+        })
+    };
+    json!({
+        "type": ["object", "null"],
+        "description": "What was said, where `log_bodies_until` of the connection said so; for 24 hours.",
+        "required": ["request", "answer", "attempts", "left_out"],
+        "properties": {
+            "request": body("The caller's."),
+            "answer": body("The answer's."),
+            "attempts": {
+                "type": "array",
+                "description": "The first eight exchanges with the provider.",
+                "items": {
+                    "type": "object",
+                    "required": ["method", "path", "status", "request", "answer"],
+                    "properties": {
+                        "method": {"type": "string"},
+                        "path": {"type": "string", "description": "With its query, but without what carries the credential."},
+                        "status": {"type": ["integer", "null"], "description": "Null where there was no answer."},
+                        "request": body("What was sent."),
+                        "answer": body("What came back."),
+                    },
+                },
+            },
+            "left_out": maybe("What is not here, and why."),
         },
     })
 }

@@ -147,6 +147,7 @@ conformance! {
         requests_of_others_are_never_seen_and_those_of_nobody_not_kept,
         requests_go_with_their_connection,
         old_requests_are_swept,
+        bodies_are_kept_with_their_request_and_swept_before_it,
     },
     revocations::{
         a_revocation_is_claimed_by_one,

@@ -5,7 +5,7 @@ use super::samples::{acme, at, id, key, other, row};
 use crate::connections::{Along, Key, Written};
 
 fn written(of: Key, second: i64, text: &str) -> Written {
-    Written { of, at: at(second), text: format!("{{\"text\":\"{text}\"}}") }
+    Written { of, at: at(second), text: format!("{{\"text\":\"{text}\"}}"), bodies: None }
 }
 
 async fn connected(on: &Place, names: &[&str]) {
@@ -16,7 +16,7 @@ async fn connected(on: &Place, names: &[&str]) {
 
 async fn texts(on: &Place, name: &str) -> Vec<String> {
     let listed = on.requests.list(acme(), id(name), None, 99).await.expect("a list");
-    listed.iter().map(|(_, text)| text.split('"').nth(3).expect("a text").to_owned()).collect()
+    listed.iter().map(|kept| kept.text.split('"').nth(3).expect("a text").to_owned()).collect()
 }
 
 pub(super) async fn requests_come_newest_first_and_in_pages(on: &Place) {
@@ -30,9 +30,9 @@ pub(super) async fn requests_come_newest_first_and_in_pages(on: &Place) {
     let all = on.requests.list(acme(), id("a"), None, 9).await.expect("a list");
     let page = on.requests.list(acme(), id("a"), None, 2).await.expect("a list");
     assert_eq!(page, all[..2]);
-    let rest = on.requests.list(acme(), id("a"), Some(page[1].0), 2).await.expect("a list");
+    let rest = on.requests.list(acme(), id("a"), Some(page[1].number), 2).await.expect("a list");
     assert_eq!(rest, all[2..]);
-    assert!(on.requests.list(acme(), id("a"), Some(rest[0].0), 2).await.expect("a list").is_empty());
+    assert!(on.requests.list(acme(), id("a"), Some(rest[0].number), 2).await.expect("a list").is_empty());
 }
 
 pub(super) async fn the_newest_requests_of_each_connection_are_kept(on: &Place) {
@@ -73,4 +73,21 @@ pub(super) async fn old_requests_are_swept(on: &Place) {
     assert_eq!(on.requests.sweep(at(3), 2).await.expect("swept"), 1);
     assert_eq!(on.requests.sweep(at(3), 2).await.expect("swept"), 0);
     assert_eq!(texts(on, "a").await, ["4", "3"]);
+}
+
+pub(super) async fn bodies_are_kept_with_their_request_and_swept_before_it(on: &Place) {
+    connected(on, &["a"]).await;
+    let sealed = |second: u8| (second != 1).then(|| vec![0, second, 255]);
+    let many = (0..5).map(|second| Written { bodies: sealed(second), ..written(key("a"), i64::from(second), "x") });
+    on.requests.append_aside(many.collect(), 9).await.expect("written");
+    let kept = async || -> Vec<Option<Vec<u8>>> {
+        let listed = on.requests.list(acme(), id("a"), None, 9).await.expect("a list");
+        listed.into_iter().rev().map(|kept| kept.bodies).collect()
+    };
+    assert_eq!(kept().await, [0, 1, 2, 3, 4].map(sealed));
+    assert_eq!(on.requests.sweep_bodies(at(4), 2).await.expect("swept"), 2);
+    assert_eq!(on.requests.sweep_bodies(at(4), 2).await.expect("swept"), 1);
+    assert_eq!(on.requests.sweep_bodies(at(4), 2).await.expect("swept"), 0);
+    assert_eq!(kept().await, [None, None, None, None, sealed(4)]);
+    assert_eq!(texts(on, "a").await.len(), 5, "the requests stay");
 }

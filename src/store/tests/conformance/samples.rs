@@ -57,6 +57,7 @@ pub(super) fn row(name: &str) -> Row {
             settings: object(json!({"region": "eu"})),
             scopes: vec!["read".into()],
             last_error: None,
+            log_bodies_until: None,
             created_at: at(0),
             updated_at: at(0),
         },
@@ -77,6 +78,7 @@ pub(super) fn full_row(name: &str) -> Row {
     connection.state_reason = Some("it was slow".into());
     connection.scopes = vec!["b".into(), "a".into(), "ü \" '".into()];
     connection.last_error = Some("line\nand tab\t, ünïcödé, 'quotes' \"too\"".into());
+    connection.log_bodies_until = Some(at(6));
     connection.updated_at = at(7);
     row.times = Times {
         last_used_at: Some(at(1)),

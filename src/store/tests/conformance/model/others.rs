@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::{Model, taken};
 use crate::auth::{KeyRecord, KeyRepository, TenantId};
 use crate::connections::{
-    AppRepository, ConnectRepository, ConnectionId, Consent, Event, EventRepository, Key, Logged, MappingRepository,
-    RequestRepository, Revocation, RevocationRepository, Session, StoredApp, Written,
+    AppRepository, ConnectRepository, ConnectionId, Consent, Event, EventRepository, KeptRequest, Key, Logged,
+    MappingRepository, RequestRepository, Revocation, RevocationRepository, Session, StoredApp, Written,
 };
 use crate::error::Result;
 use crate::upstream::ReplicaRepository;
@@ -117,12 +117,17 @@ impl RequestRepository for Model {
         connection: ConnectionId,
         before: Option<u64>,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<(u64, String)>>> {
+    ) -> BoxFuture<'_, Result<Vec<KeptRequest>>> {
         let state = self.0.lock();
         let own = state.requests.iter().rev().filter(|(number, request)| {
             request.of.tenant == tenant && request.of.id == connection && before.is_none_or(|before| *number < before)
         });
-        ready(Ok(own.take(limit).map(|(number, request)| (*number, request.text.clone())).collect())).boxed()
+        let kept = own.map(|(number, request)| KeptRequest {
+            number: *number,
+            text: request.text.clone(),
+            bodies: request.bodies.clone(),
+        });
+        ready(Ok(kept.take(limit).collect())).boxed()
     }
 
     fn sweep(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64>> {
@@ -132,6 +137,13 @@ impl RequestRepository for Model {
             gone += usize::from(goes);
             !goes
         });
+        ready(Ok(gone as u64)).boxed()
+    }
+
+    fn sweep_bodies(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64>> {
+        let state = &mut *self.0.lock();
+        let old = state.requests.iter_mut().filter(|(_, request)| request.at < before && request.bodies.is_some());
+        let gone = old.take(limit).map(|(_, request)| request.bodies = None).count();
         ready(Ok(gone as u64)).boxed()
     }
 }
