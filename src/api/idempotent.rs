@@ -66,15 +66,23 @@ impl Guard {
 async fn guard_writes(State((app, guard)): State<(App, Guard)>, mut request: Request, next: Next) -> Response {
     let time = request.extensions().get::<CallersTime>().cloned();
     let time = time.unwrap_or_else(|| CallersTime::of(request.headers()));
-    let key = Key::of(request.headers()).ok().flatten();
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) || guard == Guard::Read;
+    let key = Key::of(request.headers());
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    // What a key of a raw read says is the vendor's to know.
+    if guard == Guard::Raw && safe || guard == Guard::Read && matches!(key, Ok(None)) {
+        return time.cut(next.run(request)).await.unwrap_or_else(|| refused(over(false)));
+    }
+    let key = match key {
+        Ok(key) => key,
+        Err(error) => return refused(error),
+    };
     let progress = Progress::default();
     request.extensions_mut().insert(progress.clone());
-    if let Some(response) = time.cut(guarded(app, guard, request, next, progress.clone())).await {
+    if let Some(response) = time.cut(guarded(app, guard, request, next, key.clone(), progress.clone())).await {
         return response;
     }
     refused(match (guard, progress.has_begun()) {
-        (_, false) => over(!reads),
+        (_, false) => over(guard != Guard::Read),
         (Guard::Management, true) => over_meanwhile(Kind::Overloaded),
         (_, true) => {
             let error = over_meanwhile(Kind::OutcomeUnknown);
@@ -87,15 +95,14 @@ async fn guard_writes(State((app, guard)): State<(App, Guard)>, mut request: Req
     })
 }
 
-async fn guarded(app: App, guard: Guard, request: Request, next: Next, progress: Progress) -> Response {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if guard == Guard::Raw && reads {
-        return next.run(request).await;
-    }
-    let key = match Key::of(request.headers()) {
-        Ok(key) => key,
-        Err(error) => return refused(error),
-    };
+async fn guarded(
+    app: App,
+    guard: Guard,
+    request: Request,
+    next: Next,
+    key: Option<Key>,
+    progress: Progress,
+) -> Response {
     let most = match (guard, &key) {
         (Guard::Write, _) => MAX_BODY,
         (Guard::Raw, _) => MAX_RAW,
@@ -105,8 +112,7 @@ async fn guarded(app: App, guard: Guard, request: Request, next: Next, progress:
             progress.begin();
             return next.run(request).await;
         }
-        (Guard::Read, None) => return next.run(request).await,
-        (Guard::Read, Some(_)) => {
+        (Guard::Read, _) => {
             let mut response = next.run(request).await;
             add_warning(response.headers_mut(), "ignored-header;header=\"Idempotency-Key\"");
             return response;
