@@ -25,7 +25,9 @@ if unknown := [name for name in wanted if name not in parts.ALL]:
 
 # What is running is ended when this is.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-sections = []
+how = f"Rounds: {options.rounds} of {options.seconds} s"
+# Goals that no part has any more go when all parts run.
+whole = set(wanted) == set(parts.ALL)
 with tempfile.TemporaryDirectory() as work:
     run = scene.Scene(work, options.binary, options.client)
     run.mapping = options.mapping
@@ -33,9 +35,9 @@ with tempfile.TemporaryDirectory() as work:
         run.start_nginx()
         for name in wanted:
             print(name, flush=True)
-            sections.append(parts.ALL[name](run, options))
+            section = parts.ALL[name](run, options)
+            # At once: what comes later may fail.
+            report.write(options.into, section, how, options.binary, afresh=whole and name == wanted[0])
     finally:
         run.stop_all()
-how = f"Rounds: {options.rounds} of {options.seconds} s"
-report.write(options.into, sections, how, options.binary, whole=set(wanted) == set(parts.ALL))
 print(options.into.read_text())

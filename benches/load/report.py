@@ -47,15 +47,14 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def write(path, sections, how, binary, whole):
-    """Replaces what was measured, and where all was, every goal."""
+def write(path, section, how, binary, afresh):
+    """Replaces the section and its goals; `afresh` forgets all other goals."""
     old = path.read_text() if path.exists() else ""
     parts = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", old, re.M | re.S))
     before = rows_of(parts.pop(GOALS, ""))
-    goals = {} if whole else {row[0]: row for row in before}
-    for section in sections:
-        parts[section.title] = f"{section.text}\n\n{how}, {machine(binary)}."
-        goals |= {goal.what: goal.row() for goal in section.goals}
+    goals = {} if afresh else {row[0]: row for row in before}
+    parts[section.title] = f"{section.text}\n\n{how}, {machine(binary)}."
+    goals |= {goal.what: goal.row() for goal in section.goals}
     parts = {GOALS: table(["figure", "goal", "reached", "good"], goals.values()), **parts}
     path.write_text(HEAD + "".join(f"\n## {title}\n\n{part.strip()}\n" for title, part in parts.items()))
 

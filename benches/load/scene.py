@@ -96,7 +96,8 @@ class Scene:
             self.stop(process)
 
     def wait(self, url):
-        for _ in range(400):
+        # Also on a machine that has other things to do.
+        for _ in range(1200):
             try:
                 return urllib.request.urlopen(url, timeout=5).read()
             except OSError:
