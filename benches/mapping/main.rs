@@ -27,10 +27,6 @@ use throughline::connections::Vault;
 use throughline::unified::{Asked, Continuation, Cursor, Position, Reply};
 use tokio::runtime::{Builder, Runtime};
 
-/// As in the binary.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const CONTACTS: &[u8] = include_bytes!("../contacts.json");
 const UNIFIED: &[u8] = include_bytes!("../unified-contacts.json");
 /// The provider whose shape `contacts.json` has.
