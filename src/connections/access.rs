@@ -140,6 +140,11 @@ impl Connections {
         }
     }
 
+    /// Whether its credentials are in memory. Who waits all the same waits for their renewal, and otherwise for the store.
+    pub fn are_at_hand(&self, connection: &Connection) -> bool {
+        self.0.access.get(&connection.id).is_some()
+    }
+
     /// The OAuth app that a connection was authorised for, if it was for one. From memory if possible.
     pub async fn app_of(&self, connection: &Connection) -> Result<Option<Arc<str>>> {
         Ok(self.held(connection).await?.app.clone())

@@ -62,7 +62,8 @@ pub async fn obtain(
     write: bool,
 ) -> Result<Arc<Access>> {
     let found = timeout_at(deadline, connections.access(connection)).await;
-    let found = found.unwrap_or_else(|_| Err(pending()));
+    let found =
+        found.unwrap_or_else(|_| Err(if connections.are_at_hand(connection) { pending() } else { not_looked_up() }));
     // Without a credential nothing is sent.
     found.map_err(|error| if write { error.outcome(Outcome::NotExecuted) } else { error })
 }
@@ -71,6 +72,12 @@ fn pending() -> Error {
     let error = Error::new(Kind::CredentialRefreshPending, "The connection's credentials were not renewed in time.");
     // The renewal goes on without the caller.
     error.retryable(true).retry_after(Some(COME_BACK))
+}
+
+fn not_looked_up() -> Error {
+    let detail =
+        "The time for the request was over before its credentials had been looked up: this server's store is slow.";
+    Error::new(Kind::Overloaded, detail).retry_after(Some(COME_BACK))
 }
 
 /// Appends the parameters that carry the credential, and takes out those of the same name that stand there already:
