@@ -1,5 +1,7 @@
 //! A leaf of a request or an answer: a path, an expression, a literal, or a map or list of leaves.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::build::{Build, Located, Scope};
@@ -158,6 +160,16 @@ impl Leaf {
         })
     }
 
+    /// The same, without a copy where the value is there already.
+    pub fn look<'v>(&'v self, input: &'v Value, vars: &Vars) -> Result<Option<Cow<'v, Value>>, Error> {
+        Ok(match self {
+            Leaf::Literal(value) => Some(Cow::Borrowed(value)),
+            Leaf::Path(path) => path.get(input).map(Cow::Borrowed),
+            Leaf::Each(inner) => inner.look(input, vars)?,
+            _ => self.evaluate(input, vars)?.map(Cow::Owned),
+        })
+    }
+
     /// The paths that it reads of what is in hand; `[]` is everything.
     pub fn reads(&self, found: &mut Vec<Vec<String>>) {
         match self {
@@ -179,9 +191,9 @@ impl Leaf {
 
     /// Like `evaluate`, as text; null is no text.
     pub fn text(&self, input: &Value, vars: &Vars) -> Result<Option<String>, Error> {
-        Ok(match self.evaluate(input, vars)? {
+        Ok(match self.look(input, vars)?.as_deref() {
             None | Some(Value::Null) => None,
-            Some(Value::String(text)) => Some(text),
+            Some(Value::String(text)) => Some(text.clone()),
             Some(other) => Some(other.to_string()),
         })
     }

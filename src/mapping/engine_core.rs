@@ -6,6 +6,7 @@
 use super::budget::{self, Budget};
 use super::expression::{Expression, Limits, Vars};
 use super::functions::{self, Function};
+use super::needed::Needed;
 use super::problem::Problem;
 use indexmap::IndexMap;
 use jsonata_core::ast::AstNode;
@@ -65,7 +66,7 @@ fn attempt(
     vars: &Vars,
     limits: &Limits,
 ) -> Result<Option<Value>, Problem> {
-    let data = enter(input, 0)?;
+    let data = enter_part(input, expression.needed(), 0)?;
     let _styles = functions::with_styles(vars.styles.clone());
     let reusable = expression.variables().is_empty();
     let mut evaluator = match reusable.then(|| take_idle(limits)).flatten() {
@@ -147,6 +148,26 @@ fn enter(value: &Value, depth: usize) -> Result<JValue, Problem> {
             JValue::object(map)
         }
     })
+}
+
+/// What is needed of the value; of what is no object or list, all.
+fn enter_part(value: &Value, needed: &Needed, depth: usize) -> Result<JValue, Problem> {
+    match (value, needed) {
+        (Value::Object(object), Needed::Members(needed)) if depth <= MAX_INPUT_DEPTH => {
+            let mut map = IndexMap::with_capacity(needed.len());
+            for (name, needed) in needed {
+                if let Some(member) = object.get(name) {
+                    map.insert(name.clone(), enter_part(member, needed, depth + 1)?);
+                }
+            }
+            Ok(JValue::object(map))
+        }
+        (Value::Array(entries), Needed::Members(_)) if depth <= MAX_INPUT_DEPTH => {
+            let entries = entries.iter().map(|entry| with_stack(|| enter_part(entry, needed, depth + 1)));
+            Ok(JValue::array(entries.collect::<Result<_, _>>()?))
+        }
+        _ => enter(value, depth),
+    }
 }
 
 fn leave(value: &JValue, budget: &mut Budget, depth: usize) -> Result<Option<Value>, Problem> {

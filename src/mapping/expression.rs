@@ -2,6 +2,7 @@
 
 use super::analysis::{self, Facts};
 use super::joins::Join;
+use super::needed::Needed;
 use super::problem::Problem;
 use super::style::Styles;
 use super::{engine_core, engine_rs, rs_workers};
@@ -69,6 +70,7 @@ struct Compiled {
     engine: Engine,
     ast: jsonata_core::ast::AstNode,
     facts: Facts,
+    needed: Needed,
 }
 
 /// A mapping's expression is a line or two; more than this is a mistake or an attack.
@@ -89,7 +91,8 @@ impl Expression {
         if engine == Engine::Rs {
             rs_workers::parse(source)?;
         }
-        Ok(Self(Arc::new(Compiled { source: source.to_owned(), engine, ast, facts })))
+        let needed = if facts.opaque { Needed::All } else { Needed::of(&facts.reads) };
+        Ok(Self(Arc::new(Compiled { source: source.to_owned(), engine, ast, facts, needed })))
     }
 
     pub fn source(&self) -> &str {
@@ -123,6 +126,11 @@ impl Expression {
     /// Our functions and the built-in ones that it calls.
     pub(super) fn functions(&self) -> &BTreeSet<String> {
         &self.0.facts.functions
+    }
+
+    /// What it can see of its input.
+    pub(super) fn needed(&self) -> &Needed {
+        &self.0.needed
     }
 
     /// Whether it may read more than `reads()` says.

@@ -14,6 +14,7 @@ mod expression;
 mod functions;
 mod joins;
 mod known;
+mod needed;
 pub mod path;
 pub mod pool;
 mod problem;

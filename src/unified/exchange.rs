@@ -1,5 +1,6 @@
 //! One request to the vendor made from a mapping, and its answer taken apart.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant as Clock;
 
@@ -117,8 +118,9 @@ pub fn render_any(
     for (name, leaf) in &shape.query {
         for text in query_texts(leaf, scope, vars)? {
             url.push(separator);
-            url.extend([utf8_percent_encode(name, COMPONENT).to_string().as_str(), "="]);
-            url.push_str(&utf8_percent_encode(&text, COMPONENT).to_string());
+            url.extend(utf8_percent_encode(name, COMPONENT));
+            url.push('=');
+            url.extend(utf8_percent_encode(&text, COMPONENT));
             separator = '&';
         }
     }
@@ -141,27 +143,43 @@ pub fn render_any(
 }
 
 /// None, one, or (for `each`) several values of one parameter.
-fn query_texts(leaf: &Leaf, scope: &Value, vars: &Vars) -> Result<Vec<String>, Error> {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    Ok(match (leaf.evaluate(scope, vars)?, leaf) {
-        (None | Some(Value::Null), _) => Vec::new(),
-        (Some(Value::Array(items)), Leaf::Each(_)) => items.iter().map(text).collect(),
-        (Some(Value::Array(items)), _) => {
-            let texts: Vec<String> = items.iter().map(text).collect();
-            // In a list whose entries a comma ends, a value of the caller's with a comma would be two.
-            let filters = scope.get("filter");
-            let of_caller = |text: &String| filters.is_some_and(|filters| holds_text(filters, text));
-            if texts.iter().any(|text| text.contains(',') && of_caller(text)) {
-                let detail = "A value with a comma cannot stand in a list of values at this provider.";
-                return Err(Error::new(Kind::InvalidRequest, detail));
-            }
-            vec![texts.join(",")]
+fn query_texts<'v>(leaf: &'v Leaf, scope: &'v Value, vars: &Vars) -> Result<Vec<Cow<'v, str>>, Error> {
+    let repeated = matches!(leaf, Leaf::Each(_));
+    match leaf.look(scope, vars)? {
+        None => Ok(Vec::new()),
+        Some(Cow::Borrowed(value)) => texts_of(value, repeated, scope),
+        Some(Cow::Owned(value)) => {
+            let texts = texts_of(&value, repeated, scope)?;
+            Ok(texts.into_iter().map(|text| Cow::Owned(text.into_owned())).collect())
         }
-        (Some(value), _) => vec![text(&value)],
-    })
+    }
+}
+
+fn texts_of<'v>(value: &'v Value, repeated: bool, scope: &Value) -> Result<Vec<Cow<'v, str>>, Error> {
+    let items = match value {
+        Value::Null => return Ok(Vec::new()),
+        Value::Array(items) => items,
+        value => return Ok(vec![text_of(value)]),
+    };
+    let texts: Vec<Cow<'v, str>> = items.iter().map(text_of).collect();
+    if repeated {
+        return Ok(texts);
+    }
+    // In a list whose entries a comma ends, a value of the caller's with a comma would be two.
+    let filters = scope.get("filter");
+    let of_caller = |text: &str| filters.is_some_and(|filters| holds_text(filters, text));
+    if texts.iter().any(|text| text.contains(',') && of_caller(text)) {
+        let detail = "A value with a comma cannot stand in a list of values at this provider.";
+        return Err(Error::new(Kind::InvalidRequest, detail));
+    }
+    Ok(vec![Cow::Owned(texts.join(","))])
+}
+
+fn text_of(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
 }
 
 fn holds_text(value: &Value, text: &str) -> bool {

@@ -20,7 +20,8 @@ const MAX_PIECES: usize = 64;
 pub struct Pieces(Vec<(Arc<Value>, Rendered)>);
 
 impl Pieces {
-    /// As few requests as the vendor's bounds allow. The columns in `keep` stand in each of them.
+    /// As few requests as the vendor's bounds allow. The columns in `keep` stand in each of them; all of them stand in the
+    /// scope.
     pub fn cut(
         call: &Call,
         variant: &Variant,
@@ -36,7 +37,6 @@ impl Pieces {
         let fits = |piece: &(Arc<Value>, Rendered)| !is_too_long(call, &piece.1.path_and_query);
         let most = call.resource.select.as_ref().and_then(|select| select.max).unwrap_or(usize::MAX);
         let count = columns.as_ref().map_or(0, Vec::len);
-        scope.set_columns(columns.as_deref());
         if count <= most {
             let whole = render(scope)?;
             if fits(&whole) {
