@@ -140,6 +140,11 @@ impl Connections {
         }
     }
 
+    /// What is good right now, whatever comes after it; for those who must not wait while there is any.
+    pub async fn good_access(&self, connection: &Connection) -> Result<Option<Arc<Access>>> {
+        Ok(self.held(connection).await?.good_at(Instant::now()))
+    }
+
     /// Whether its credentials are in memory. Who waits all the same waits for their renewal, and otherwise for the store.
     pub fn are_at_hand(&self, connection: &Connection) -> bool {
         self.0.access.get(&connection.id).is_some()

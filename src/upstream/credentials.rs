@@ -38,7 +38,11 @@ impl Around<Request> for AddCredentials {
         let mut below = below.clone();
         let connections = self.connections.clone();
         Box::pin(async move {
-            let access = obtain(&connections, &request.connection, request.deadline, request.is_write()).await?;
+            // A permit is held here: while anything is good, its successor is not waited for.
+            let access = match connections.good_access(&request.connection).await {
+                Ok(Some(access)) => access,
+                _ => obtain(&connections, &request.connection, request.deadline, request.is_write()).await?,
+            };
             // The request itself may be kept for another attempt: its headers never hold a credential.
             let mut headers = Arc::unwrap_or_clone(std::mem::take(&mut request.headers));
             headers::inject(&mut headers, &access);

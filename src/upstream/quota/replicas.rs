@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::Quota;
 use crate::error::Result;
@@ -26,19 +28,30 @@ pub trait ReplicaRepository: Send + Sync + 'static {
 pub struct Replicas {
     id: Arc<str>,
     repository: Arc<dyn ReplicaRepository>,
+    /// When and how many were counted last.
+    counted: Mutex<Option<(Instant, u32)>>,
 }
 
 impl Replicas {
     pub fn new(id: Arc<str>, repository: Arc<dyn ReplicaRepository>) -> Self {
-        Self { id, repository }
+        Self { id, repository, counted: Mutex::new(None) }
     }
 
     /// Counts once. While the store cannot be reached the last count stays: the others have not gone because of that.
     pub async fn count(&self, quota: &Quota) {
         match self.repository.beat(Arc::clone(&self.id), DEAD).await {
-            Ok(replicas) => quota.share_among(replicas),
+            Ok(replicas) => quota.share_among(self.believed(replicas, Instant::now())),
             Err(error) => tracing::warn!(%error, "How many servers share the vendors' limits could not be counted"),
         }
+    }
+
+    /// Who comes back first from an outage of the store does not see the others' signs of life, and would take their parts.
+    fn believed(&self, replicas: u32, now: Instant) -> u32 {
+        let mut counted = self.counted.lock();
+        let outage = counted.filter(|(at, _)| now.duration_since(*at) > BEAT * 2);
+        let believed = outage.map_or(replicas, |(_, before)| replicas.max(before));
+        *counted = Some((now, believed));
+        believed
     }
 
     pub async fn keep_counting(&self, quota: &Quota) {
@@ -52,5 +65,26 @@ impl Replicas {
         if let Err(error) = self.repository.leave(Arc::clone(&self.id)).await {
             tracing::warn!(%error, "The other servers count this one for {} s more", DEAD.as_secs());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn after_an_outage_nobody_takes_the_others_for_gone_at_once() {
+        let replicas = Replicas::new("one".into(), Store::memory().expect("a store").replicas());
+        let began = Instant::now();
+        let after = |seconds: u64, counted: u32| replicas.believed(counted, began + Duration::from_secs(seconds));
+        assert_eq!(
+            (after(0, 1), after(5, 3), after(10, 2)),
+            (1, 3, 2),
+            "whoever has gone was not seen for long enough"
+        );
+        assert_eq!(after(40, 1), 2, "the store was out, and the other has not come back yet");
+        assert_eq!(after(45, 2), 2);
+        assert_eq!((after(80, 1), after(85, 1)), (2, 1), "it has gone");
     }
 }
