@@ -38,8 +38,7 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
         let error = if request.method().is_safe() { error } else { error.outcome(Outcome::NotExecuted) };
         return refused(error);
     }
-    let time = request.extensions().get::<CallersTime>().cloned();
-    let time = time.unwrap_or_else(|| CallersTime::of(request.headers()));
+    let time = CallersTime::within(request.extensions(), request.headers());
     let known = time.cut(app.keys.authenticate(&key)).await;
     match known.unwrap_or_else(|| Err(over(false))) {
         Ok(caller) => {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -29,6 +29,11 @@ struct Inner {
 }
 
 impl CallersTime {
+    /// That of a request which the record has begun; of any other one it begins now.
+    pub fn within(extensions: &Extensions, headers: &HeaderMap) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_else(|| Self::of(headers))
+    }
+
     /// From now on. What cannot be understood is refused by those who read it as a preference.
     pub fn of(headers: &HeaderMap) -> Self {
         let wait = wait(headers).unwrap_or(super::prefer::DEFAULT_WAIT);

@@ -64,8 +64,7 @@ impl Guard {
 /// Runs a route's handler for as long as its caller waits. What of it is dropped then is a write that nobody waits for any
 /// more: it goes on if it has begun, and is given up if it has not.
 async fn guard_writes(State((app, guard)): State<(App, Guard)>, mut request: Request, next: Next) -> Response {
-    let time = request.extensions().get::<CallersTime>().cloned();
-    let time = time.unwrap_or_else(|| CallersTime::of(request.headers()));
+    let time = CallersTime::within(request.extensions(), request.headers());
     let key = Key::of(request.headers());
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     // What a key of a raw read says is the vendor's to know.
@@ -188,7 +187,7 @@ async fn begin(app: &App, request: Request, key: &Key, most: usize) -> Result<St
     scopes.iter().try_for_each(|scope| known.require(*scope)).map_err(not_executed)?;
     let connection = meant(app, &parts).await.map_err(not_executed)?;
     let minimal = Prefer::of(&parts).map_err(not_executed)?.minimal;
-    let time = parts.extensions.get::<CallersTime>().cloned().unwrap_or_else(|| CallersTime::of(&parts.headers));
+    let time = CallersTime::within(&parts.extensions, &parts.headers);
     // The caller waits from here on; the store's time with the claim is a part of it.
     time.stop();
     let body = body::bytes(&parts, body, most).await;

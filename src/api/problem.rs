@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind, Origin, Place};
 
+/// The media type of the documents.
+pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
 /// A handler's refusal. The document is written at the edge, where the request's id is known.
 pub struct Refusal {
     error: Error,
@@ -48,7 +51,7 @@ pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 pub fn write(response: &mut Response, error: &Error, request_id: &str) {
     let document = document(error, request_id);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     headers.remove(header::CONTENT_LENGTH);
     if error.kind() == Kind::Unauthenticated {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

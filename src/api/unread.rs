@@ -2,14 +2,12 @@
 //! a problem all the same.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::problem::document;
-use super::record::new_id;
+use super::problem::{PROBLEM_JSON, document};
+use super::record::{REQUEST_ID, new_id};
 use crate::error::{Error, Kind, Outcome};
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The answer to such a request, which was refused with this status.
 pub fn unread(status: StatusCode) -> Response<Bytes> {
@@ -28,7 +26,7 @@ pub fn unread(status: StatusCode) -> Response<Bytes> {
     }
     let mut answer = Response::new(problem.to_string().into());
     let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }

@@ -184,7 +184,8 @@ fn quota(entries: &Entries) -> Vec<String> {
             if last - first >= span || entries.starts.iter().any(started) {
                 continue;
             }
-            // Who cannot write into the store that it lives is not counted by the others.
+            // A change makes memory forget a connection: who has its permit then waits for the store, and those who waited
+            // together are sent together.
             let before = first.saturating_sub(SPAN);
             if !entries.was_amiss(&["vendor link", "replica", "store"], before, last) {
                 wrong
